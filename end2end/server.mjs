@@ -66,23 +66,18 @@ export const killSandboxes = (server) => withSandboxes(server, "DELETE", "");
 export const pauseSandboxes = (server) => withSandboxes(server, "POST", "/pause");
 
 /** A running sandbox host: as a server, with its `key`. */
-export async function startHost(env = {}) {
-  prepareData();
-  const host = await startCodeflow("sandbox-host", "/health", {
-    SANDBOX_HOST_ADDR: "127.0.0.1:0",
-    SANDBOX_HOST_KEY: KEY,
-    SANDBOX_DOMAIN: "",
-    SANDBOX_POOL_SIZE: "0",
-    ...env,
-  });
+export async function startHost(env = {}, program = binary) {
+  prepareData(env.CODEFLOW_DATA_DIR);
+  const settings = { SANDBOX_HOST_ADDR: "127.0.0.1:0", SANDBOX_HOST_KEY: KEY, SANDBOX_DOMAIN: "", SANDBOX_POOL_SIZE: "0", ...env };
+  const host = await startCodeflow("sandbox-host", "/health", settings, program);
   return Object.assign(host, { key: KEY, url: `http://127.0.0.1:${host.port}` });
 }
 
 /** Makes the data folder, with the templates of all. */
-function prepareData() {
+function prepareData(folder = data) {
   mkdirSync(join(prepared, "templates"), { recursive: true, mode: 0o700 });
-  mkdirSync(data, { recursive: true, mode: 0o700 });
-  if (!existsSync(join(data, "templates"))) symlinkSync(join(prepared, "templates"), join(data, "templates"));
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (!existsSync(join(folder, "templates"))) symlinkSync(join(prepared, "templates"), join(folder, "templates"));
 }
 
 /** Empties the data folder, but for the templates, if no server works in it. */
@@ -98,8 +93,8 @@ function clearData() {
 }
 
 /** Starts a command of the binary, and waits until it answers to this path. */
-async function startCodeflow(command, path, env) {
-  const child = spawn(binary, [command], {
+async function startCodeflow(command, path, env, program = binary) {
+  const child = spawn(program, [command], {
     cwd: root,
     env: { ...process.env, CODEFLOW_DATA_DIR: data, ...env },
     stdio: ["ignore", "inherit", "pipe"],

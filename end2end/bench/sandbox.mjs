@@ -3,13 +3,17 @@ import { execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { data, prepared, startHost, until } from "../server.mjs";
+import { join, resolve } from "node:path";
+import { binary, data, prepared, startHost, until } from "../server.mjs";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 15);
 const PAGES = Number(process.env.BENCH_PAGES ?? 3);
 /** Sandboxes taken from the pool, one after the other. */
 const POOLED = Number(process.env.BENCH_POOLED ?? 5);
+/** Another codeflow, which is measured in turns with this one; then nothing else is. */
+const BEFORE = process.env.BENCH_BEFORE;
+/** How much longer something may take than with that one, as a ratio. */
+const SLOWER = 1.1;
 /** Sandboxes at once, of which ten are made at a time. */
 const CROWD = Number(process.env.BENCH_CROWD ?? 50);
 
@@ -23,6 +27,8 @@ const LOADS = {
   "a fork storm": "for i in 1 2 3 4 5 6 7 8; do while :; do /bin/true & /bin/true; wait; done & done; wait",
   "writes that are synced": "while :; do dd if=/dev/zero of=/home/user/fill bs=1M count=64 conv=fsync 2>/dev/null; done",
   "memory taken and given back": "while :; do head -c 900M /dev/zero | tail -c 900M >/dev/null; done",
+  "files read, from memory and from the disk":
+    "head -c 256M /dev/urandom >/home/user/read; while :; do cat /home/user/read >/dev/null; done & while :; do dd if=/home/user/read of=/dev/null bs=1M iflag=direct 2>/dev/null; done",
   "a stream of files made and removed": "while :; do for i in $(seq 500); do echo $i >/home/user/n$i; done; rm /home/user/n*; done",
 };
 
@@ -167,6 +173,71 @@ function processorTime(cgroupPart) {
   return ticks * 10;
 }
 
+/** Both programs in turns, so that whatever else the machine does meets both alike. */
+async function compare() {
+  const sides = [resolve(BEFORE), binary].map((program) => ({ program, folder: mkdtempSync(join(tmpdir(), "codeflow-bench-")) }));
+  const withBoth = async (pool, work) => {
+    try {
+      for (const side of sides) {
+        side.host = await startHost({ CODEFLOW_DATA_DIR: side.folder, SANDBOX_POOL_SIZE: String(pool) }, side.program);
+        Object.assign(side, client(side.host));
+      }
+      await work();
+    } finally {
+      for (const side of sides) await side.host?.stop();
+    }
+  };
+  const inTurns = async (what, count, measure) => {
+    const times = sides.map(() => []);
+    for (let round = 0; round < count; round++) {
+      for (const number of round % 2 ? [1, 0] : [0, 1]) times[number].push(await measure(sides[number], round));
+    }
+    const [before, after] = times.map((side, number) => report(`${what}, ${["before", "after"][number]}`, side));
+    const ratio = after / before;
+    console.log(`${"".padEnd(52)} ratio ${ratio.toFixed(2)}   ${ratio <= SLOWER ? "within" : "NOT within"} 10 %`);
+  };
+  try {
+    await withBoth(0, async () => {
+      await inTurns("cold create → first command (base)", ROUNDS, async (side) => {
+        let sandbox;
+        const time = await timed(async () => {
+          sandbox = await side.create("base");
+          await side.run(sandbox, "true");
+        });
+        await side.kill(sandbox);
+        return time;
+      });
+      for (const side of sides) side.sleeper = await side.create("base");
+      await inTurns("wake → first command (base)", ROUNDS, async (side) => {
+        await side.pause(side.sleeper);
+        return timed(async () => {
+          await side.connect(side.sleeper);
+          await side.run(side.sleeper, "true");
+        });
+      });
+      for (const side of sides) await side.kill(side.sleeper);
+    });
+    await withBoth(1, () =>
+      inTurns("create from the pool → first page", POOLED, async (side, round) => {
+        // Until neither of them makes another one.
+        for (const { host } of sides) {
+          await until("a sandbox waits", () => host.log.split("a sandbox waits ready").length > 1 + (host.taken ?? 0), 180_000);
+        }
+        side.host.taken = round + 1;
+        let sandbox;
+        const time = await timed(async () => {
+          sandbox = await side.create("nextjs");
+          await side.page(sandbox);
+        });
+        await side.kill(sandbox);
+        return time;
+      }),
+    );
+  } finally {
+    for (const side of sides) rmSync(side.folder, { recursive: true, force: true });
+  }
+}
+
 async function withHost(env, work) {
   const host = await startHost(env);
   try {
@@ -178,6 +249,11 @@ async function withHost(env, work) {
 
 for (const template of ["nextjs", "base"]) {
   if (!existsSync(join(prepared, "templates", template, "current"))) throw new Error(`build the template first: codeflow template build ${template}`);
+}
+
+if (BEFORE) {
+  await compare();
+  process.exit();
 }
 
 await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect, run, page }) => {

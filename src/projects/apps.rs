@@ -8,7 +8,10 @@ use tracing::Instrument;
 
 use crate::{
     agent::{Agent, App, Purpose, RunError},
-    protocol::{AppEntry, EventKind, FileChange, Fragment, FragmentId, ProjectId, UserId},
+    protocol::{
+        AppEntry, EventKind, FileChange, Fragment, FragmentId, LeftOut, ProjectId, UserId,
+        list_left_out,
+    },
     runs::{Events, KeptWork, ProjectLocks, crash_point, persistently},
     store::{NewFragment, Store},
 };
@@ -18,7 +21,7 @@ use crate::{
 pub enum Released {
     /// The sandbox was ended; the next one is built from the latest version.
     Ended,
-    /// The sandbox stays: a run needs it, or it has files that no version has.
+    /// The sandbox stays: a run needs it, or its files can't be listed at the moment.
     Needed,
 }
 
@@ -235,13 +238,7 @@ impl Apps {
             }
             None => self.kept(project).await?,
         };
-        Ok(now.map(|(entries, partial)| NewFragment {
-            project_title: String::new(),
-            title: "Unsaved changes".to_owned(),
-            entries: entries.into(),
-            partial,
-            picture: None,
-        }))
+        Ok(now.map(|(entries, partial)| unsaved_changes(entries, partial)))
     }
 
     /// Writes the project's kept work into a new app, and saves the app as the project's; `lost`
@@ -258,39 +255,61 @@ impl Apps {
             self.store.restored(project, version).await?;
         }
         if let Some(text) = notice {
-            self.events
-                .publish(project, None, EventKind::Notice { text })
-                .await?;
+            self.notify(project, text).await?;
         }
         Ok(())
     }
 
-    /// Ends the project's sandbox if everything in it is in the latest version, from which it is
-    /// rebuilt when it is needed.
+    /// Ends the project's sandbox, after saving the app as a draft if no version has it as it is.
+    /// The next sandbox is made from that. What a version can't keep is named in a notice.
     pub async fn release(&self, project: ProjectId, sandbox: &str) -> Result<Released, RunError> {
         let _one_at_a_time = self.opening.lock(project).await;
-        if let Some(app) = self.agent.open(sandbox).await? {
-            if self.store.next_run(project).await?.is_some() || !self.is_kept(project, &app).await?
-            {
-                // So that the sweep does not come back to it until the same time has passed again.
-                self.store.note_use(project).await?;
-                return Ok(Released::Needed);
+        match self.agent.open(sandbox).await? {
+            Some(app) => {
+                let is_used = self.store.next_run(project).await?.is_some();
+                if is_used || !self.keep(project, &app).await? {
+                    // So that the sweep does not come back to it until the same time has passed
+                    // again.
+                    self.store.note_use(project).await?;
+                    return Ok(Released::Needed);
+                }
+                self.agent.discard(app.id()).await?;
             }
-            self.agent.discard(app.id()).await?;
+            // It was lost, and whoever opens the project next must know.
+            None => {
+                if let Some(kept) = KeptWork::of_project(&self.store, project).await? {
+                    self.notify(project, rebuilt(&kept)).await?;
+                }
+            }
         }
         self.store.forget_sandbox(project, sandbox).await?;
         Ok(Released::Ended)
     }
 
-    /// Whether the latest version equals the app as it is.
-    async fn is_kept(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
-        let Some(kept) = KeptWork::of_project(&self.store, project).await? else {
+    /// Saves what no version has of an app whose sandbox is about to be ended. Returns whether that
+    /// was possible.
+    async fn keep(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
+        // What is in the sandbox was saved before the version that has yet to take its place.
+        if self.store.restoring(project).await?.is_some() {
+            return Ok(true);
+        }
+        let now = app.snapshot().await?;
+        let Some(entries) = now.entries else {
             return Ok(false);
         };
-        let now = app.snapshot().await?;
-        Ok(!kept.partial
-            && now.left_out.is_empty()
-            && now.entries.is_some_and(|entries| entries == kept.entries))
+        let draft = unsaved_changes(entries, false);
+        let saved = self.store.keep_as_draft(project, &draft).await?;
+        self.events.announce(saved);
+        if !now.left_out.is_empty() {
+            self.notify(project, not_kept(&now.left_out)).await?;
+        }
+        Ok(true)
+    }
+
+    /// Says something on the project's page.
+    async fn notify(&self, project: ProjectId, text: String) -> Result<(), RunError> {
+        let kind = EventKind::Notice { text };
+        Ok(self.events.publish(project, None, kind).await?)
     }
 
     /// Whether the project has an app: [`Apps::open`] would otherwise create an empty one.
@@ -298,6 +317,26 @@ impl Apps {
         Ok(self.store.sandbox_of(project).await?.is_some()
             || self.store.has_version(project).await?)
     }
+}
+
+/// The app as it is, which somebody or something changed without saving a version.
+fn unsaved_changes(entries: Vec<AppEntry>, partial: bool) -> NewFragment {
+    NewFragment {
+        project_title: String::new(),
+        title: "Unsaved changes".to_owned(),
+        entries: entries.into(),
+        partial,
+        picture: None,
+    }
+}
+
+/// The notice of a sandbox that was ended with files that no version can have.
+fn not_kept(left_out: &[LeftOut]) -> String {
+    format!(
+        "The project was not in use, so its sandbox was removed to free disk space. The app is \
+         made again from its latest version, which could not keep:\n{}",
+        list_left_out(left_out)
+    )
 }
 
 fn cannot_look() -> RunError {

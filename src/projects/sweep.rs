@@ -9,11 +9,12 @@
 //! | step outputs, most events; never a project's newest run's | `RUN_KEEP_DAYS` after their run | 20 runs |
 //! | sandboxes whose project is gone or has another one | an hour after their start | one |
 //! | sandboxes of versions that nobody looks at | the same | one |
-//! | a project's sandbox, if the latest version has its files | unused for `SANDBOX_KEEP_DAYS` | one |
+//! | a project's sandbox, whose files are saved as a draft first | unused for `SANDBOX_KEEP_DAYS` | one |
 //! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
 //!
-//! A version, a message or an image of a message is never removed, nor are the step outputs of a
-//! run without a result until something was saved after it.
+//! A version with its picture, a message, or an image that a message shows is never removed. The
+//! images of old runs that go are those in their steps' outputs: checks' pictures, and what tools
+//! looked at. The outputs of a run without a result stay until something was saved after it.
 
 use std::time::Duration;
 
@@ -195,7 +196,7 @@ impl Sweeper {
         Ok(ended)
     }
 
-    /// Ends a project's sandbox if everything in it is in a version; returns whether it did.
+    /// Ends a project's sandbox once its files are in a version; returns whether it did.
     async fn release(&self, unused: &Unused) -> bool {
         let Unused { project, sandbox } = unused;
         let released = self.projects.inner.apps.release(*project, sandbox).await;
@@ -209,7 +210,7 @@ impl Sweeper {
             Ok(Released::Needed) => tracing::info!(
                 project.id = project,
                 sandbox.id = sandbox,
-                "kept an unused project's sandbox: it has files that are in no version"
+                "kept an unused project's sandbox: a run needs it, or its files can't be listed"
             ),
             Err(error) => tracing::warn!(
                 project.id = project,

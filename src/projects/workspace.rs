@@ -101,6 +101,6 @@ async fn is_newer_than_results(
     project: ProjectId,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let latest = store.latest_fragment(project).await?;
-    Ok(latest.is_none_or(|fragment| fragment.draft || fragment.created_at < at))
+    let newest = store.newest_version(project).await?;
+    Ok(newest.is_none_or(|version| version.created_at < at))
 }

@@ -159,7 +159,8 @@ pub struct Fragment {
     /// before it, 0 where there is none.
     pub number: i32,
     pub title: String,
-    /// Whether it is what a run left that gave no result: it may not work.
+    /// Whether it is what a run left that gave no result, or what a sandbox had that was removed:
+    /// it may not work.
     #[serde(default)]
     pub draft: bool,
     #[serde(default)]

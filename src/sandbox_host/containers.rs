@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit};
+use parking_lot::Mutex;
 
 use super::{
     assembly::Assembly,
@@ -21,6 +22,7 @@ use super::{
     egress::{Egress, Policy},
     envd,
     ids::{Range, Ranges},
+    killed_hosts::{self, Claim},
     names::{digest, random_id},
     node::Node,
     privilege::Privilege,
@@ -33,8 +35,8 @@ use crate::{
     config,
 };
 
-/// A usual share of a processor that is short.
-pub(super) const USUAL_SHARES: u64 = 1024;
+pub(super) use crate::cgroup::USUAL_SHARES;
+
 /// Files that a process of a sandbox may have open.
 const MAX_OPEN_FILES: u64 = 65_536;
 
@@ -47,6 +49,8 @@ pub(super) struct Containers {
     /// others.
     name: String,
     assembly: Assembly,
+    /// Says that this host lives.
+    claim: Mutex<Option<Claim>>,
     /// Held until this is closed: two processes in one folder would end each other's containers.
     lock: File,
 }
@@ -76,6 +80,8 @@ struct Machine {
     capacity: Capacity,
     /// The limits that can't be enforced, and why.
     unenforced: Vec<String>,
+    /// Whether one of them is a bound: a share that is missing costs others time, and nothing more.
+    lacks_bound: bool,
 }
 
 impl Containers {
@@ -105,6 +111,7 @@ impl Containers {
         );
         let mut host = Self {
             assembly: Assembly::new(&name),
+            claim: Mutex::default(),
             name,
             settings,
             machine: Err(String::new()),
@@ -121,7 +128,8 @@ impl Containers {
 
     async fn check_and_clean_up(&self) -> anyhow::Result<()> {
         let unenforced = self.unenforced().join("; ");
-        if !unenforced.is_empty() && self.settings.strict {
+        let machine = self.machine.as_ref();
+        if self.settings.strict && machine.is_ok_and(|machine| machine.lacks_bound) {
             anyhow::bail!(
                 "SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on \
                  {unenforced}"
@@ -131,8 +139,11 @@ impl Containers {
             tracing::warn!("sandboxes run without limits on {unenforced}");
         }
         self.end_all().await?;
-        if let Ok(Some(cgroup)) = self.machine.as_ref().map(|machine| &machine.cgroup) {
-            Cgroup::new(cgroup.clone()).remove_empty_children();
+        if let Ok(machine) = &self.machine {
+            if let Some(cgroup) = &machine.cgroup {
+                Cgroup::new(cgroup.clone()).remove_empty_children();
+            }
+            killed_hosts::end_all(&machine.runtime).await;
         }
         Ok(())
     }
@@ -154,10 +165,9 @@ impl Containers {
     async fn look_around(&self, state: &Path) -> Result<Machine, String> {
         let privilege = Privilege::detect()
             .map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
-        self.assembly
-            .make()
-            .map_err(|error| format!("no sandboxes: {error:#}"))?;
         let cgroup = cgroup::base().join(&self.name);
+        let claim = Claim::take(&self.assembly, state, &cgroup).await;
+        *self.claim.lock() = Some(claim.map_err(|error| format!("no sandboxes: {error:#}"))?);
         let images = Disks::prepare(state, self.settings.disk_mb, &privilege).await;
         let ranges = if privilege.is_rootless() {
             Err("only root can give each its own".to_owned())
@@ -230,6 +240,12 @@ impl Containers {
                  {fault})"
             ));
         }
+        let lacks_bound = !unenforced.is_empty();
+        if let Some(cgroup) = &cgroup
+            && !Cgroup::new(cgroup.clone()).divides_disk()
+        {
+            unenforced.push("shares of the disk's time (this kernel has no weights)".to_owned());
+        }
         Ok(Machine {
             runtime,
             privilege,
@@ -238,6 +254,7 @@ impl Containers {
             cgroup,
             capacity,
             unenforced,
+            lacks_bound,
         })
     }
 
@@ -457,7 +474,6 @@ impl Containers {
                 "containers are left behind until the next start"
             );
         }
-        self.assembly.remove();
         let used = self
             .machine
             .as_ref()
@@ -466,6 +482,10 @@ impl Containers {
         // Where a trial may have left one, when no runtime was found to work.
         let cgroup = used.unwrap_or_else(|| cgroup::base().join(&self.name));
         Cgroup::new(cgroup).remove().await;
+        if let Some(claim) = self.claim.lock().take() {
+            claim.remove();
+        }
+        self.assembly.remove();
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the sandboxes' folder can't be unlocked");
         }

@@ -124,7 +124,8 @@ impl Egress {
         if request.method() == Method::GET && request.uri().authority().is_none() {
             return self.report();
         }
-        let target = if request.method() == Method::CONNECT {
+        let is_tunnel = request.method() == Method::CONNECT;
+        let target = if is_tunnel {
             request
                 .uri()
                 .authority()
@@ -138,11 +139,14 @@ impl Egress {
                 "this is a proxy: it takes CONNECT host:port and absolute http addresses\n",
             );
         };
+        if !is_tunnel && port != HTTP_PORT {
+            return self.refuse(&host, port, hello::NO_TLS);
+        }
         let stream = match self.dial(&host, port).await {
             Ok(stream) => stream,
             Err(refusal) => return refusal,
         };
-        if request.method() == Method::CONNECT {
+        if is_tunnel {
             tokio::spawn(async move {
                 let _slot = slot;
                 if let Ok(upgraded) = hyper::upgrade::on(request).await {

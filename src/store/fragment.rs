@@ -1,5 +1,5 @@
 //! Fragments: the versions of an app, each the whole tree as paths and hashes; drafts among them,
-//! of runs that gave no result.
+//! of runs that gave no result and of sandboxes that were ended with unsaved changes.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -110,6 +110,8 @@ pub(super) enum Origin {
     Draft { run: RunId, message: MessageId },
     /// The user's own changes.
     User,
+    /// What a sandbox had when it was ended, whoever changed it.
+    Ended,
     /// The version with this number.
     Restored(i32),
     /// The template, without any files of the app's own.
@@ -120,7 +122,7 @@ impl Origin {
     fn author(self) -> Author {
         match self {
             Self::Run { .. } | Self::Draft { .. } => Author::Agent,
-            Self::User => Author::You,
+            Self::User | Self::Ended => Author::You,
             Self::Restored(_) | Self::Template => Author::Restore,
         }
     }
@@ -426,10 +428,10 @@ pub(super) async fn insert_row(
         None => FileSet::new(),
     };
     let last = last.map_or(0, |last| last.number);
-    let draft = matches!(origin, Origin::Draft { .. });
+    let draft = matches!(origin, Origin::Draft { .. } | Origin::Ended);
     let (run, message) = match origin {
         Origin::Run { run, message } | Origin::Draft { run, message } => (Some(run), Some(message)),
-        Origin::User | Origin::Restored(_) | Origin::Template => (None, None),
+        Origin::User | Origin::Ended | Origin::Restored(_) | Origin::Template => (None, None),
     };
     let model = Model {
         id: FragmentId::new(),

@@ -100,6 +100,16 @@ impl Store {
         .await
     }
 
+    /// Saves what a project's sandbox has, which is about to be ended, as a draft unless the latest
+    /// version is the same. The project does not count as changed by that.
+    pub async fn keep_as_draft(&self, project: ProjectId, new: &NewFragment) -> Result<Vec<Event>> {
+        let (new, hashed) = (new.clone(), self.prepare(new).await?);
+        self.write(move |tx| {
+            Box::pin(async move { keep(tx, project, Origin::Ended, &new, &hashed).await })
+        })
+        .await
+    }
+
     /// Makes the files of an earlier version the project's latest version, after saving `unsaved`,
     /// the app as it is, as a version of its own unless the latest is the same. The project is
     /// marked: its sandbox has yet to get the files. `Conflict` while a run works.
@@ -161,10 +171,20 @@ pub(super) async fn keep_unsaved(
     unsaved: &NewFragment,
     hashed: &blob::Hashed,
 ) -> Result<Vec<Event>> {
+    keep(tx, project, Origin::User, unsaved, hashed).await
+}
+
+async fn keep(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    origin: Origin,
+    unsaved: &NewFragment,
+    hashed: &blob::Hashed,
+) -> Result<Vec<Event>> {
     if fragment::equals_latest(tx, project, unsaved.partial, hashed).await? {
         return Ok(Vec::new());
     }
-    let saved = fragment::insert(tx, project, Origin::User, unsaved, hashed).await?;
+    let saved = fragment::insert(tx, project, origin, unsaved, hashed).await?;
     Ok(announce(tx, project, saved).await?.into_iter().collect())
 }
 

@@ -13,8 +13,8 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let host = Host::start_with(|settings| {
-        settings.egress_allow = ["localhost", "127.0.0.1"]
-            .map(|host| EgressRule {
+        settings.egress_allow = [("localhost", port), ("127.0.0.1", port), ("localhost", 80)]
+            .map(|(host, port)| EgressRule {
                 host: host.to_owned(),
                 port,
             })
@@ -36,7 +36,7 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
     for spelled in [
         format!("CONNECT localhost:{port}"),
         format!("CONNECT 127.0.0.1:{port}"),
-        format!("GET http://localhost:{port}/"),
+        "GET http://localhost/".to_owned(),
     ] {
         let private = ask(&format!("{spelled} HTTP/1.1")).await;
         assert!(private.starts_with("HTTP/1.1 403"), "{spelled}: {private}");
@@ -192,6 +192,17 @@ async fn only_traffic_that_names_the_allowed_host_passes() {
             "{last}"
         );
     }
+
+    // Nor is a plain request forwarded to a port where TLS is spoken: nobody is even called.
+    let said = run(&sandbox, &format!("curl -s http://{PUBLIC}:{port}/"))
+        .await
+        .1;
+    assert!(
+        said.contains(&format!("{PUBLIC}:{port} was refused")) && said.contains("not TLS"),
+        "{said}"
+    );
+    let called = tokio::time::timeout(Duration::from_millis(50), tls.accept()).await;
+    assert!(called.is_err(), "somebody connected");
 
     // Plain HTTP passes at its own port, in both of a proxy's ways, when its Host is the server's.
     let get = |name: &str| {

@@ -211,17 +211,41 @@ async fn sandboxes_that_no_project_has_go_and_young_or_needed_ones_stay() {
 async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_the_disk_runs_low()
 {
     let data = data_dir();
-    let model = Model::start([("Build", builds()), ("Go on", reads())]).await;
+    let large = "head -c 40M /dev/zero > film; mkdir -m 000 closed";
+    let with_large = vec![
+        Reply::write("index.html", "<h1>Kept</h1>"),
+        Reply::call("terminal", json!({ "command": large })),
+        Reply::done(),
+    ];
+    let model = Model::start([
+        ("Build", builds()),
+        ("Large files", with_large),
+        ("Go on", reads()),
+    ])
+    .await;
     let server = Server::start(data.path(), &model);
     let store = open(data.path()).await;
     let (old, of_old) = built(&server, &store).await;
-    let (unsaved, of_unsaved) = built(&server, &store).await;
+    let unsaved = server.create("Large files").await;
+    assert_eq!(
+        server.feed(unsaved).await.ended(1).await.0,
+        RunState::Succeeded
+    );
+    let of_unsaved = store.sandbox_of(unsaved).await.unwrap().unwrap();
+    let (lost, of_lost) = built(&server, &store).await;
     let (recent, of_recent) = built(&server, &store).await;
     let (used, of_used) = built(&server, &store).await;
     server.stop();
+    fs::remove_dir_all(data.path().join("sandboxes").join(&of_lost)).unwrap();
     let age = |project: ProjectId, by: i64| {
         format!(
             "UPDATE projects SET updated_at = updated_at - {by}, used_at = used_at - {by} WHERE id = '{project}'"
+        )
+    };
+    // The sandbox then has a file that is in no version.
+    let unsave = |project: ProjectId| {
+        format!(
+            "DELETE FROM fragment_files WHERE path = 'index.html' AND fragment_id IN (SELECT id FROM fragments WHERE project_id = '{project}')"
         )
     };
     damage(
@@ -229,57 +253,72 @@ async fn an_unused_project_loses_its_sandbox_and_never_its_work_by_age_and_when_
         &[
             &age(old, LONG),
             &age(unsaved, LONG),
+            &age(lost, LONG),
             &age(recent, TWO_HOURS),
-            // The sandbox then has a file that is in no version.
-            &format!(
-                "DELETE FROM fragment_files WHERE path = 'index.html' AND fragment_id IN (SELECT id FROM fragments WHERE project_id = '{unsaved}')"
-            ),
+            &unsave(unsaved),
+            &unsave(recent),
         ],
     )
     .await;
     let server = Server::start(data.path(), &model);
-    until("the old one's sandbox is gone", async || {
-        (store.sandbox_of(old).await.unwrap().is_none() && !is_there(data.path(), &of_old))
-            .then_some(())
-    })
-    .await;
-    until("the other was looked at", async || {
-        server
-            .log()
-            .contains("files that are in no version")
-            .then_some(())
-    })
-    .await;
+    let is_gone = async |project: ProjectId, sandbox: &str| {
+        until("the project's sandbox is gone", async || {
+            (store.sandbox_of(project).await.unwrap().is_none() && !is_there(data.path(), sandbox))
+                .then_some(())
+        })
+        .await;
+    };
+    is_gone(old, &of_old).await;
+    is_gone(unsaved, &of_unsaved).await;
+    is_gone(lost, &of_lost).await;
     assert!(
-        [&of_unsaved, &of_recent, &of_used]
+        [&of_recent, &of_used]
             .iter()
             .all(|sandbox| is_there(data.path(), sandbox))
     );
-    server.send(old, "Go on").await;
-    let mut feed = server.feed(old).await;
-    assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
-    assert!(
-        feed.tool("turn-1-readFiles-1")
-            .output
-            .unwrap()
-            .contains("<h1>Kept</h1>")
+    let drafts = async |project: ProjectId| {
+        let versions = store.list_versions(project).await.unwrap();
+        let drafts = versions.iter().filter(|version| version.draft);
+        drafts
+            .map(|draft| (draft.number, draft.title.clone(), draft.changed))
+            .collect::<Vec<_>>()
+    };
+    assert!(drafts(old).await.is_empty(), "its version has everything");
+    let unsaved_changes = (1, "Unsaved changes".to_owned(), Some(1));
+    assert_eq!(
+        drafts(unsaved).await,
+        std::slice::from_ref(&unsaved_changes)
     );
-    drop(feed);
+    assert_eq!(server.workspace(old).await.notice, None);
+    let notice = server.workspace(lost).await.notice.unwrap();
+    assert!(notice.contains("was lost"), "{notice}");
+    let notice = server.workspace(unsaved).await.notice.unwrap();
+    assert!(
+        notice.contains("`film`: a file of 40 MiB") && notice.contains("`closed`: a folder"),
+        "{notice}"
+    );
+    let page = server.get(&format!("/projects/{unsaved}")).await;
+    assert!(
+        page.text().await.unwrap().contains("a file of 40 MiB"),
+        "the page says what is gone"
+    );
+    let goes_on = async |server: &Server, project: ProjectId| {
+        server.send(project, "Go on").await;
+        let mut feed = server.feed(project).await;
+        assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
+        let read = feed.tool("turn-1-readFiles-1").output.unwrap();
+        assert!(read.contains("<h1>Kept</h1>"), "{read}");
+    };
+    goes_on(&server, old).await;
+    goes_on(&server, unsaved).await;
     server.stop();
 
     // No disk has as much.
     let server = Server::start_and(data.path(), &model, &[("DISK_FREE_MB", "1000000000")]);
-    until("the recent one's sandbox is gone", async || {
-        (store.sandbox_of(recent).await.unwrap().is_none() && !is_there(data.path(), &of_recent))
-            .then_some(())
-    })
-    .await;
-    assert!(is_there(data.path(), &of_used) && is_there(data.path(), &of_unsaved));
+    is_gone(recent, &of_recent).await;
+    assert!(is_there(data.path(), &of_used));
     assert_eq!(store.sandbox_of(used).await.unwrap(), Some(of_used));
-    server.send(recent, "Go on").await;
-    assert_eq!(
-        server.feed(recent).await.ended(2).await.0,
-        RunState::Succeeded
-    );
+    assert_eq!(drafts(recent).await, [unsaved_changes]);
+    goes_on(&server, recent).await;
     store.close().await;
 }

@@ -272,7 +272,7 @@ fn ProjectNotice(conversation: RwSignal<Conversation>) -> impl IntoView {
     let notice = Memo::new(move |_| conversation.with(|all| all.notice().map(str::to_owned)));
     view! {
         <div role="note" class="px-4 text-xs text-muted-foreground">
-            {move || notice.get().map(|text| view! { <p class="rounded-lg border border-border bg-card px-3 py-2">{text}</p> })}
+            {move || notice.get().map(|text| view! { <p class="rounded-lg border border-border bg-card px-3 py-2 whitespace-pre-line">{text}</p> })}
         </div>
     }
 }
