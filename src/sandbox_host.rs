@@ -29,6 +29,7 @@ mod metrics;
 mod names;
 mod network;
 mod node;
+mod oom;
 mod pages;
 mod preview;
 mod privilege;
