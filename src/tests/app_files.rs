@@ -169,6 +169,33 @@ async fn a_rebuilt_sandbox_equals_the_one_that_was_lost() {
 }
 
 #[tokio::test]
+async fn what_a_new_sandbox_has_no_room_for_is_skipped_and_named_and_the_project_lives() {
+    let data = data_dir();
+    let fill = "for i in 1 2 3 4 5; do head -c 12M /dev/urandom > large-$i.bin; done";
+    let model = Model::start([("Build", calls(fill)), ("Go on", calls("cat index.html"))]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    server.feed(project).await.succeeded(1).await;
+    server.stop();
+    fs::remove_dir_all(data.path().join("sandboxes")).unwrap();
+
+    let server = Server::start_and(data.path(), &model, &[("SANDBOX_DISK_MB", "64")]);
+    // Whoever looks at its files opens the app.
+    let there = listed(&server, project).await.to_string();
+    assert!(there.contains("index.html"), "{there}");
+    let notice = server.workspace(project).await.notice.unwrap();
+    assert!(
+        notice.contains("was lost") && notice.contains("`large-") && notice.contains("out of disk"),
+        "{notice}"
+    );
+    server.send(project, "Go on").await;
+    let mut feed = server.feed(project).await;
+    feed.succeeded(2).await;
+    let output = feed.tool("turn-1-terminal-1").output.unwrap();
+    assert!(output.contains("The template"), "{output}");
+}
+
+#[tokio::test]
 async fn a_named_pipe_in_the_app_is_reported_at_once_and_the_model_deletes_it() {
     let data = data_dir();
     let model = Model::start([(

@@ -7,6 +7,7 @@ mod hostile;
 mod jail;
 mod journeys;
 mod peculiar;
+mod relay;
 mod rootless;
 
 use std::{
