@@ -6,7 +6,7 @@ mod resolve;
 
 use serde_json::Value;
 
-use self::resolve::{Resolved, resolve};
+use self::resolve::{PieceStart, Resolved, is_beginning, is_empty_object, is_same, resolve};
 use crate::llm::{
     ModelError, Piece, ToolCall,
     json::{self, Joiner, Shape},
@@ -53,13 +53,6 @@ struct PartialCall {
     pieces: Vec<PieceStart>,
     /// The arguments as far as they were published.
     published: String,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct PieceStart {
-    at: usize,
-    named: bool,
-    at_once: bool,
 }
 
 /// The calls of an answer at its end.
@@ -344,20 +337,6 @@ impl PartialCall {
     fn resolve(&self) -> Resolved {
         resolve(&self.call.arguments, &self.pieces)
     }
-}
-
-fn is_empty_object(arguments: &str) -> bool {
-    arguments.trim() == "{}"
-}
-
-fn is_beginning(arguments: &str) -> bool {
-    arguments.trim_start().starts_with('{')
-}
-
-/// Whether both are the same JSON.
-fn is_same(one: &str, other: &str) -> bool {
-    let value = |text: &str| serde_json::from_str::<Value>(&json::repaired(text)).ok();
-    one == other || value(one).is_some_and(|one| Some(one) == value(other))
 }
 
 #[cfg(test)]

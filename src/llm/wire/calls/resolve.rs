@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::{PieceStart, is_beginning, is_empty_object, is_same};
 use crate::llm::json::{self, Shape};
 
 /// How many pieces, counted from the last one, are tried as the beginning of the whole arguments.
@@ -11,6 +10,17 @@ const MAX_TRIED: usize = 64;
 /// How some models write that there are no arguments.
 const NO_ARGUMENTS: [&str; 4] = ["null", "None", "[]", "\"\""];
 
+/// Where a piece of the arguments begins, and how it came.
+#[derive(Debug, Clone, Copy)]
+pub struct PieceStart {
+    pub at: usize,
+    /// With the call's name.
+    pub named: bool,
+    /// As an object, so it is complete.
+    pub at_once: bool,
+}
+
+/// What pieces mean.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
     /// Arguments of calls, whole as far as that can be known.
@@ -149,4 +159,20 @@ fn around(text: &str) -> Resolved {
     let left = rest[behind..].trim();
     let cut_off = usize::from(json::shape(left) == Shape::CutOff && !last.starts_with(left));
     Resolved { whole, cut_off }
+}
+
+/// Whether there are no arguments in it.
+pub fn is_empty_object(arguments: &str) -> bool {
+    arguments.trim() == "{}"
+}
+
+/// Whether arguments may begin with it.
+pub fn is_beginning(arguments: &str) -> bool {
+    arguments.trim_start().starts_with('{')
+}
+
+/// Whether both are the same JSON.
+pub fn is_same(one: &str, other: &str) -> bool {
+    let value = |text: &str| serde_json::from_str::<Value>(&json::repaired(text)).ok();
+    one == other || value(one).is_some_and(|one| Some(one) == value(other))
 }
