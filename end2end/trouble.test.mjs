@@ -1,13 +1,13 @@
-// What an app of Next.js does to its own server in a real sandbox with the usual limits: many requests, a loop without an end and a memory
-// hog. The preview says what happened, and shows the app again.
+// What an app of Next.js does to its own server in a real sandbox with the usual limits: a pipe among its files, many requests, a loop
+// without an end and a memory hog. The check or the preview says what happened, and the app is shown again.
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, test } from "./suite.mjs";
-import { done, startModel, write } from "./model.mjs";
+import { done, run, startModel, text, write } from "./model.mjs";
 import { post, startBrowser, startServer, until } from "./server.mjs";
 
-const REQUESTS = 600;
+const REQUESTS = 2000;
 /** Requests at a time. */
 const CROWD = 20;
 /** What a dev server may take to be noticed, started again and compiled anew on a busy machine, in milliseconds. */
@@ -30,6 +30,8 @@ const APP = {
   "app/hog/route.ts": route("const kept: Buffer[] = [];\n  for (;;) kept.push(Buffer.alloc(16 << 20, 1));"),
 };
 
+const PIPE = "Make a pipe";
+
 let model;
 let server;
 let browser;
@@ -37,7 +39,10 @@ let project;
 let address;
 
 before(async () => {
-  model = await startModel((_, turn) => (turn > 0 ? done : write(APP)));
+  model = await startModel((prompt, turn) => {
+    if (prompt.includes(PIPE)) return [run("mkfifo pipe1 app/pipe2"), done, run("rm pipe1 app/pipe2")][turn] ?? done;
+    return turn > 0 ? done : write(APP);
+  });
   server = await startServer(model.env);
   project = await post(server, "/api/projects/create", { prompt: "Build an app" });
   browser = await startBrowser();
@@ -101,6 +106,16 @@ async function isSaidAndMended(path, words) {
   await until("the preview is ready", async () => (await workspace()).preview.state === "ready", PATIENCE);
 }
 
+test("a named pipe among the app's files is named to the model at once, and the dev server does not hang on it", async () => {
+  await post(server, "/api/messages/send", { project, text: PIPE });
+  const ended = await until("the run ends", async () => (await workspace()).runs[1]?.finished_at && (await workspace()), PATIENCE);
+  assert.equal(ended.runs[1].state, "succeeded", ended.messages.at(-1).content);
+  const { messages } = model.requests.findLast((request) => request.tools);
+  const said = messages.map((message) => (message.content ? text(message) : "")).join("\n");
+  assert.match(said, /pipe1 is a named pipe/);
+  await until("the page is shown", async () => (await ask("/")).text.includes("Still here"), PATIENCE);
+});
+
 test(`${REQUESTS} requests are answered, each one`, async () => {
   await until("the page is compiled", async () => (await ask("/items/0")).status === 200, PATIENCE);
   let next = 0;
@@ -114,6 +129,7 @@ test(`${REQUESTS} requests are answered, each one`, async () => {
   };
   await Promise.all(Array.from({ length: CROWD }, visit));
   assert.deepEqual(wrong, []);
+  assert.match((await ask("/")).text, /Still here/);
   const { preview } = await workspace();
   assert.equal(preview.state, "ready");
 });

@@ -30,6 +30,7 @@ mod metrics;
 mod names;
 mod network;
 mod node;
+mod oom;
 mod pages;
 mod preview;
 mod privilege;

@@ -456,6 +456,23 @@ mod tests {
     }
 
     #[test]
+    fn every_tool_is_found_behind_any_namespace_and_with_anything_left_around_its_name() {
+        let around = "@ functions.@ functions_@ mcp__app__@ tools/@ <|tool|>@ `@`: @() @} @:0 \
+                      @<|channel|>commentary functions.@<|constrain|>json @({\"a\":1})";
+        for (tool, around) in TOOLS
+            .iter()
+            .flat_map(|tool| around.split(' ').map(move |around| (tool, around)))
+        {
+            let name = around.replace('@', tool.name);
+            assert_eq!(
+                with_canonical_name(call(&name, "{}")).name,
+                tool.name,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn a_call_is_understood_however_its_name_and_arguments_are_spelt() {
         for name in [
             "read_files",

@@ -246,9 +246,14 @@ impl Apps {
     async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
         let restoring = self.store.restoring(project).await?;
         let kept = KeptWork::of_project(&self.store, project).await?;
-        let notice = kept.as_ref().filter(|_| lost).map(rebuilt);
+        let mut notice = kept.as_ref().filter(|_| lost).map(rebuilt);
         if let Some(kept) = kept {
-            kept.rebuild(app).await?;
+            let refused = kept.rebuild(app).await?;
+            let not_written = not_written(&refused).into_iter();
+            notice = notice
+                .into_iter()
+                .chain(not_written)
+                .reduce(|all, more| all + " " + &more);
         }
         self.store.set_sandbox(project, app.id()).await?;
         if let Some(version) = restoring {
@@ -345,6 +350,14 @@ fn cannot_look() -> RunError {
          changed; try again."
             .to_owned(),
     )
+}
+
+/// Which files of the kept work a new sandbox refused; `None` when all are there.
+fn not_written(refused: &[LeftOut]) -> Option<String> {
+    (!refused.is_empty()).then(|| {
+        let list = list_left_out(refused);
+        format!("Not written to the new sandbox, and still in the version:\n{list}")
+    })
 }
 
 /// The notice of a sandbox that was lost and rebuilt.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::journal::persistently;
 use crate::{
     agent::{App, RunError, Work},
-    protocol::{AppEntry, AppNode, Fragment, ProjectId, RunId, RunState},
+    protocol::{AppEntry, AppNode, Fragment, LeftOut, ProjectId, RunId, RunState},
     store::{Edit, Store, StoreError},
 };
 
@@ -54,8 +54,8 @@ impl KeptWork {
         }))
     }
 
-    /// Turns a new sandbox's app into the kept one.
-    pub async fn rebuild(self, app: &App) -> Result<(), RunError> {
+    /// Turns a new sandbox's app into the kept one; returns what the sandbox refused.
+    pub async fn rebuild(self, app: &App) -> Result<Vec<LeftOut>, RunError> {
         if self.partial {
             app.restore(self.entries, false).await
         } else {

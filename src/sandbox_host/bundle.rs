@@ -54,6 +54,9 @@ pub(super) struct Container {
     pub open_files: u64,
     /// Processes and threads of its user, where no control group counts them.
     pub processes: u64,
+    /// How much sooner than others its processes are killed when the machine's memory runs out, up
+    /// to 1000 (proc_pid_oom_score_adj(5)).
+    pub oom_score: i32,
     /// How its users, and its groups, are mapped.
     pub ids: Vec<Ids>,
     /// The user namespace it joins; `None`: it gets one that is the runtime's user's.
@@ -107,6 +110,7 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
                 .build()?,
         )
         .rlimits(rlimits(container)?)
+        .oom_score_adj(container.oom_score)
         .no_new_privileges(true)
         .build()?;
     let users = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User);
@@ -335,6 +339,7 @@ mod tests {
             cpu_shares: 1024,
             open_files: 65_536,
             processes: 512,
+            oom_score: 200,
             ids: vec![Ids {
                 inside: 0,
                 outside: 100_000,
@@ -389,6 +394,7 @@ mod tests {
                         {"type": "RLIMIT_NPROC", "hard": 512, "soft": 512},
                     ],
                     "noNewPrivileges": true,
+                    "oomScoreAdj": 200,
                 },
                 "mounts": [
                     {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "nodev", "noexec"]},

@@ -169,6 +169,33 @@ async fn a_rebuilt_sandbox_equals_the_one_that_was_lost() {
 }
 
 #[tokio::test]
+async fn what_a_new_sandbox_has_no_room_for_is_skipped_and_named_and_the_project_lives() {
+    let data = data_dir();
+    let fill = "for i in 1 2 3 4 5; do head -c 12M /dev/urandom > large-$i.bin; done";
+    let model = Model::start([("Build", calls(fill)), ("Go on", calls("cat index.html"))]).await;
+    let server = Server::start(data.path(), &model);
+    let project = server.create("Build").await;
+    server.feed(project).await.succeeded(1).await;
+    server.stop();
+    fs::remove_dir_all(data.path().join("sandboxes")).unwrap();
+
+    let server = Server::start_and(data.path(), &model, &[("SANDBOX_DISK_MB", "64")]);
+    // Whoever looks at its files opens the app.
+    let there = listed(&server, project).await.to_string();
+    assert!(there.contains("index.html"), "{there}");
+    let notice = server.workspace(project).await.notice.unwrap();
+    assert!(
+        notice.contains("was lost") && notice.contains("`large-") && notice.contains("out of disk"),
+        "{notice}"
+    );
+    server.send(project, "Go on").await;
+    let mut feed = server.feed(project).await;
+    feed.succeeded(2).await;
+    let output = feed.tool("turn-1-terminal-1").output.unwrap();
+    assert!(output.contains("The template"), "{output}");
+}
+
+#[tokio::test]
 async fn a_named_pipe_in_the_app_is_reported_at_once_and_the_model_deletes_it() {
     let data = data_dir();
     let model = Model::start([(
@@ -301,5 +328,60 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
         "{said}"
     );
     assert!(said.contains("store-dir=/opt/cache/pnpm-store"), "{said}");
+
+    // A real one, with a registry beside it: what it downloads and what it keeps lands outside.
+    sandbox
+        .write_file("/tmp/registry.mjs", REGISTRY)
+        .await
+        .unwrap();
+    let (code, said) = run(&sandbox, INSTALL).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("it ran 1.0.0 twice"), "{said}");
+    let kept = said.split("in the app:\n").nth(1).unwrap();
+    assert_eq!(
+        kept, "node_modules\npackage-lock.json\npackage.json\n",
+        "{said}"
+    );
     host.stop().await;
 }
+
+/// A registry with one package, which has a program.
+const REGISTRY: &str = r##"
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+
+mkdirSync("/tmp/made/package", { recursive: true });
+const manifest = { name: "small-program", version: "1.0.0", bin: "run.js" };
+writeFileSync("/tmp/made/package/package.json", JSON.stringify(manifest));
+writeFileSync("/tmp/made/package/run.js", "#!/usr/bin/env node\nconsole.log('it ran 1.0.0');\n", { mode: 0o755 });
+execFileSync("tar", ["-C", "/tmp/made", "-czf", "/tmp/made/package.tgz", "package"]);
+const archive = readFileSync("/tmp/made/package.tgz");
+const integrity = `sha512-${createHash("sha512").update(archive).digest("base64")}`;
+const dist = { tarball: "http://127.0.0.1:4873/package.tgz", integrity };
+const found = { name: manifest.name, "dist-tags": { latest: "1.0.0" }, versions: { "1.0.0": { ...manifest, dist } } };
+createServer((request, response) => {
+  if (request.url.endsWith(".tgz")) return response.end(archive);
+  response.writeHead(request.url.startsWith("/small-program") ? 200 : 404, { "content-type": "application/json" });
+  response.end(JSON.stringify(found));
+}).listen(4873, "127.0.0.1", () => console.log("ready"));
+"##;
+
+/// Installs the package, runs its program from the app and from the cache, and lists what is in
+/// the app that was not there before.
+const INSTALL: &str = r#"
+set -e
+(cd /tmp; node registry.mjs >/tmp/registry.log 2>&1 &)
+until grep -q ready /tmp/registry.log; do sleep 0.05; done
+ls -A ~ | sort >/tmp/before
+export npm_config_registry=http://127.0.0.1:4873
+npm install --no-audit --no-fund small-program
+one=$(npx small-program)
+mkdir /tmp/elsewhere
+two=$(cd /tmp/elsewhere; npx -y small-program)
+[ "$one" = "$two" ] && echo "$one twice"
+[ -n "$(ls /opt/cache/*/_cacache /opt/cache/*/_npx)" ]
+echo "in the app:"
+ls -A ~ | sort | comm -13 /tmp/before -
+"#;

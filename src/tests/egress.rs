@@ -1,11 +1,14 @@
 //! The way out of a sandbox: closed, but for what is allowed, and never to a private address.
 
-use std::{process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
-use codeflow::config::sandbox_host::EgressRule;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use codeflow::{config::sandbox_host::EgressRule, sandbox::Sandbox};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
-use crate::support::{ControlPlane, Host, options, run};
+use crate::support::{ControlPlane, Host, HostProcess, data_dir, in_own_mounts, options, run};
 
 #[tokio::test]
 async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
@@ -79,32 +82,35 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
     host.stop().await;
 }
 
-/// A public address on this machine (RFC 5737), for as long as this is there.
-struct PublicAddress;
-
-const PUBLIC: &str = "192.0.2.77";
+/// A public address on this machine (RFC 5737), for as long as this is there. Each test has its own.
+pub struct PublicAddress(pub &'static str);
 
 impl PublicAddress {
-    fn new() -> Self {
-        Self::ip("add");
-        Self
+    pub fn new(address: &'static str) -> Self {
+        let new = Self(address);
+        new.ip("add");
+        new
     }
 
-    fn ip(what: &str) {
+    fn ip(&self, what: &str) {
         let done = Command::new("ip")
-            .args(["addr", what, &format!("{PUBLIC}/32"), "dev", "lo"])
+            .args(["addr", what, &format!("{}/32", self.0), "dev", "lo"])
             .output();
         assert!(done.is_ok(), "the tests need ip (iproute2): {done:?}");
+    }
+
+    pub async fn listen(&self, port: u16) -> TcpListener {
+        TcpListener::bind((self.0, port)).await.unwrap()
     }
 }
 
 impl Drop for PublicAddress {
     fn drop(&mut self) {
-        Self::ip("del");
+        self.ip("del");
     }
 }
 
-/// Asks the proxy for a connection, then says TLS or plain words on it, and prints what comes back.
+/// Asks the proxy for a connection, then says TLS, bytes or plain words on it, and prints what comes back.
 const CLIENT: &str = r#"
 const net = require("node:net"), tls = require("node:tls");
 const [target, says, ...words] = process.argv.slice(2);
@@ -122,6 +128,9 @@ socket.once("data", (answer) => {
   }
   if (says === "tls") {
     show(tls.connect({ socket, rejectUnauthorized: false, servername: words[0] }));
+  } else if (says === "bytes") {
+    show(socket);
+    socket.write(Buffer.from(words[0], "hex"));
   } else {
     show(socket);
     socket.write(words.join(" ").replaceAll("\\r\\n", "\r\n"));
@@ -129,11 +138,139 @@ socket.once("data", (answer) => {
 });
 "#;
 
+/// What a server on this machine gets of one connection, before it hangs up; and its answer.
+async fn serve(listener: &TcpListener, answer: &str) -> Vec<u8> {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut got = vec![0; 4096];
+    let read = stream.read(&mut got).await.unwrap();
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    got.truncate(read);
+    got
+}
+
+/// Puts the client into the sandbox.
+pub async fn give_client(sandbox: &Sandbox) {
+    sandbox
+        .write_file("/home/user/client.cjs", CLIENT)
+        .await
+        .unwrap();
+}
+
+/// The client asks for the server by this name, says something there, and the server gets nothing;
+/// the proxy reports why.
+pub async fn hello_is_refused(
+    sandbox: &Sandbox,
+    server: &TcpListener,
+    name: &str,
+    says: &str,
+    why: &str,
+) {
+    let target = format!("{name}:{}", server.local_addr().unwrap().port());
+    let command = format!("node client.cjs {target} {says}");
+    let (said, got) = tokio::join!(run(sandbox, &command), serve(server, ""));
+    assert_eq!(got, b"", "{command}: {said:?}");
+    let report = run(sandbox, "curl -s http://127.0.0.1:3128/").await.1;
+    let last = report.lines().last().unwrap();
+    assert!(
+        last.contains(&format!("{target} was refused")) && last.contains(why),
+        "{last}"
+    );
+}
+
+/// The record of a ClientHello for this name (RFC 8446, 4.1.2) with another extension, as
+/// hexadecimal digits.
+fn hello_with(name: &str, extension: u16, data: &[u8]) -> String {
+    let sized = |data: &[u8]| [&u16::try_from(data.len()).unwrap().to_be_bytes(), data].concat();
+    let host = [&[0][..], &sized(name.as_bytes())].concat();
+    let extensions = [
+        &[0, 0][..],
+        &sized(&sized(&host)),
+        &extension.to_be_bytes(),
+        &sized(data),
+    ];
+    let body = [
+        &[3, 3][..],
+        &[7; 32],
+        // No session, one suite, no compression.
+        &[0, 0, 2, 0x13, 0x01, 1, 0],
+        &sized(&extensions.concat()),
+    ]
+    .concat();
+    let message = [&[1, 0][..], &sized(&body)].concat();
+    hex::encode([&[22, 3, 1][..], &sized(&message)].concat())
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_by_the_host_checked_and_must_be_readable_in_the_hello() {
+    let (address, folder, data) = (
+        PublicAddress::new("192.0.2.78"),
+        tempfile::tempdir().unwrap(),
+        data_dir(),
+    );
+    let server = address.listen(0).await;
+    let port = server.local_addr().unwrap().port();
+    let hosts = folder.path().join("hosts");
+    let names = format!(
+        "127.0.0.1 localhost inside.example.com\n{} shop.example.com\n",
+        address.0
+    );
+    fs::write(&hosts, names).unwrap();
+    let mut command = in_own_mounts();
+    command.arg(format!(
+        "mount --bind {} /etc/hosts && exec {} sandbox-host",
+        hosts.display(),
+        env!("CARGO_BIN_EXE_codeflow")
+    ));
+    let allow = format!("*.example.com:{port}");
+    let host = HostProcess::of(
+        command
+            .env("CODEFLOW_DATA_DIR", data.path())
+            .env("SANDBOX_EGRESS_ALLOW", allow)
+            .env("SANDBOX_POOL_SIZE", "0"),
+    );
+    let sandbox = host.create().await;
+    give_client(&sandbox).await;
+    let name = "shop.example.com";
+    let client = format!("node client.cjs {name}:{port}");
+
+    // Its own name in the hello, by a real client and by hand: the server gets it whole.
+    let plain = hello_with(name, 0x0a0a, &[]);
+    for says in [format!("tls {name}"), format!("bytes {plain}")] {
+        let command = format!("{client} {says}");
+        let (said, got) = tokio::join!(run(&sandbox, &command), serve(&server, "no"));
+        assert_eq!(got.first(), Some(&22), "{command}: {said:?}");
+    }
+    let encrypted = hello_with(name, 0xfe0d, &[0; 40]);
+    for (says, why) in [
+        (
+            "tls other.example.com".to_owned(),
+            "it asks for the server other.example.com",
+        ),
+        (
+            format!("bytes {encrypted}"),
+            "switch Encrypted Client Hello off",
+        ),
+    ] {
+        hello_is_refused(&sandbox, &server, name, &says, why).await;
+    }
+    // An allowed name does not lead to what is private.
+    let (_, private) = run(
+        &sandbox,
+        &format!("node client.cjs inside.example.com:{port} tls"),
+    )
+    .await;
+    assert!(
+        private.contains("403") && private.contains("private"),
+        "{private}"
+    );
+}
+
+const PUBLIC: &str = "192.0.2.77";
+
 #[tokio::test]
 async fn only_traffic_that_names_the_allowed_host_passes() {
-    let _address = PublicAddress::new();
-    let listen = async |port: u16| tokio::net::TcpListener::bind((PUBLIC, port)).await.unwrap();
-    let (tls, http) = (listen(0).await, listen(80).await);
+    let address = PublicAddress::new(PUBLIC);
+    let (tls, http) = (address.listen(0).await, address.listen(80).await);
     let port = tls.local_addr().unwrap().port();
     let host = Host::start_with(|settings| {
         settings.egress_allow = [port, 80]
@@ -145,25 +282,13 @@ async fn only_traffic_that_names_the_allowed_host_passes() {
     })
     .await;
     let sandbox = host.create().await;
-    sandbox
-        .write_file("/home/user/client.cjs", CLIENT)
-        .await
-        .unwrap();
+    give_client(&sandbox).await;
     let say = async |what: &str| {
         let output = sandbox
             .run(&format!("node client.cjs {what}"), &options())
             .await
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    // What a server on this machine gets of one connection, before it hangs up; and its answer.
-    let serve = async |listener: &tokio::net::TcpListener, answer: &str| {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut got = vec![0; 4096];
-        let read = stream.read(&mut got).await.unwrap();
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        got.truncate(read);
-        got
     };
 
     // A ClientHello without a server's name, as it is said to an address, gets through whole; the
@@ -173,24 +298,14 @@ async fn only_traffic_that_names_the_allowed_host_passes() {
     assert_eq!((got[0], got[5]), (22, 1), "{said}");
 
     // With another's name it does not, nor does what is not TLS: the server gets nothing.
-    for (what, why) in [
+    for (says, why) in [
+        ("tls evil.example", "it asks for the server evil.example"),
         (
-            format!("{PUBLIC}:{port} tls evil.example"),
-            "it asks for the server evil.example",
-        ),
-        (
-            format!("{PUBLIC}:{port} plain 'GET / HTTP/1.1\\r\\nhost: {PUBLIC}\\r\\n\\r\\n'"),
+            &*format!("plain 'GET / HTTP/1.1\\r\\nhost: {PUBLIC}\\r\\n\\r\\n'"),
             "not TLS",
         ),
     ] {
-        let (said, got) = tokio::join!(say(&what), serve(&tls, ""));
-        assert_eq!(got, b"", "{what}: {said}");
-        let report = run(&sandbox, "curl -s http://127.0.0.1:3128/").await.1;
-        let last = report.lines().last().unwrap();
-        assert!(
-            last.contains(&format!("{PUBLIC}:{port} was refused")) && last.contains(why),
-            "{last}"
-        );
+        hello_is_refused(&sandbox, &tls, PUBLIC, says, why).await;
     }
 
     // Nor is a plain request forwarded to a port where TLS is spoken: nobody is even called.

@@ -9,7 +9,7 @@ use codeflow::{
 };
 use reqwest::Method;
 
-use crate::support::{ControlPlane, Host, options, run, traces, until};
+use crate::support::{ControlPlane, Host, options, run, stream, traces, until};
 
 /// System calls that reach beyond a process's own rights: it prints those that were let through.
 const SYSTEM_CALLS: &str = include_str!("escape.c");
@@ -190,7 +190,7 @@ async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
 
 /// Addresses that are the machine's own, its network's, or its cloud's, in every spelling that
 /// somebody's parser takes.
-const SPELLINGS: [&str; 36] = [
+pub const SPELLINGS: [&str; 36] = [
     "127.0.0.1",
     "127.1",
     "127.255.255.254",
@@ -229,28 +229,20 @@ const SPELLINGS: [&str; 36] = [
     "255.255.255.255",
 ];
 
-#[tokio::test]
-async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
-    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+/// Asks the sandbox's proxy for every spelling, and past it for what is on this machine and beyond.
+pub async fn no_spelling_is_reached(
+    sandbox: &Sandbox,
+    listener: &tokio::net::TcpListener,
+    host: &impl ControlPlane,
+) {
     let port = listener.local_addr().unwrap().port();
-    // The list lets all of them through, so that what is tried is the check of the address.
-    let host = Host::start_with(|settings| {
-        let names = SPELLINGS.map(|name| {
-            name.trim_matches(['[', ']'])
-                .trim_end_matches('.')
-                .to_ascii_lowercase()
-        });
-        settings.egress_allow = names.map(|host| EgressRule { host, port }).to_vec();
-    })
-    .await;
-    let sandbox = host.create().await;
     let script = SPELLINGS.map(|name| {
         format!(
             "for ask in 'CONNECT {name}:{port}' 'GET http://{name}:{port}/'; do exec 3<>/dev/tcp/127.0.0.1/3128; \
              printf \"$ask HTTP/1.1\\r\\nhost: {name}\\r\\nconnection: close\\r\\n\\r\\n\" >&3; echo \"$ask: $(head -n 1 <&3)\"; done"
         )
     });
-    let (_, answers) = run(&sandbox, &script.join("\n")).await;
+    let (_, answers) = run(sandbox, &script.join("\n")).await;
     assert_eq!(answers.lines().count(), 2 * SPELLINGS.len(), "{answers}");
     for answer in answers.lines() {
         let status = answer.trim_end().rsplit("HTTP/1.1 ").next().unwrap();
@@ -267,7 +259,7 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
     );
     // Past the proxy there is no network: its own loopback has neither the host's ports nor another
     // sandbox's.
-    let app: u16 = host.host.url().rsplit(':').next().unwrap().parse().unwrap();
+    let app: u16 = host.url().rsplit(':').next().unwrap().parse().unwrap();
     for address in [
         format!("127.0.0.1/{port}"),
         format!("127.0.0.1/{app}"),
@@ -275,9 +267,7 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
         "169.254.169.254/80".to_owned(),
     ] {
         assert_ne!(
-            run(&sandbox, &format!("exec 3<>/dev/tcp/{address}"))
-                .await
-                .0,
+            run(sandbox, &format!("exec 3<>/dev/tcp/{address}")).await.0,
             0,
             "{address}"
         );
@@ -288,6 +278,24 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
             .is_err(),
         "somebody connected"
     );
+}
+
+#[tokio::test]
+async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // The list lets all of them through, so that what is tried is the check of the address.
+    let host = Host::start_with(|settings| {
+        let names = SPELLINGS.map(|name| {
+            name.trim_matches(['[', ']'])
+                .trim_end_matches('.')
+                .to_ascii_lowercase()
+        });
+        settings.egress_allow = names.map(|host| EgressRule { host, port }).to_vec();
+    })
+    .await;
+    let sandbox = host.create().await;
+    no_spelling_is_reached(&sandbox, &listener, &host).await;
 
     // Sockets without a path are of the network too.
     let other = host.create().await;
@@ -306,6 +314,31 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
     host.stop().await;
 }
 
+/// Starts a fork bomb, counts its processes while it burns, and kills its sandbox.
+pub async fn fork_bomb_is_bounded(host: &impl ControlPlane, sandbox: &Sandbox, limit: usize) {
+    let mark = format!("bomb-of-{}", sandbox.id());
+    let bomb = format!("bash -c ':(){{ :|:& }};:' {mark} & exec sleep 600");
+    let _burning = stream(host, sandbox.id(), &bomb).await;
+    let processes = || {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let command = |process: fs::DirEntry| fs::read(process.path().join("cmdline"));
+        let is_one = |command: &Vec<u8>| String::from_utf8_lossy(command).contains(&mark);
+        processes.flat_map(command).filter(is_one).count()
+    };
+    until("the bomb burns", async || {
+        (processes() > limit / 4).then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        assert!(processes() <= limit);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(host.status(Method::GET, "/health").await, 204);
+    let killed = format!("/sandboxes/{}", sandbox.id());
+    assert_eq!(host.status(Method::DELETE, &killed).await, 204);
+    assert_eq!(processes(), 0);
+}
+
 #[tokio::test]
 async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
     let host = Host::start_with(|settings| {
@@ -314,22 +347,12 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
     })
     .await;
     let sandbox = host.create().await;
-    run(&sandbox, "nohup bash -c ':(){ :|:& };:' >/dev/null 2>&1 &").await;
-    let processes = || {
-        let traces = traces(sandbox.id());
-        traces
-            .into_iter()
-            .filter(|trace| trace.starts_with("/proc/"))
-            .count()
-    };
-    // It may already have burnt out; it never had more.
-    for _ in 0..10 {
-        assert!(processes() <= 64);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(host.status(Method::GET, "/health").await, 204);
-    host.client.kill(sandbox.id()).await.unwrap();
-    assert_eq!(processes(), 0);
+    fork_bomb_is_bounded(&host, &sandbox, 64).await;
+    let left = traces(sandbox.id());
+    assert!(
+        left.iter().all(|trace| !trace.starts_with("/proc/")),
+        "{left:?}"
+    );
 
     let sandbox = host.create().await;
     for greedy in [

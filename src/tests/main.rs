@@ -27,6 +27,7 @@ mod escape;
 mod faults;
 mod feed;
 mod file_edits;
+mod greedy_apps;
 mod history;
 mod ids;
 mod images;

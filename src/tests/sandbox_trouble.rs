@@ -41,6 +41,13 @@ struct Trouble {
     says: Option<&'static str>,
 }
 
+impl Trouble {
+    /// Whether all that it does is to stop a process.
+    fn stops(&self) -> bool {
+        self.command.contains("-STOP")
+    }
+}
+
 const TROUBLES: [Trouble; 11] = [
     Trouble {
         command: "kill -STOP $(pgrep -xn codeflow)",
@@ -103,12 +110,12 @@ const TROUBLES: [Trouble; 11] = [
 ];
 
 /// What is said of the sandbox's troubles.
-async fn notice(host: &Host, sandbox: &Sandbox) -> Value {
+async fn notice(host: &impl ControlPlane, sandbox: &Sandbox) -> Value {
     host.detail(sandbox.id()).await["notice"].clone()
 }
 
 /// Waits until the first page answers.
-async fn until_it_answers(host: &Host, sandbox: &Sandbox, what: &str) {
+async fn until_it_answers(host: &impl ControlPlane, sandbox: &Sandbox, what: &str) {
     until(what, async || {
         let asked = host
             .preview(sandbox.id(), 3000, "/")
@@ -119,6 +126,14 @@ async fn until_it_answers(host: &Host, sandbox: &Sandbox, what: &str) {
         (page == "<h1>The template</h1>").then_some(())
     })
     .await;
+}
+
+/// Whatever stops the envd or the server of this sandbox is noticed and mended, as on every host.
+pub async fn stops_are_mended(host: &impl ControlPlane, sandbox: &Sandbox) {
+    until_it_answers(host, sandbox, "the template's page is there").await;
+    for trouble in TROUBLES.iter().filter(|trouble| trouble.stops()) {
+        is_mended(host, sandbox, trouble).await;
+    }
 }
 
 /// A sandbox with the server above, in place of the template's where `with_own` says so.
@@ -136,13 +151,12 @@ async fn sandbox(host: &Host, with_own: bool) -> Sandbox {
     sandbox
 }
 
-async fn is_mended(host: &Host, trouble: &Trouble) {
+async fn is_mended(host: &impl ControlPlane, sandbox: &Sandbox, trouble: &Trouble) {
     let Trouble {
         command,
         request,
         says,
     } = trouble;
-    let sandbox = sandbox(host, matches!(request, Some("/hang" | "/hog"))).await;
     sandbox.write_file("/home/user/kept", "kept").await.unwrap();
     let what = format!("{command} {}", request.unwrap_or_default());
     if !command.is_empty() {
@@ -161,7 +175,7 @@ async fn is_mended(host: &Host, trouble: &Trouble) {
                 .preview(sandbox.id(), 3000, "/")
                 .timeout(Duration::from_secs(1));
             let _ = asking.send().await;
-            let said = notice(host, &sandbox).await;
+            let said = notice(host, sandbox).await;
             said["message"]
                 .as_str()
                 .unwrap_or_default()
@@ -170,7 +184,7 @@ async fn is_mended(host: &Host, trouble: &Trouble) {
         })
         .await;
     }
-    until_it_answers(host, &sandbox, &format!("{what}: the page answers")).await;
+    until_it_answers(host, sandbox, &format!("{what}: the page answers")).await;
     let kept = until(&format!("{what}: files are read"), async || {
         let reading =
             tokio::time::timeout(Duration::from_secs(5), sandbox.read_file("/home/user/kept"));
@@ -178,13 +192,17 @@ async fn is_mended(host: &Host, trouble: &Trouble) {
     })
     .await;
     assert_eq!(kept, b"kept", "{what}");
-    assert_ne!(notice(host, &sandbox).await["failing"], true, "{what}");
+    assert_ne!(notice(host, sandbox).await["failing"], true, "{what}");
 }
 
 #[tokio::test]
 async fn an_envd_or_server_that_stops_hangs_or_ends_is_noticed_and_restarted() {
     let host = Host::start_with(|settings| settings.memory_mb = 256).await;
-    futures::future::join_all(TROUBLES.iter().map(|trouble| is_mended(&host, trouble))).await;
+    let mended = TROUBLES.iter().map(async |trouble| {
+        let with_own = matches!(trouble.request, Some("/hang" | "/hog"));
+        is_mended(&host, &sandbox(&host, with_own).await, trouble).await;
+    });
+    futures::future::join_all(mended).await;
     host.stop().await;
 }
 

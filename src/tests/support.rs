@@ -65,6 +65,17 @@ pub fn picture(red: u8) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// A field of a process's memory, such as `VmRSS` or the most that it had, `VmHWM`, in bytes
+/// (proc_pid_status(5)).
+pub fn memory_of(pid: impl std::fmt::Display, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let value = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .unwrap();
+    value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
 /// A shell whose mounts are its own; what it is to do comes next.
 pub fn in_own_mounts() -> Command {
     let mut command = Command::new("unshare");

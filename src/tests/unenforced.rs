@@ -7,8 +7,15 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{
-    ControlPlane, HostProcess, NOBODY, PATIENCE, as_nobody, data_dir, in_own_mounts, run, until,
+use tokio::net::TcpListener;
+
+use crate::{
+    egress::{PublicAddress, give_client, hello_is_refused},
+    escape::{SPELLINGS, fork_bomb_is_bounded, no_spelling_is_reached},
+    sandbox_trouble::stops_are_mended,
+    support::{
+        ControlPlane, HostProcess, NOBODY, PATIENCE, as_nobody, data_dir, in_own_mounts, run, until,
+    },
 };
 
 /// System calls that reach beyond a process's own rights: it prints those that were let through.
@@ -120,6 +127,49 @@ async fn sandboxes_of_an_ordinary_user_are_as_closed_as_those_of_root() {
 }
 
 #[tokio::test]
+async fn attempts_to_get_out_fail_on_a_host_of_an_ordinary_user_too() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
+    let address = PublicAddress::new("192.0.2.79");
+    let (private, server) = (
+        TcpListener::bind("0.0.0.0:0").await.unwrap(),
+        address.listen(0).await,
+    );
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    // As many spellings as the variable takes: what is tried is the check of the address.
+    let names = SPELLINGS.map(|name| name.trim_matches(['[', ']']).trim_end_matches('.'));
+    let names = names.iter().filter(|name| !name.contains(':'));
+    let mut allow: Vec<String> = names
+        .map(|name| format!("{name}:{}", port(&private)))
+        .collect();
+    allow.push(format!("{}:{}", address.0, port(&server)));
+    let host = HostProcess::of(
+        as_nobody(folder.path(), data.path(), "sandbox-host")
+            .env("SANDBOX_EGRESS_ALLOW", allow.join(","))
+            .env("SANDBOX_PIDS", "96")
+            .env("SANDBOX_POOL_SIZE", "0"),
+    );
+    let (asking, stopped) = (host.create().await, host.create().await);
+    let ways_out = async {
+        no_spelling_is_reached(&asking, &private, &host).await;
+        give_client(&asking).await;
+        for (says, why) in [
+            ("tls evil.example", "it asks for the server evil.example"),
+            ("plain 'GET / HTTP/1.1'", "not TLS"),
+        ] {
+            hello_is_refused(&asking, &server, address.0, says, why).await;
+        }
+    };
+    tokio::join!(ways_out, stops_are_mended(&host, &stopped));
+    fork_bomb_is_bounded(&host, &stopped, 96).await;
+    assert_eq!(run(&asking, "echo $((6 * 7))").await.1, "42\n");
+    // Whoever may not lower a score may raise it.
+    let score = run(&asking, "cat /proc/self/oom_score_adj").await.1;
+    let own = fs::read_to_string(host.proc("oom_score_adj")).unwrap();
+    let number = |score: &str| score.trim().parse::<i32>().unwrap();
+    assert!(number(&score) > number(&own), "{score} {own}");
+}
+
+#[tokio::test]
 async fn a_strict_host_does_not_start_where_a_limit_does_not_hold() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
     let strict = as_nobody(folder.path(), data.path(), "sandbox-host");
@@ -219,4 +269,31 @@ async fn a_machine_without_loop_devices_has_sandboxes_whose_disk_is_not_bounded_
         run(&sandbox, "echo written > file; cat file").await.1,
         "written\n"
     );
+}
+
+#[tokio::test]
+async fn a_machine_without_idmapped_mounts_has_sandboxes_that_share_ids_and_says_so() {
+    let (data, layer) = (data_dir(), tempfile::tempdir().unwrap());
+    let mut command = in_own_mounts();
+    // On an overlay none can be made.
+    command.arg(format!(
+        "cd {layer} && mkdir upper work && mount -t overlay none -o lowerdir={data},upperdir=upper,workdir=work {data} && \
+         exec {program} sandbox-host",
+        layer = layer.path().display(),
+        data = data.path().display(),
+        program = env!("CARGO_BIN_EXE_codeflow"),
+    ));
+    let host = HostProcess::of(
+        command
+            .env("CODEFLOW_DATA_DIR", data.path())
+            .env("SANDBOX_POOL_SIZE", "0"),
+    );
+    let ready = host.get("/readyz").await;
+    assert_eq!(ready["sandboxes"], "ok");
+    let unenforced = ready["unenforced"].to_string();
+    assert!(unenforced.contains("one range of user ids"), "{ready}");
+    let (one, other) = (host.create().await, host.create().await);
+    let ids = run(&one, "cat /proc/self/uid_map").await;
+    assert_eq!(ids, run(&other, "cat /proc/self/uid_map").await);
+    assert_eq!(run(&one, "id -u").await.1, "1000\n");
 }

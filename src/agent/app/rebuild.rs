@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{App, PARALLEL, found::FoundKind, listing::is_generated, path::HOME};
 use crate::{
     agent::RunError,
-    protocol::{AppEntry, AppNode, first_chars},
+    protocol::{AppEntry, AppNode, LeftOut, first_chars},
     sandbox::SandboxError,
 };
 
@@ -52,8 +52,8 @@ enum Change {
 
 impl App {
     /// Turns the app of a new sandbox into that of the version, and installs the packages that the
-    /// template doesn't have.
-    pub async fn rebuild(&self, entries: Vec<AppEntry>) -> Result<(), RunError> {
+    /// template doesn't have. Returns what the sandbox refused.
+    pub async fn rebuild(&self, entries: Vec<AppEntry>) -> Result<Vec<LeftOut>, RunError> {
         let found = match self.walk().await {
             // Nothing is removed then.
             Err(RunError::User(_)) => Default::default(),
@@ -96,7 +96,12 @@ impl App {
 
     /// Writes the entries into the app's folder, leaves everything else in it alone, and installs
     /// missing packages. `again`: an earlier attempt did not finish, so half of it may be there.
-    pub async fn restore(&self, entries: Vec<AppEntry>, again: bool) -> Result<(), RunError> {
+    /// Returns what the sandbox refused.
+    pub async fn restore(
+        &self,
+        entries: Vec<AppEntry>,
+        again: bool,
+    ) -> Result<Vec<LeftOut>, RunError> {
         let manifest = entries
             .iter()
             .find(|entry| entry.path == MANIFEST)
@@ -105,15 +110,15 @@ impl App {
             Some(_) => self.read_file(MANIFEST).await?,
             None => None,
         };
-        self.put(entries).await?;
-        if manifest.is_none() || (manifest == before && !again) {
-            return Ok(());
+        let refused = self.put(entries).await?;
+        if manifest.is_some() && (manifest != before || again) {
+            self.install().await?;
         }
-        self.install().await
+        Ok(refused)
     }
 
-    /// Writes the entries.
-    async fn put(&self, entries: Vec<AppEntry>) -> Result<(), RunError> {
+    /// Writes the entries; returns what the sandbox refused.
+    async fn put(&self, entries: Vec<AppEntry>) -> Result<Vec<LeftOut>, RunError> {
         let (mut files, mut folders, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for AppEntry { path, node } in entries {
             match node {
@@ -131,8 +136,9 @@ impl App {
             }
         }
         self.change(folders).await?;
-        self.write_accepted(files).await?;
-        self.change(others).await
+        let refused = self.write_accepted(files).await?;
+        self.change(others).await?;
+        Ok(refused)
     }
 
     async fn install(&self) -> Result<(), RunError> {
@@ -150,8 +156,11 @@ impl App {
         Ok(())
     }
 
-    async fn write_accepted(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
-        stream::iter(files)
+    async fn write_accepted(
+        &self,
+        files: Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<LeftOut>, RunError> {
+        let mut refused: Vec<LeftOut> = stream::iter(files)
             .map(|(path, content)| async move {
                 match self
                     .sandbox
@@ -165,15 +174,17 @@ impl App {
                             why,
                             "could not write a file of a version"
                         );
-                        Ok(())
+                        Ok(Some(LeftOut { path, reason: why }))
                     }
-                    written => written.map_err(RunError::from),
+                    written => written.map(|()| None).map_err(RunError::from),
                 }
             })
             .buffer_unordered(PARALLEL)
-            .try_collect::<Vec<()>>()
+            .try_filter_map(async |written| Ok(written))
+            .try_collect()
             .await?;
-        Ok(())
+        refused.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(refused)
     }
 
     async fn change(&self, changes: Vec<Change>) -> Result<(), RunError> {

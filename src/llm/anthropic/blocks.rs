@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::llm::{
-    ModelError, ModelReply, Piece, Thoughts, Usage,
+    ModelError, ModelReply, Piece, Thoughts, ToolCall, Usage,
     json::{self, Joiner},
     wire::{
         assembly::{self, Assembly, Complete},
-        calls::{CallDelta, Calls, Origin},
+        calls::Calls,
         failure,
         fields::{Fields, count},
         reasons::{CUT, FAILED, FILTERED},
@@ -47,6 +47,8 @@ struct Block {
     raw: Value,
     /// The text, the thinking, or the call's input, as JSON text.
     text: String,
+    /// Where in it the pieces begin in which it came.
+    starts: Vec<usize>,
     signature: String,
     joiner: Joiner,
     /// More came in a shape that is not known, so that the block can't be put together.
@@ -142,13 +144,8 @@ impl Assembly for Blocks {
                 Some("text") => text.push_str(&block.text),
                 Some("tool_use") => {
                     let call = block.call(position);
-                    block.raw["id"] = json!(call.id);
-                    let origin = Origin {
-                        choice: 0,
-                        position,
-                        alone: false,
-                    };
-                    calls.take(origin, call, &mut |_| {})?;
+                    calls.take_kept(position, &call, &block.starts)?;
+                    block.raw["id"] = call.id.into();
                     position += 1;
                 }
                 _ => {}
@@ -278,6 +275,7 @@ impl Blocks {
             return;
         }
         self.bytes += piece.len();
+        block.starts.push(block.text.len());
         block.text.push_str(&piece);
         match block.raw["type"].as_str() {
             Some("text") => on_piece(Piece::Text(&piece)),
@@ -330,10 +328,9 @@ impl Blocks {
 }
 
 impl Block {
-    fn call(&self, position: usize) -> CallDelta {
+    fn call(&self, position: usize) -> ToolCall {
         let id = self.raw["id"].as_str().filter(|id| !id.is_empty());
-        CallDelta {
-            index: Some(position as u64),
+        ToolCall {
             id: id.map_or_else(|| format!("toolu_{position}"), str::to_owned),
             name: self.raw["name"].as_str().unwrap_or_default().to_owned(),
             // A tool that takes nothing has no pieces.
@@ -342,7 +339,7 @@ impl Block {
             } else {
                 self.text.clone()
             },
-            ..CallDelta::default()
+            ..ToolCall::default()
         }
     }
 

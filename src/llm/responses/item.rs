@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::llm::{
+    ToolCall,
     json::{self, Joiner},
-    wire::calls::CallDelta,
 };
 
 /// One output item.
@@ -27,14 +27,28 @@ pub struct Item {
 pub struct Text {
     index: u64,
     pub text: String,
+    /// Where in it the pieces begin in which it came.
+    starts: Vec<usize>,
     joiner: Joiner,
 }
 
 impl Text {
     pub fn push(&mut self, piece: &str) -> String {
         let piece = self.joiner.take(piece);
+        if !piece.is_empty() {
+            self.starts.push(self.text.len());
+        }
         self.text.push_str(&piece);
         piece
+    }
+
+    /// Puts the whole text in the place of its pieces; returns what of it they did not bring.
+    pub fn replace(&mut self, whole: String) -> String {
+        let news = whole.strip_prefix(self.text.as_str()).unwrap_or_default();
+        let news = news.to_owned();
+        self.starts.clear();
+        self.text = whole;
+        news
     }
 }
 
@@ -86,8 +100,8 @@ impl Item {
         self.texts.iter().map(|text| text.text.as_str()).collect()
     }
 
-    /// The call that the item is, if it is one.
-    pub fn call(&self, position: usize) -> Option<CallDelta> {
+    /// The call that the item is, if it is one, and where the pieces of its arguments begin.
+    pub fn call(&self, position: usize) -> Option<(ToolCall, &[usize])> {
         if self.raw["type"] != "function_call" {
             return None;
         }
@@ -95,13 +109,13 @@ impl Item {
             .into_iter()
             .filter_map(|field| self.raw[field].as_str())
             .find(|id| !id.is_empty());
-        Some(CallDelta {
-            index: Some(position as u64),
+        let call = ToolCall {
             id: id.map_or_else(|| format!("call_{position}"), str::to_owned),
             name: self.raw["name"].as_str().unwrap_or_default().to_owned(),
             arguments: self.arguments.text.clone(),
-            ..CallDelta::default()
-        })
+            ..ToolCall::default()
+        };
+        Some((call, &self.arguments.starts))
     }
 
     /// The item as it goes back to its provider with later requests: a call's arguments are in the

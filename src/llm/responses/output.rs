@@ -8,7 +8,7 @@ use crate::llm::{
     ModelError, ModelReply, Piece, Thoughts, Usage, json,
     wire::{
         assembly::{self, Assembly, Complete},
-        calls::{Calls, Origin},
+        calls::Calls,
         failure,
         fields::Fields,
         reasons::{CUT, FILTERED},
@@ -162,14 +162,9 @@ impl Assembly for Output {
             }
             item.settle();
             text.push_str(&item.said());
-            if let Some(call) = item.call(position) {
-                let origin = Origin {
-                    choice: 0,
-                    position,
-                    alone: false,
-                };
-                item.raw["call_id"] = json!(call.id);
-                calls.take(origin, call, &mut |_| {})?;
+            if let Some((call, starts)) = item.call(position) {
+                calls.take_kept(position, &call, starts)?;
+                item.raw["call_id"] = call.id.into();
                 position += 1;
             }
             items.extend(item.kept());
@@ -221,9 +216,13 @@ impl Output {
         let found = index
             .and_then(|index| last(&|item| item.index == Some(index)))
             .or_else(|| last(&|item| !id.is_empty() && item.id == id));
-        // Without either, it is the one that came last.
+        // Without either, it is the one that came last; a whole item behind a whole one is another.
         let is_nameless = index.is_none() && id.is_empty() && !begins;
-        let found = found.or_else(|| is_nameless.then(|| last(&|_| true)).flatten());
+        let is_item = event["item"].is_object();
+        let found = found.or_else(|| {
+            let latest = last(&|_| true).filter(|_| is_nameless)?;
+            (!is_item || !self.items[latest].is_whole).then_some(latest)
+        });
         found.unwrap_or_else(|| {
             self.items.push(Item::new(index, id));
             self.items.len() - 1
@@ -336,11 +335,7 @@ impl Output {
         if whole.is_empty() {
             return;
         }
-        let news = whole
-            .strip_prefix(text.text.as_str())
-            .unwrap_or_default()
-            .to_owned();
-        text.text = whole;
+        let news = text.replace(whole);
         if !news.is_empty() {
             self.publish(&news, on_piece);
         }
@@ -363,12 +358,7 @@ impl Output {
         if whole.is_empty() || (whole == "{}" && !self.items[at].is_whole) {
             return;
         }
-        let arguments = &mut self.items[at].arguments;
-        let news = whole
-            .strip_prefix(arguments.text.as_str())
-            .unwrap_or_default()
-            .to_owned();
-        arguments.text = whole;
+        let news = self.items[at].arguments.replace(whole);
         self.publish_arguments(at, &news, on_piece);
     }
 
@@ -396,10 +386,19 @@ impl Output {
         }
         let output = self.fields.objects(response, "output");
         for (index, raw) in output.iter().enumerate() {
-            let at = self.find(
-                &json!({ "output_index": index, "item_id": raw["id"] }),
-                false,
-            );
+            // One that came with neither a number nor an id is the one at its place.
+            let is_it = |item: &&Item| {
+                item.index.is_none()
+                    && item.id.is_empty()
+                    && (item.raw["type"].is_null() || item.raw["type"] == raw["type"])
+            };
+            let at = match self.items.get(index).filter(is_it) {
+                Some(_) => index,
+                None => self.find(
+                    &json!({ "output_index": index, "item_id": raw["id"] }),
+                    false,
+                ),
+            };
             if !self.items[at].is_whole {
                 self.take_raw(at, raw, true, on_piece);
             }

@@ -2,8 +2,11 @@
 //! index, else by its id, else by its position. Whether pieces follow each other or repeat each
 //! other is decided when the answer is at its end, where all of them are known.
 
+mod resolve;
+
 use serde_json::Value;
 
+use self::resolve::{PieceStart, Resolved, is_beginning, is_empty_object, is_same, resolve};
 use crate::llm::{
     ModelError, Piece, ToolCall,
     json::{self, Joiner, Shape},
@@ -11,11 +14,6 @@ use crate::llm::{
 
 /// The most tool calls of an answer.
 const MAX_TOOL_CALLS: usize = 64;
-/// How many pieces, counted from the last one, are tried as the beginning of the whole arguments.
-const MAX_TRIED: usize = 64;
-
-/// How some models write that there are no arguments.
-const NO_ARGUMENTS: [&str; 4] = ["null", "None", "[]", "\"\""];
 
 /// A piece of a call.
 #[derive(Debug, Default)]
@@ -55,13 +53,6 @@ struct PartialCall {
     pieces: Vec<PieceStart>,
     /// The arguments as far as they were published.
     published: String,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct PieceStart {
-    at: usize,
-    named: bool,
-    at_once: bool,
 }
 
 /// The calls of an answer at its end.
@@ -105,6 +96,35 @@ impl Calls {
             });
         }
         Ok(added.bytes)
+    }
+
+    /// Takes a call that stands at this position and whose arguments were kept until the answer's
+    /// end; `starts`: where in them its pieces begin.
+    pub fn take_kept(
+        &mut self,
+        position: usize,
+        call: &ToolCall,
+        starts: &[usize],
+    ) -> Result<(), ModelError> {
+        let origin = Origin {
+            choice: 0,
+            position,
+            alone: false,
+        };
+        let mut name = call.name.as_str();
+        let starts: &[usize] = if starts.is_empty() { &[0] } else { starts };
+        let ends = starts[1..].iter().copied().chain([call.arguments.len()]);
+        for (from, to) in starts.iter().zip(ends) {
+            let piece = CallDelta {
+                index: Some(position as u64),
+                id: call.id.clone(),
+                name: std::mem::take(&mut name).to_owned(),
+                arguments: call.arguments[*from..to].to_owned(),
+                ..CallDelta::default()
+            };
+            self.take(origin, piece, &mut |_| {})?;
+        }
+        Ok(())
     }
 
     /// The call that the piece belongs to; `None` for the first piece of another.
@@ -317,160 +337,6 @@ impl PartialCall {
     fn resolve(&self) -> Resolved {
         resolve(&self.call.arguments, &self.pieces)
     }
-}
-
-fn is_empty_object(arguments: &str) -> bool {
-    arguments.trim() == "{}"
-}
-
-fn is_beginning(arguments: &str) -> bool {
-    arguments.trim_start().starts_with('{')
-}
-
-/// Whether both are the same JSON.
-fn is_same(one: &str, other: &str) -> bool {
-    let value = |text: &str| serde_json::from_str::<Value>(&json::repaired(text)).ok();
-    one == other || value(one).is_some_and(|one| Some(one) == value(other))
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Resolved {
-    /// Arguments of calls, whole as far as that can be known.
-    whole: Vec<String>,
-    /// How many calls after them were cut off.
-    cut_off: usize,
-}
-
-impl Resolved {
-    fn one(arguments: impl Into<String>) -> Self {
-        Self {
-            whole: vec![arguments.into()],
-            cut_off: 0,
-        }
-    }
-}
-
-/// What the pieces of a text mean: one object in pieces that follow each other; an object that was
-/// sent whole, or so far, more than once; several objects; or one with something around it. In this
-/// order, so that pieces of a right stream are never taken for anything else.
-fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
-    let repaired = json::repaired(text);
-    if json::shape(&repaired) == Shape::Whole || text.trim().is_empty() {
-        return Resolved::one(repaired.trim());
-    }
-    if NO_ARGUMENTS.contains(&text.trim()) {
-        return Resolved::one("{}");
-    }
-    // Some begin with no arguments, and then send them.
-    if let [_, second, rest @ ..] = pieces
-        && is_empty_object(&text[..second.at])
-        && (!second.named
-            || json::shape(&json::repaired(
-                &text[second.at..rest.first().map_or(text.len(), |third| third.at)],
-            )) != Shape::Whole)
-    {
-        let rest: Vec<PieceStart> = pieces[1..]
-            .iter()
-            .map(|piece| PieceStart {
-                at: piece.at - second.at,
-                ..*piece
-            })
-            .collect();
-        return resolve(&text[second.at..], &rest);
-    }
-    if let Some(mut objects) = json::objects(&repaired) {
-        objects.dedup_by(|later, earlier| is_same(earlier, later));
-        return Resolved {
-            whole: objects.into_iter().map(str::to_owned).collect(),
-            cut_off: 0,
-        };
-    }
-    if let Some(whole) = repeated(text, pieces) {
-        return Resolved::one(json::repaired(whole).trim());
-    }
-    if json::shape(&repaired) == Shape::CutOff {
-        return Resolved::one(repaired);
-    }
-    around(&repaired)
-}
-
-/// The arguments that end the text, when all pieces before them are parts of them, from their
-/// beginning or from where the piece before ended.
-fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
-    let end = |piece: usize| pieces.get(piece + 1).map_or(text.len(), |next| next.at);
-    let begins = |piece: &usize| is_beginning(&text[pieces[*piece].at..end(*piece)]);
-    for first in (0..pieces.len()).rev().filter(begins).take(MAX_TRIED) {
-        let whole = &text[pieces[first].at..];
-        let is_last = first + 1 == pieces.len();
-        if is_last && pieces[first].at_once {
-            return Some(whole);
-        }
-        let shape = json::shape(&json::repaired(whole));
-        // So far, and never to the end.
-        let may_be = shape == Shape::Whole || (shape == Shape::CutOff && is_last && first > 0);
-        if may_be
-            && is_walk(
-                whole,
-                (0..pieces.len()).map(|piece| &text[pieces[piece].at..end(piece)]),
-            )
-        {
-            return Some(whole);
-        }
-    }
-    None
-}
-
-/// Whether the pieces lead from the beginning of the whole to its end, each from where the one
-/// before ended or from the beginning anew.
-fn is_walk<'a>(whole: &str, pieces: impl Iterator<Item = &'a str>) -> bool {
-    let mut reached = vec![0];
-    for piece in pieces {
-        let mut next: Vec<usize> = Vec::with_capacity(2);
-        for from in reached.into_iter().chain([0]) {
-            let leads = whole.as_bytes()[from..].starts_with(piece.as_bytes());
-            if leads && !next.contains(&(from + piece.len())) {
-                next.push(from + piece.len());
-            }
-        }
-        reached = next;
-        if reached.is_empty() {
-            return false;
-        }
-    }
-    reached.contains(&whole.len())
-}
-
-/// The arguments in a text with something around them: in a string, in a fence, or with more behind
-/// them.
-fn around(text: &str) -> Resolved {
-    let trimmed = text.trim();
-    if let Ok(inner) = serde_json::from_str::<String>(trimmed)
-        && json::shape(&json::repaired(&inner)) == Shape::Whole
-    {
-        return Resolved::one(json::repaired(&inner).trim());
-    }
-    let from = trimmed
-        .find('{')
-        .filter(|at| !trimmed[..*at].contains(['"', '[']));
-    let Some(rest) = from.map(|from| &trimmed[from..]) else {
-        return Resolved::one(text);
-    };
-    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-    let mut whole: Vec<String> = Vec::new();
-    let mut behind = 0;
-    while let Some(Ok(Value::Object(_))) = values.next() {
-        let object = rest[behind..values.byte_offset()].trim();
-        behind = values.byte_offset();
-        if whole.last().is_none_or(|last| !is_same(last, object)) {
-            whole.push(object.to_owned());
-        }
-    }
-    let Some(last) = whole.last() else {
-        return Resolved::one(text);
-    };
-    let left = rest[behind..].trim();
-    let cut_off = usize::from(json::shape(left) == Shape::CutOff && !last.starts_with(left));
-    Resolved { whole, cut_off }
 }
 
 #[cfg(test)]

@@ -35,11 +35,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    process::{MARK, prefer_to_lose},
-    procfs,
-};
-use crate::sandbox_host::bundle::HOME;
+use super::{process::MARK, procfs};
+use crate::sandbox_host::{bundle::HOME, oom};
 
 /// Where it is read.
 const LOG: &str = "/tmp/dev-server.log";
@@ -304,7 +301,7 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pip
         .stderr(Stdio::from(OwnedFd::from(writer)))
         .process_group(0)
         .spawn()?;
-    prefer_to_lose(child.id());
+    oom::prefer_to_lose(child.id());
     Ok((child, pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
 }
 

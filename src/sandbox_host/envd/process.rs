@@ -21,8 +21,8 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use messages::{Start, To, event};
 use nix::sys::signal::Signal;
+pub(super) use running::Processes;
 use running::{Limits, Subscription};
-pub(super) use running::{Processes, prefer_to_lose};
 use serde_json::{Value, json};
 pub(super) use tree::MARK;
 

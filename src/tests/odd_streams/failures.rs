@@ -4,7 +4,7 @@
 use codeflow::protocol::{EventKind, RunState};
 use serde_json::{Value, json};
 
-use super::{answer, data, delta, done, ended_by, few_at_a_time, piece, run};
+use super::{answer, beside, data, delta, done, end, ended_by, few_at_a_time, piece, run};
 use crate::support::{Model, Reply, Server, data_dir};
 
 #[tokio::test]
@@ -239,26 +239,94 @@ async fn a_call_that_is_cut_off_writes_nothing_and_its_draft_leaves_the_page() {
     few_at_a_time(checked).await;
 }
 
+/// A chunk that reports usage.
+fn usage(input: u64, output: u64) -> Value {
+    json!({ "choices": [], "usage": { "prompt_tokens": input, "completion_tokens": output } })
+}
+
 #[tokio::test]
-async fn unreported_usage_is_estimated_so_that_the_limits_of_a_run_hold() {
-    let bare = |name: &str| answer(&[piece(json!(0), json!("a"), name, "{}")]);
-    let model = Model::start([(
-        "Build",
-        (0..29).map(|_| bare("listFiles")).collect::<Vec<_>>(),
-    )])
+async fn the_largest_usage_counts_and_an_estimate_where_none_is_reported() {
+    let call = || piece(json!(0), json!("a"), "listFiles", "{}");
+    let bare = || answer(&[call()]);
+    let after_the_end = |usages: &[Value]| {
+        let parts = [call(), end("tool_calls")]
+            .into_iter()
+            .chain(usages.to_vec());
+        Reply::Raw(parts.map(|part| data(&part)).chain([done()]).collect())
+    };
+    let growing = || {
+        let [first, second, third] = [(690, 1), (690, 5), (690, 10)].map(|(i, o)| usage(i, o));
+        answer(&[first, call(), second, third])
+    };
+    let zeros_last = || after_the_end(&[usage(690, 10), usage(0, 0)]);
+    let zeros_first = || after_the_end(&[usage(0, 0), usage(690, 10)]);
+    // The limit, an answer that is repeated, and how many of them the limit lets through.
+    let rows: [(&str, &str, &dyn Fn() -> Reply, usize, &str, bool); 5] = [
+        (
+            "RUN_MAX_TOKENS",
+            "1000",
+            &growing,
+            2,
+            "it has used 1400 tokens",
+            false,
+        ),
+        (
+            "RUN_MAX_TOKENS",
+            "1000",
+            &zeros_last,
+            2,
+            "it has used 1400 tokens",
+            false,
+        ),
+        (
+            "RUN_MAX_TOKENS",
+            "1000",
+            &zeros_first,
+            2,
+            "it has used 1400 tokens",
+            false,
+        ),
+        // The rules and the tools alone are more.
+        ("RUN_MAX_TOKENS", "1000", &bare, 1, "RUN_MAX_TOKENS", true),
+        ("RUN_MAX_COST", "0.001", &bare, 1, "RUN_MAX_COST", true),
+    ];
+    for (limit, value, reply, turns, said, estimated) in rows {
+        let replies: Vec<Reply> = (0..29).map(|_| reply()).collect();
+        let model = Model::start([("Build", replies)]).await;
+        let data = data_dir();
+        let env = [("AI_MODEL", "gpt-4o"), (limit, value)];
+        let server = Server::start_and(data.path(), &model, &env);
+        let (state, content, _) = run(&server, "Build").await;
+        assert_eq!(state, RunState::Failed);
+        assert!(content.contains(said), "{content}");
+        assert_eq!(model.turns().len(), turns, "{content}");
+        let usage: Value = server.get("/api/usage").await.json().await.unwrap();
+        // It is left out where nothing was.
+        assert_eq!(usage[0]["spent"]["estimated"] == true, estimated, "{usage}");
+    }
+}
+
+#[tokio::test]
+async fn an_odd_field_is_logged_once_for_its_provider() {
+    let odd = || beside(delta(json!({ "tool_calls": {}, "content": 7 })));
+    let model = Model::start([
+        ("Build", vec![odd(), odd(), Reply::done()]),
+        ("Again", vec![odd(), Reply::done()]),
+    ])
     .await;
     let data = data_dir();
-    let server = Server::start_and(data.path(), &model, &[("RUN_MAX_TOKENS", "1000")]);
-    let (state, content, _) = run(&server, "Build").await;
-    assert_eq!(state, RunState::Failed);
-    assert!(content.contains("RUN_MAX_TOKENS"), "{content}");
-    assert_eq!(
-        model.turns().len(),
-        1,
-        "the rules and the tools alone are more"
-    );
-    let usage: Value = server.get("/api/usage").await.json().await.unwrap();
-    assert_eq!(usage[0]["spent"]["estimated"], true, "{usage}");
+    let server = Server::start(data.path(), &model);
+    for prompt in ["Build", "Again"] {
+        let (state, content, _) = run(&server, prompt).await;
+        assert_eq!(state, RunState::Succeeded, "{content}");
+    }
+    let log = server.log();
+    for field in ["tool_calls", "content"] {
+        let said = log.lines().filter(|line| {
+            line.contains("read leniently") && line.contains(&format!("field=\"{field}\""))
+        });
+        assert_eq!(said.count(), 1, "{field}: {log}");
+    }
 }
 
 #[tokio::test]

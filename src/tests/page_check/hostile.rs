@@ -9,7 +9,7 @@ use std::{
 };
 
 use codeflow::protocol::RunState;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Ended, doubts::serve, endless_page, processes_in, run_with_browser, run_with_browser_and,
@@ -17,13 +17,13 @@ use super::{
 use crate::support::{Reply, Server, data_dir, until};
 
 /// A port of this machine that nobody is to reach, on every address of it.
-struct Secret {
+pub struct Secret {
     tcp: TcpListener,
     udp: UdpSocket,
 }
 
 impl Secret {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let tcp = TcpListener::bind("0.0.0.0:0").unwrap();
         tcp.set_nonblocking(true).unwrap();
         let udp = UdpSocket::bind(("0.0.0.0", tcp.local_addr().unwrap().port())).unwrap();
@@ -36,12 +36,12 @@ impl Secret {
     }
 
     /// On the loopback device.
-    fn at(&self) -> SocketAddr {
+    pub fn at(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port()))
     }
 
     /// A connection that was made would wait to be accepted.
-    fn assert_kept(&self) {
+    pub fn assert_kept(&self) {
         assert_eq!(self.tcp.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(
             self.udp.recv(&mut [0; 64]).unwrap_err().kind(),
@@ -61,21 +61,21 @@ fn check() -> Reply {
     Reply::call("checkApp", json!({}))
 }
 
-/// Checks an app that has a page for every path, and this first page; returns the report for the
-/// model too.
-async fn checked(page: &str) -> (Ended, String) {
+/// Writes an app that has a page for every path, and this first page.
+pub fn write_app(page: &str) -> [Reply; 2] {
     let any =
         "mkdir -p 'app/[...x]' && echo 'export default function Page() {}' >'app/[...x]/page.tsx'";
-    let replies = vec![
-        Reply::write(
-            "index.html",
-            &format!("<!doctype html><title>Shop</title>{page}"),
-        ),
+    let page = format!("<!doctype html><title>Shop</title>{page}");
+    [
+        Reply::write("index.html", &page),
         Reply::call("terminal", json!({ "command": any })),
-        check(),
-        Reply::done(),
-        Reply::done(),
-    ];
+    ]
+}
+
+/// Checks such an app; returns the report for the model too.
+pub async fn checked(page: &str) -> (Ended, String) {
+    let [write, any] = write_app(page);
+    let replies = vec![write, any, check(), Reply::done(), Reply::done()];
     let run = run_with_browser(replies).await;
     let output = run.feed.tool("turn-3-checkApp-1").output.unwrap();
     (run, output)
@@ -99,6 +99,19 @@ Object.defineProperty(HTMLAnchorElement.prototype, "href", {{ get: () => answer.
 Object.defineProperty(window, "surfaces", {{ value: [1, 2, 3] }});
 </script>"#
     )
+}
+
+/// A page that has these links, and that says so whatever it is asked.
+pub fn page_with_links(links: &Value) -> String {
+    let answer = json!({
+        "text": 9, "things": 9, "drawn": true, "surface": false, "surfaces": 0, "overlay": "", "instead": "", "links": links,
+    });
+    let anchors = links.as_array().unwrap().iter();
+    let anchors = anchors.filter_map(|link| link.as_str());
+    let anchors: String = anchors
+        .map(|link| format!("<a href=\"{link}\">Link</a>"))
+        .collect();
+    format!("<h1>Shop</h1>{anchors}{}", replaced(&answer.to_string()))
 }
 
 #[tokio::test]
@@ -126,22 +139,7 @@ async fn whatever_a_page_links_to_the_server_sends_requests_to_the_app_alone() {
         true,
     ]);
     for links in [json!([format!("@{at}/leak?secret=1")]), links] {
-        let answer = json!({
-            "text": 9, "things": 9, "drawn": true, "surface": false, "surfaces": 0, "overlay": "", "instead": "", "links": links,
-        });
-        let anchors = links
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|link| link.as_str());
-        let anchors: String = anchors
-            .map(|link| format!("<a href=\"{link}\">Link</a>"))
-            .collect();
-        let (run, output) = checked(&format!(
-            "<h1>Shop</h1>{anchors}{}",
-            replaced(&answer.to_string())
-        ))
-        .await;
+        let (run, output) = checked(&page_with_links(&links)).await;
         secret.assert_kept();
         assert!(output.starts_with("The app works"), "{output}");
         assert_eq!(run.state, RunState::Succeeded, "{}", run.message.content);

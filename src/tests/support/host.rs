@@ -29,6 +29,9 @@ pub trait ControlPlane {
     /// A request with the right key.
     fn api(&self, method: Method, path: &str) -> RequestBuilder;
 
+    /// A request to a port of a sandbox, by host name as browsers make it.
+    fn preview(&self, sandbox: &str, port: u16, path: &str) -> RequestBuilder;
+
     /// What `GET` answers.
     async fn get(&self, path: &str) -> Value {
         self.api(Method::GET, path)
@@ -97,6 +100,10 @@ impl ControlPlane for Host {
         self.http
             .request(method, format!("{}{path}", self.host.url()))
             .header("x-api-key", self.host.key())
+    }
+
+    fn preview(&self, sandbox: &str, port: u16, path: &str) -> RequestBuilder {
+        Host::preview(self, sandbox, port, path)
     }
 }
 

@@ -23,6 +23,7 @@ pub struct HostProcess {
     child: Child,
     pub url: String,
     pub client: Client,
+    http: reqwest::Client,
     log: Log,
 }
 
@@ -38,8 +39,7 @@ impl HostProcess {
 
     /// Starts it by a command that has its data folder, and that becomes the host.
     pub fn of(command: &mut Command) -> Self {
-        // Sets up what clients need.
-        let _ = http();
+        let http = http();
         let mut child = command
             .env("SANDBOX_HOST_ADDR", "127.0.0.1:0")
             .env("SANDBOX_HOST_KEY", KEY)
@@ -67,6 +67,7 @@ impl HostProcess {
             child,
             client: client(&url, KEY, "localhost"),
             url,
+            http,
             log,
         }
     }
@@ -104,17 +105,7 @@ impl HostProcess {
 
     /// Its memory in bytes.
     pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(self.proc("status")).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        line.split_whitespace()
-            .next()
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-            << 10
+        super::memory_of(self.id(), "VmRSS")
     }
 
     /// Ends it at once, as a crash does.
@@ -129,8 +120,15 @@ impl ControlPlane for HostProcess {
         self.url.clone()
     }
 
+    fn preview(&self, sandbox: &str, port: u16, path: &str) -> RequestBuilder {
+        let listens = self.url.rsplit(':').next().unwrap();
+        self.http
+            .get(format!("{}{path}", self.url))
+            .header("host", format!("{port}-{sandbox}.localhost:{listens}"))
+    }
+
     fn api(&self, method: Method, path: &str) -> RequestBuilder {
-        http()
+        self.http
             .request(method, format!("{}{path}", self.url))
             .header("x-api-key", KEY)
     }

@@ -158,12 +158,7 @@ impl Server {
 
     /// The most memory that its process had in use, in bytes (proc_pid_status(5)).
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap();
-        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+        super::memory_of(self.pid(), "VmHWM")
     }
 
     /// What it has written to its log.

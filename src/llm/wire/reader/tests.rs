@@ -1,11 +1,12 @@
 //! Whole responses: what comes between, around and instead of an answer's chunks.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::llm::{ModelReply, openai::answer::Answer};
+
+mod mixed;
 
 fn read(content_type: &str, bytes: &[u8], size: usize) -> Result<Complete, ModelError> {
     let mut reader = AnswerReader::<Answer>::new(Some(content_type));
@@ -280,141 +281,4 @@ fn an_end_without_a_reason_is_one_for_whole_calls_alone_unless_it_is_taken() {
         ended(&call.to_string(), "", true),
         Err(ModelError::Cut(_))
     ));
-}
-
-/// What comes between events and changes nothing.
-const BETWEEN: [&str; 12] = [
-    ": keepalive\n\n",
-    "data: : PROCESSING\n\n",
-    "data:\n\n",
-    "data: ping\n\n",
-    "event: ping\ndata: {\"error\":\"x\"}\n\n",
-    "event: done\ndata:\n\n",
-    "data: {\"choices\":[]}\n\n",
-    "data: {\"choices\":{},\"usage\":{},\"error\":{}}\n\n",
-    "data: {\"choices\":[{\"index\":\"0\",\"delta\":{\"tool_calls\":[null],\"reasoning_content\":[]},\"finish_reason\":\"\"}]}\n\n",
-    "data: {\"choices\":[{\"delta\":{\"tool_calls\":{},\"content\":null},\"finish_reason\":0}],\"error\":false}\n\n",
-    "id: 1\n\n",
-    "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":0}}\n\n",
-];
-
-/// JSON text whose letters beyond ASCII are escapes, so that they can be cut in two.
-fn escaped(text: &str) -> Vec<String> {
-    let units: Vec<u16> = text.encode_utf16().collect();
-    units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
-}
-
-/// An answer's chunks, as data of events: its text in halves of characters, then its calls in the
-/// way that is asked for.
-fn chunks(said: &str, calls: &[(String, Value)], way: usize) -> Vec<String> {
-    let of_text = escaped(said)
-        .into_iter()
-        .map(|piece| format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{piece}"}}}}]}}"#));
-    let mut chunks: Vec<String> = of_text.collect();
-    for (index, (name, arguments)) in calls.iter().enumerate() {
-        let whole = arguments.to_string();
-        let half = (0..=whole.len() / 2)
-            .rev()
-            .find(|at| whole.is_char_boundary(*at))
-            .unwrap_or_default();
-        let pieces = match way % 4 {
-            0 => vec![&whole[..half], &whole[half..]],
-            1 => vec![&whole[..half], &whole[..]],
-            2 => vec![&whole[..half], &whole[half..], &whole[..]],
-            _ => vec![&whole[..]],
-        };
-        for (at, piece) in pieces.into_iter().enumerate() {
-            let mut call = json!({ "index": index, "id": format!("id_{index}"), "function": { "arguments": piece } });
-            if at == 0 || way.is_multiple_of(3) {
-                call["function"]["name"] = json!(name);
-            }
-            match way % 5 {
-                1 => call["index"] = json!(index.to_string()),
-                2 => call["index"] = json!(index as f64),
-                3 => call["index"] = json!(-1),
-                4 => call["index"] = Value::Null,
-                _ => {}
-            }
-            chunks.push(
-                json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] } }] })
-                    .to_string(),
-            );
-        }
-    }
-    chunks.push(
-        json!({ "choices": [{ "delta": {}, "finish_reason": "tool_calls" }], "usage": { "prompt_tokens": 9, "completion_tokens": 4 } })
-            .to_string(),
-    );
-    chunks
-}
-
-#[test]
-fn any_good_answer_is_the_same_however_it_is_cut_and_whatever_is_mixed_in() {
-    let name = prop_oneof![Just("terminal".to_owned()), Just("readFiles".to_owned())];
-    let words = prop_oneof![any::<String>(), "[{}\"\\\\ a]{0,20}"];
-    let call = (name, words.clone())
-        .prop_map(|(name, words)| (name, json!({ "a": words.replace('\0', ""), "b": [{}] })));
-    let answer = (words, vec(call, 0..4), 0..60_usize);
-    let noise = (
-        vec((any::<Index>(), 0..BETWEEN.len()), 0..6),
-        0..3_usize,
-        vec(any::<Index>(), 0..12),
-    );
-    let mut runner = TestRunner::default();
-    runner
-        .run(
-            &(answer, noise),
-            |((said, calls, way), (between, line_end, cuts))| {
-                let mut events: Vec<String> = chunks(&said, &calls, way)
-                    .iter()
-                    .map(|chunk| format!("data: {chunk}\n\n"))
-                    .collect();
-                for (at, kind) in between {
-                    let at = at.index(events.len());
-                    events.insert(at, BETWEEN[kind].to_owned());
-                }
-                let end = ["data: [DONE]\n\n", "data: done\n\n", ""][way % 3];
-                let body = format!(
-                    "{}{}{end}",
-                    if way % 2 == 0 { "\u{feff}" } else { "" },
-                    events.concat()
-                );
-                let body = body
-                    .replace('\n', ["\n", "\r\n", "\r"][line_end])
-                    .into_bytes();
-                let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len())).collect();
-                ends.push(body.len());
-                ends.sort_unstable();
-                let (mut reader, mut from) = (AnswerReader::<Answer>::new(None), 0);
-                for end in ends {
-                    if reader.take(&body[from..end], &mut |_| {}).unwrap() {
-                        break;
-                    }
-                    from = end;
-                }
-                let whole = reader.end(false, &mut |_| {}).unwrap();
-                prop_assert_eq!(
-                    whole
-                        .usage
-                        .map(|usage| [usage.input_tokens, usage.output_tokens]),
-                    Some([9, 4])
-                );
-                let mut plain = crate::llm::wire::thinking::Thinking::default();
-                let said = said.replace('\0', "\u{fffd}");
-                let expected = plain.take(&said).said + &plain.end();
-                prop_assert_eq!(
-                    &whole.reply.text,
-                    crate::llm::wire::thinking::without_begun(&expected)
-                );
-                let read: Vec<(String, Value)> = whole
-                    .reply
-                    .tool_calls
-                    .into_iter()
-                    .map(|call| (call.name, serde_json::from_str(&call.arguments).unwrap()))
-                    .collect();
-                prop_assert_eq!(read, calls);
-                Ok(())
-            },
-        )
-        .unwrap();
 }

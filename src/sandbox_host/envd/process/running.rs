@@ -32,9 +32,12 @@ use super::{
 };
 use crate::{
     e2b::END_OF_STREAM,
-    sandbox_host::envd::{
-        connect::{Error, frame},
-        path,
+    sandbox_host::{
+        envd::{
+            connect::{Error, frame},
+            path,
+        },
+        oom,
     },
 };
 
@@ -192,7 +195,7 @@ impl Processes {
         let mut child = command.spawn().map_err(failed)?;
         // The terminal's other side, which would keep it open.
         drop(command);
-        prefer_to_lose(child.id());
+        oom::prefer_to_lose(child.id());
         let pid = child.id().unwrap_or_default();
         let running = Arc::new(Running {
             pid,
@@ -257,13 +260,6 @@ fn not_found(selector: &Selector) -> Error {
         Selector::Pid(pid) => format!("process with pid {pid} not found"),
         Selector::Tag(tag) => format!("process with tag {tag} not found"),
     })
-}
-
-/// When memory runs out, the kernel is to end this process rather than envd.
-pub(in crate::sandbox_host::envd) fn prefer_to_lose(pid: Option<u32>) {
-    if let Some(pid) = pid {
-        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "500");
-    }
 }
 
 impl Running {

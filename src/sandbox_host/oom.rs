@@ -1,0 +1,54 @@
+//! Whom the kernel kills first when the machine's memory runs out (proc_pid_oom_score_adj(5)): a
+//! sandbox's commands and app, then its envd, and the host last.
+
+use std::{fs, io::ErrorKind, time::Duration};
+
+/// How far a sandbox's envd is above the host.
+pub(super) const SANDBOX: i32 = 200;
+/// How far what it runs is above envd.
+const COMMAND: i32 = 300;
+const MAX: i32 = 1000;
+/// How many times, and how soon again, a process's score is set.
+const ATTEMPTS: usize = 200;
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// A score so far above this process's own; without rights, scores can only be raised.
+pub(super) fn above_own(by: i32) -> i32 {
+    let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    above(&own, by)
+}
+
+fn above(own: &str, by: i32) -> i32 {
+    (own.trim().parse::<i32>().unwrap_or_default() + by).min(MAX)
+}
+
+/// When memory runs out, the kernel is to end this process rather than envd, which has started it.
+/// Nobody but root may say so until it has become its program, a moment after its start: its memory
+/// is envd's, which others can't look into.
+pub(super) fn prefer_to_lose(pid: Option<u32>) {
+    let Some(pid) = pid else {
+        return;
+    };
+    let score = above_own(COMMAND).to_string();
+    tokio::spawn(async move {
+        for _ in 0..ATTEMPTS {
+            let set = fs::write(format!("/proc/{pid}/oom_score_adj"), &score);
+            if !set.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_is_above_the_own_one_and_never_above_the_most_there_is() {
+        for (own, score) in [("0\n", 200), ("-900\n", -700), ("900", 1000), ("", 200)] {
+            assert_eq!(above(own, SANDBOX), score, "{own:?}");
+        }
+    }
+}
