@@ -20,6 +20,10 @@ use settings::{CGROUPS, Hierarchies, Setting};
 
 /// The controllers that groups below one need, as `cgroup.subtree_control` takes them.
 const CONTROLLERS: &str = "+cpu +memory +pids";
+/// The controller of disks, which not every kernel has: one write would fail for all of them.
+const DISK_CONTROLLER: &str = "+io";
+/// A usual share of what is short.
+pub const USUAL_SHARES: u64 = 1024;
 /// How many times to try to freeze or remove a group, whose processes may take a moment to stop or
 /// to end, and the pauses between.
 const MAX_ATTEMPTS: u32 = 40;
@@ -105,7 +109,9 @@ impl Cgroup {
         if let (Hierarchies::Unified, Some(above)) = (hierarchies, self.below("").parent()) {
             // It is no error to say it again. Where it can't be said, the limits' files are missing
             // below.
-            let _ = fs::write(above.join("cgroup.subtree_control"), CONTROLLERS);
+            for controllers in [CONTROLLERS, DISK_CONTROLLER] {
+                let _ = fs::write(above.join("cgroup.subtree_control"), controllers);
+            }
         }
         hierarchies
     }
@@ -237,11 +243,27 @@ impl Cgroup {
 
     /// Gives it this share of a processor that is short, where 1024 is a usual one.
     pub fn set_shares(&self, shares: u64) -> io::Result<()> {
-        let hierarchies = match self.unified() {
-            Some(_) => Hierarchies::Unified,
-            None => Hierarchies::Separate,
-        };
-        self.write(&[hierarchies.shares(shares)])
+        self.set_disk_shares(shares);
+        self.write(&[Hierarchies::of_machine().shares(shares)])
+    }
+
+    /// Lets the groups in it have shares of the disk. Whether the kernel has weights for that.
+    pub fn divides_disk(&self) -> bool {
+        // Unless the runtime has said so.
+        let _ = fs::write(
+            self.below("").join("cgroup.subtree_control"),
+            DISK_CONTROLLER,
+        );
+        self.set_disk_shares(USUAL_SHARES)
+    }
+
+    fn set_disk_shares(&self, shares: u64) -> bool {
+        let files = Hierarchies::of_machine().disk_shares(shares);
+        let set = files.iter().filter(|setting| {
+            let file = self.below(setting.controller).join(setting.file);
+            file.exists() && fs::write(file, &setting.value).is_ok()
+        });
+        set.count() > 0
     }
 
     /// Stops all of its processes where they are; they use no processor then.
@@ -378,6 +400,7 @@ mod tests {
                 group.below("pids"),
                 Path::new("/sys/fs/cgroup/pids/codeflow/i1")
             );
+    let _ = fs::write(group.join("cgroup.subtree_control"), DISK_CONTROLLER);
         }
     }
 

@@ -96,6 +96,18 @@ impl Hierarchies {
             Self::Separate => self.setting("cpu", "cpu.shares", shares.to_string()),
         }
     }
+
+    /// The same share of a disk that is short: the file of all of the kernel's schedulers that have
+    /// weights, and BFQ's own. Machines have one of them, both or none.
+    pub(super) fn disk_shares(self, shares: u64) -> [Setting; 2] {
+        // 100 is a usual one in both versions; the oldest scale begins at 10.
+        let weight = (shares * 100 / 1024).clamp(10, 1000).to_string();
+        let (controller, files) = match self {
+            Self::Unified => ("io", ["io.weight", "io.bfq.weight"]),
+            Self::Separate => ("blkio", ["blkio.weight", "blkio.bfq.weight"]),
+        };
+        files.map(|file| self.setting(controller, file, weight.clone()))
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +128,7 @@ mod tests {
             let mut settings = hierarchies.processors(2);
             settings.extend(hierarchies.memory_and_processes(1 << 30, 256));
             settings.extend([hierarchies.no_swap(1 << 30), hierarchies.shares(1024)]);
+            settings.extend(hierarchies.disk_shares(1024));
             written(&settings)
         };
         assert_eq!(
@@ -126,6 +139,8 @@ mod tests {
                 "pids.max = 256",
                 "memory.swap.max = 0",
                 "cpu.weight = 100",
+                "io.weight = 100",
+                "io.bfq.weight = 100",
             ]
         );
         assert_eq!(
@@ -137,6 +152,8 @@ mod tests {
                 "pids/pids.max = 256",
                 "memory/memory.memsw.limit_in_bytes = 1073741824",
                 "cpu/cpu.shares = 1024",
+                "blkio/blkio.weight = 100",
+                "blkio/blkio.bfq.weight = 100",
             ]
         );
         assert_eq!(Hierarchies::Unified.folders(), [""]);

@@ -33,8 +33,8 @@ use crate::{
     config,
 };
 
-/// A usual share of a processor that is short.
-pub(super) const USUAL_SHARES: u64 = 1024;
+pub(super) use crate::cgroup::USUAL_SHARES;
+
 /// Files that a process of a sandbox may have open.
 const MAX_OPEN_FILES: u64 = 65_536;
 
@@ -80,6 +80,8 @@ struct Machine {
 
 impl Containers {
     /// Finds a runtime and ends what a process of the same purpose left running when it died.
+    /// Whether one of them is a bound: a share that is missing costs others time, and nothing more.
+    lacks_bound: bool,
     /// Errors when limits can't be enforced and `SANDBOX_STRICT` asks for all of them; nothing is
     /// left on the machine then.
     pub(super) async fn prepare(
@@ -121,7 +123,8 @@ impl Containers {
 
     async fn check_and_clean_up(&self) -> anyhow::Result<()> {
         let unenforced = self.unenforced().join("; ");
-        if !unenforced.is_empty() && self.settings.strict {
+        let machine = self.machine.as_ref();
+        if self.settings.strict && machine.is_ok_and(|machine| machine.lacks_bound) {
             anyhow::bail!(
                 "SANDBOX_STRICT=1, and this machine can't enforce the sandboxes' limits on \
                  {unenforced}"
@@ -237,6 +240,12 @@ impl Containers {
             ranges: ranges.ok().filter(|_| own_ids),
             cgroup,
             capacity,
+        let lacks_bound = !unenforced.is_empty();
+        if let Some(cgroup) = &cgroup
+            && !Cgroup::new(cgroup.clone()).divides_disk()
+        {
+            unenforced.push("shares of the disk's time (this kernel has no weights)".to_owned());
+        }
             unenforced,
         })
     }
@@ -245,6 +254,7 @@ impl Containers {
     async fn try_out(
         &self,
         runtime: &Runtime,
+            lacks_bound,
         privilege: &Privilege,
         cgroup: Option<&Path>,
         disks: &Disks,

@@ -19,6 +19,7 @@ mod commands;
 mod crashes;
 mod credits;
 mod dashboard;
+mod disk_shares;
 mod drafts;
 mod egress;
 mod environments;
