@@ -241,7 +241,8 @@ impl Cgroup {
         }
     }
 
-    /// Gives it this share of a processor that is short, where 1024 is a usual one.
+    /// Gives it this share of processors that are short, where [`USUAL_SHARES`] is a usual one, and
+    /// of the disk where the kernel has weights for that.
     pub fn set_shares(&self, shares: u64) -> io::Result<()> {
         self.set_disk_shares(shares);
         self.write(&[Hierarchies::of_machine().shares(shares)])
@@ -326,6 +327,22 @@ impl Cgroup {
         }
     }
 
+    /// Ends what is in the groups in it, frozen or not, and removes them and it.
+    pub async fn end(&self) {
+        for _ in 0..MAX_ATTEMPTS {
+            for (_, child) in self.children("") {
+                child.kill();
+                let _ = child.thaw();
+            }
+            self.remove_empty_children();
+            if self.is_removed() {
+                return;
+            }
+            tokio::time::sleep(REMOVE_RETRY_DELAY).await;
+        }
+        tracing::warn!(cgroup = %self.path.display(), "control groups can't be removed");
+    }
+
     /// Removes it, and the empty groups in it, from every hierarchy; a container in it that is
     /// ending this moment is waited for, a little.
     pub async fn remove(&self) {
@@ -383,6 +400,7 @@ fn delegated() -> Option<PathBuf> {
         let _ = fs::write(host.join("cgroup.procs"), process);
     }
     fs::write(group.join("cgroup.subtree_control"), CONTROLLERS).ok()?;
+    let _ = fs::write(group.join("cgroup.subtree_control"), DISK_CONTROLLER);
     Some(PathBuf::from(own))
 }
 
@@ -400,7 +418,6 @@ mod tests {
                 group.below("pids"),
                 Path::new("/sys/fs/cgroup/pids/codeflow/i1")
             );
-    let _ = fs::write(group.join("cgroup.subtree_control"), DISK_CONTROLLER);
         }
     }
 

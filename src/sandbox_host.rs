@@ -23,6 +23,7 @@ mod error;
 mod first_page;
 mod http;
 mod ids;
+mod killed_hosts;
 pub mod leftovers;
 mod log;
 mod metrics;

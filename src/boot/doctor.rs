@@ -12,7 +12,7 @@ use super::{
 use crate::{
     agent::{INSTALLATION, PROJECT},
     config::{self, Database, Env},
-    sandbox_host::leftovers,
+    sandbox_host::leftovers::{self, KilledHost},
     store::{BlobShelf as _, LostFile, Store},
 };
 
@@ -45,6 +45,7 @@ pub async fn doctor(env: &Env, fix: bool, backup: Option<&Path>) -> anyhow::Resu
         blobs(&store, fix, &mut report).await?;
         sandboxes(&store, &settings.data_dir, fix, &mut report).await?;
         stale(&settings.data_dir, fix, &mut report)?;
+        killed(&settings.data_dir, fix, &mut report).await?;
         Ok(report)
     };
     let report = looked.await;
@@ -179,6 +180,23 @@ fn stale(data_dir: &Path, fix: bool, report: &mut String) -> anyhow::Result<()> 
         if fix {
             leftovers::remove(&path)
                 .with_context(|| format!("{} can't be removed", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a server of this data folder left running that was killed.
+async fn killed(data_dir: &Path, fix: bool, report: &mut String) -> anyhow::Result<()> {
+    for host in KilledHost::of(data_dir) {
+        let folder = host.folder().display().to_string();
+        writeln!(
+            report,
+            "{folder} and containers are of a server that was killed: {}",
+            removed(fix)
+        )?;
+        if fix {
+            let removed = host.remove().await;
+            removed.with_context(|| format!("what {folder} is of can't be ended"))?;
         }
     }
     Ok(())

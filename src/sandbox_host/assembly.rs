@@ -48,6 +48,21 @@ impl Assembly {
         }
     }
 
+    /// The assembly points of all of this user's hosts.
+    pub(super) fn all() -> Vec<PathBuf> {
+        let (own, user) = (Self::new("codeflow-"), geteuid().as_raw());
+        let entries = own
+            .folder
+            .parent()
+            .and_then(|folder| fs::read_dir(folder).ok());
+        let is_one = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            name.as_encoded_bytes().starts_with(b"codeflow-") && is_private(&entry.path(), user)
+        };
+        let entries = entries.into_iter().flatten().flatten();
+        entries.filter(is_one).map(|entry| entry.path()).collect()
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit};
+use parking_lot::Mutex;
 
 use super::{
     assembly::Assembly,
@@ -21,6 +22,7 @@ use super::{
     egress::{Egress, Policy},
     envd,
     ids::{Range, Ranges},
+    killed_hosts::{self, Claim},
     names::{digest, random_id},
     node::Node,
     privilege::Privilege,
@@ -47,6 +49,8 @@ pub(super) struct Containers {
     /// others.
     name: String,
     assembly: Assembly,
+    /// Says that this host lives.
+    claim: Mutex<Option<Claim>>,
     /// Held until this is closed: two processes in one folder would end each other's containers.
     lock: File,
 }
@@ -76,12 +80,12 @@ struct Machine {
     capacity: Capacity,
     /// The limits that can't be enforced, and why.
     unenforced: Vec<String>,
+    /// Whether one of them is a bound: a share that is missing costs others time, and nothing more.
+    lacks_bound: bool,
 }
 
 impl Containers {
     /// Finds a runtime and ends what a process of the same purpose left running when it died.
-    /// Whether one of them is a bound: a share that is missing costs others time, and nothing more.
-    lacks_bound: bool,
     /// Errors when limits can't be enforced and `SANDBOX_STRICT` asks for all of them; nothing is
     /// left on the machine then.
     pub(super) async fn prepare(
@@ -107,6 +111,7 @@ impl Containers {
         );
         let mut host = Self {
             assembly: Assembly::new(&name),
+            claim: Mutex::default(),
             name,
             settings,
             machine: Err(String::new()),
@@ -134,8 +139,11 @@ impl Containers {
             tracing::warn!("sandboxes run without limits on {unenforced}");
         }
         self.end_all().await?;
-        if let Ok(Some(cgroup)) = self.machine.as_ref().map(|machine| &machine.cgroup) {
-            Cgroup::new(cgroup.clone()).remove_empty_children();
+        if let Ok(machine) = &self.machine {
+            if let Some(cgroup) = &machine.cgroup {
+                Cgroup::new(cgroup.clone()).remove_empty_children();
+            }
+            killed_hosts::end_all(&machine.runtime).await;
         }
         Ok(())
     }
@@ -157,10 +165,9 @@ impl Containers {
     async fn look_around(&self, state: &Path) -> Result<Machine, String> {
         let privilege = Privilege::detect()
             .map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
-        self.assembly
-            .make()
-            .map_err(|error| format!("no sandboxes: {error:#}"))?;
         let cgroup = cgroup::base().join(&self.name);
+        let claim = Claim::take(&self.assembly, state, &cgroup).await;
+        *self.claim.lock() = Some(claim.map_err(|error| format!("no sandboxes: {error:#}"))?);
         let images = Disks::prepare(state, self.settings.disk_mb, &privilege).await;
         let ranges = if privilege.is_rootless() {
             Err("only root can give each its own".to_owned())
@@ -233,6 +240,12 @@ impl Containers {
                  {fault})"
             ));
         }
+        let lacks_bound = !unenforced.is_empty();
+        if let Some(cgroup) = &cgroup
+            && !Cgroup::new(cgroup.clone()).divides_disk()
+        {
+            unenforced.push("shares of the disk's time (this kernel has no weights)".to_owned());
+        }
         Ok(Machine {
             runtime,
             privilege,
@@ -240,13 +253,8 @@ impl Containers {
             ranges: ranges.ok().filter(|_| own_ids),
             cgroup,
             capacity,
-        let lacks_bound = !unenforced.is_empty();
-        if let Some(cgroup) = &cgroup
-            && !Cgroup::new(cgroup.clone()).divides_disk()
-        {
-            unenforced.push("shares of the disk's time (this kernel has no weights)".to_owned());
-        }
             unenforced,
+            lacks_bound,
         })
     }
 
@@ -254,7 +262,6 @@ impl Containers {
     async fn try_out(
         &self,
         runtime: &Runtime,
-            lacks_bound,
         privilege: &Privilege,
         cgroup: Option<&Path>,
         disks: &Disks,
@@ -467,7 +474,6 @@ impl Containers {
                 "containers are left behind until the next start"
             );
         }
-        self.assembly.remove();
         let used = self
             .machine
             .as_ref()
@@ -476,6 +482,10 @@ impl Containers {
         // Where a trial may have left one, when no runtime was found to work.
         let cgroup = used.unwrap_or_else(|| cgroup::base().join(&self.name));
         Cgroup::new(cgroup).remove().await;
+        if let Some(claim) = self.claim.lock().take() {
+            claim.remove();
+        }
+        self.assembly.remove();
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the sandboxes' folder can't be unlocked");
         }

@@ -1,5 +1,5 @@
-//! What is on disk while no host runs, for `codeflow doctor`: the sandboxes' folders, and files that
-//! work which was cut short has left.
+//! What is left while no host runs, for `codeflow doctor`: the sandboxes' folders, files that work
+//! which was cut short has left, and what a host that was killed left running.
 
 use std::{
     collections::HashMap,
@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub use super::killed_hosts::KilledHost;
 use super::{clock::now, disk, record::Record};
 
 /// A build of a template takes minutes; what is older was given up.

@@ -110,6 +110,14 @@ impl Runtime {
         })
     }
 
+    /// The same for the containers of another state folder.
+    pub(super) fn at(&self, state: &Path) -> Self {
+        Self {
+            state: state.to_owned(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn name(&self) -> String {
         self.command.display().to_string()
     }

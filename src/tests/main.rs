@@ -30,6 +30,7 @@ mod file_edits;
 mod history;
 mod ids;
 mod images;
+mod killed_hosts;
 mod kills;
 mod ledger;
 mod listeners;
