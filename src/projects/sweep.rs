@@ -12,8 +12,9 @@
 //! | a project's sandbox, whose files are saved as a draft first | unused for `SANDBOX_KEEP_DAYS` | one |
 //! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
 //!
-//! A version, a message or an image of a message is never removed, nor are the step outputs of a
-//! run without a result until something was saved after it.
+//! A version with its picture, a message, or an image that a message shows is never removed. The
+//! images of old runs that go are those in their steps' outputs: checks' pictures, and what tools
+//! looked at. The outputs of a run without a result stay until something was saved after it.
 
 use std::time::Duration;
 
