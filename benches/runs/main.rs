@@ -201,6 +201,14 @@ impl Server {
         request.send().await.unwrap().json().await.unwrap()
     }
 
+    async fn delete(&self, project: ProjectId) {
+        let url = format!("http://127.0.0.1:{}/api/projects/delete", self.port);
+        let request = self.http.post(url).header("accept", "application/json");
+        let request = request.form(&[("project", project.to_string())]);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
     async fn store(&self) -> Store {
         Store::open_file(&self.data.path().join("codeflow.sqlite"))
             .await

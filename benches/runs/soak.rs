@@ -51,9 +51,9 @@ impl Used {
         Self {
             disk: disk(server.data_path()),
             server: server.memory(),
-            sandboxes: cgroups(server.data_path())
+            sandboxes: containers(server.data_path())
                 .iter()
-                .map(|folder| memory(folder))
+                .map(|group| memory(group))
                 .sum(),
         }
     }
@@ -130,7 +130,7 @@ async fn live(server: &Server, store: &Store, count: usize) {
         "{count} made and used, {:.0} s",
         begun.elapsed().as_secs_f64()
     ));
-    until("all sleep", || cgroups(server.data_path()).is_empty()).await;
+    until("all sleep", || containers(server.data_path()).is_empty()).await;
     Used::now(server).print("all asleep");
 
     // As if nobody had come for a month.
@@ -141,7 +141,7 @@ async fn live(server: &Server, store: &Store, count: usize) {
     );
     database.execute_unprepared(&age).await.unwrap();
     until("the sandboxes of unused projects are gone", || {
-        layers(server.data_path()).is_empty()
+        folders(&server.data_path().join("sandboxes")).is_empty()
     })
     .await;
     for project in &projects {
@@ -153,12 +153,12 @@ async fn live(server: &Server, store: &Store, count: usize) {
     }
     Used::now(server).print("unused sandboxes swept");
 
-    database
-        .execute_unprepared("DELETE FROM projects")
-        .await
-        .unwrap();
+    for project in &projects {
+        server.delete(*project).await;
+    }
     let begun = Instant::now();
-    while rows(&database, "blobs").await
+    while rows(&database, "projects").await
+        + rows(&database, "blobs").await
         + rows(
             &database,
             "pragma_freelist_count() WHERE freelist_count >= 64",
@@ -168,7 +168,7 @@ async fn live(server: &Server, store: &Store, count: usize) {
     {
         assert!(
             begun.elapsed() < PATIENCE,
-            "the blobs of deleted projects stay"
+            "deleted projects or their blobs stay"
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -260,40 +260,36 @@ fn disk(folder: &Path) -> f64 {
     blocks(folder, device) as f64 * 512.0 / 1e6
 }
 
-/// The sandboxes that have files on this disk.
-fn layers(data: &Path) -> Vec<String> {
-    let entries = fs::read_dir(data.join("sandboxes")).into_iter().flatten();
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect()
+/// The control groups of the server's containers, by the note that its host keeps of where they
+/// are: one that belongs to no sandbox any more is among them.
+fn containers(data: &Path) -> Vec<PathBuf> {
+    let mut notes = folders(Path::new("/run")).into_iter().filter_map(|folder| {
+        let note = fs::read(folder.join("host.json")).ok()?;
+        serde_json::from_slice::<serde_json::Value>(&note).ok()
+    });
+    let is_of =
+        |note: &serde_json::Value| Path::new(note["state"].as_str().unwrap()).starts_with(data);
+    let note = notes.find(is_of).expect("the host has a note in /run");
+    let group = note["cgroup"].as_str().unwrap().trim_start_matches('/');
+    // Of cgroup v1, and of v2.
+    let groups =
+        ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].map(|root| Path::new(root).join(group));
+    groups.iter().flat_map(|group| folders(group)).collect()
 }
 
-/// The control groups of sandboxes that are awake.
-fn cgroups(data: &Path) -> Vec<PathBuf> {
-    fn find(folder: &Path, depth: usize, names: &[String], found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok)
-        {
-            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                continue;
-            }
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if names.iter().any(|sandbox| name.contains(sandbox)) {
-                found.push(entry.path());
-            } else if depth > 0 {
-                find(&entry.path(), depth - 1, names, found);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    find(Path::new("/sys/fs/cgroup"), 4, &layers(data), &mut found);
-    found
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = entries.map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).collect()
 }
 
-/// What a control group uses, in MB.
-fn memory(cgroup: &Path) -> f64 {
-    let current = fs::read_to_string(cgroup.join("memory.current")).unwrap_or_default();
-    current.trim().parse::<f64>().unwrap_or_default() / 1e6
+/// What a control group uses, in MB; nothing when it has ended meanwhile.
+fn memory(group: &Path) -> f64 {
+    // Of cgroup v1, and of v2.
+    let files = ["memory.usage_in_bytes", "memory.current"];
+    let mut used = files
+        .iter()
+        .filter_map(|file| fs::read_to_string(group.join(file)).ok());
+    let used = used.next().unwrap_or_default();
+    used.trim().parse::<f64>().unwrap_or_default() / 1e6
 }
