@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use crate::support::{HostProcess, data_dir, in_own_mounts, run, until};
+use crate::support::{ControlPlane, HostProcess, data_dir, in_own_mounts, run, until};
 
 /// Where a kernel may have a sandbox's weight, below the groups' root.
 const WEIGHTS: [(&str, &str); 4] = [

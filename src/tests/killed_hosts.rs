@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{ControlPlane, HostProcess, data_dir, in_own_mounts, run};
+use crate::support::{HostProcess, data_dir, in_own_mounts, run};
 
 /// What the server of a data folder has on the machine: its folder in `/run`, which may be another
 /// one here, and the control groups of its containers.

@@ -59,7 +59,7 @@ struct Ways {
 
 impl Ways {
     /// The arguments as they are sent: in pieces, so far, in pieces and then whole, at once.
-    fn cut<'a>(self, whole: &'a str) -> Vec<&'a str> {
+    fn cut(self, whole: &str) -> Vec<&str> {
         let half = (0..=whole.len() / 2)
             .rev()
             .find(|at| whole.is_char_boundary(*at))

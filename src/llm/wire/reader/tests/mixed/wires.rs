@@ -53,7 +53,7 @@ impl Wire for Answer {
                 let pieces = pieces.into_iter().enumerate();
                 let piece = |(number, piece): (usize, &str)| {
                     let mut call = json!({ "function": { "arguments": piece } });
-                    if number == 0 || ways.pieces % 3 == 0 {
+                    if number == 0 || ways.pieces.is_multiple_of(3) {
                         call["function"]["name"] = json!(name);
                     }
                     match order {
@@ -249,7 +249,7 @@ impl Wire for Output {
         let with_ids = match ways.numbers % 5 {
             3 => true,
             4 => false,
-            _ => ways.numbers % 2 == 0,
+            _ => ways.numbers.is_multiple_of(2),
         };
         let ends = !matches!(order, 1 | 5);
         let about = |position: usize, id: &str, mut fields: Value| {
@@ -311,7 +311,7 @@ impl Wire for Output {
         let mut response = json!({
             "status": "completed", "usage": { "input_tokens": 9, "output_tokens": 4 },
         });
-        if order == 5 || ways.pieces % 2 == 0 {
+        if order == 5 || ways.pieces.is_multiple_of(2) {
             response["output"] = output(good, alike, with_ids).into();
         }
         let created = json!({ "response": { "status": "in_progress", "output": [] } });
