@@ -66,8 +66,8 @@ enum Backend {
 
 impl Model {
     /// The first provider answers; the others (`AI_FALLBACK`) stand in for it. Errors when a client
-    /// can't be created, or when a recording of the demo is broken. `own` are the models that people
-    /// ask with keys of their own, `keys` says whose keys are set.
+    /// can't be created, or when a recording of the demo is broken. `own` are the models that
+    /// people ask with keys of their own, `keys` says whose keys are set.
     pub fn new(settings: Vec<Llm>, own: Vec<Llm>, keys: Vec<ProviderKey>) -> anyhow::Result<Self> {
         let backend = |settings: Llm| -> anyhow::Result<Backend> {
             Ok(match settings.provider {
@@ -206,8 +206,8 @@ impl Model {
         }
     }
 
-    /// Whether the provider's model for images is known to see: by its name, or because the settings
-    /// say so.
+    /// Whether the provider's model for images is known to see: by its name, or because the
+    /// settings say so.
     pub fn sees(&self, alternative: usize) -> bool {
         match self.backend(alternative) {
             Backend::Hosted(hosted) => hosted.sees(),
@@ -223,8 +223,8 @@ impl Model {
         &self.backends[alternative.min(self.alternatives())].1
     }
 
-    /// Whose keys are set, and all models in the order in which they are asked, with what came of it since the start; what
-    /// their answers cost is not known here.
+    /// Whose keys are set, and all models in the order in which they are asked, with what came of
+    /// it since the start; what their answers cost is not known here.
     pub fn overview(&self) -> ModelsOverview {
         let all = self.backends.iter().map(|backend| &**backend).enumerate();
         let models = all.flat_map(|(alternative, (backend, log))| {

@@ -1,5 +1,5 @@
-//! What the log looks like in the end: each event is a line of its own, so that no text from outside
-//! can look like further ones.
+//! What the log looks like in the end: each event is a line of its own, so that no text from
+//! outside can look like further ones.
 
 use std::io;
 

@@ -259,8 +259,8 @@ impl Projects {
         Ok(store.find_project(project).await?)
     }
 
-    /// A new project of theirs with the files of this one's latest version; its sandbox is made when it is
-    /// opened. `Conflict` when there is no version yet.
+    /// A new project of theirs with the files of this one's latest version; its sandbox is made
+    /// when it is opened. `Conflict` when there is no version yet.
     pub async fn duplicate(&self, project: ProjectId) -> Result<Project, ProjectError> {
         self.expect_viewer(project).await?;
         let store = &self.inner.store;

@@ -150,8 +150,8 @@ impl SandboxHost {
         (target.port != e2b::ENVD_PORT).then_some((target.port, target.id))
     }
 
-    /// The port and the sandbox that a preview's host name stands for; `None` where there is no such
-    /// sandbox. Each preview has one name.
+    /// The port and the sandbox that a preview's host name stands for; `None` where there is no
+    /// such sandbox. Each preview has one name.
     pub fn preview_at(&self, host: &str) -> Option<(u16, String)> {
         let target = data_plane::by_host(host, self.domain())?;
         let is_whole = host.split('.').next() == Some(&format!("{}-{}", target.port, target.id));

@@ -1,5 +1,5 @@
-//! Administration: the audit log, when a user was last seen, sessions that an administrator began as
-//! somebody else, and invitations that can be listed.
+//! Administration: the audit log, when a user was last seen, sessions that an administrator began
+//! as somebody else, and invitations that can be listed.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

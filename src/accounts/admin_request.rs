@@ -1,5 +1,5 @@
-//! Requests of administrators. Whoever holds one was found to be an administrator, so what takes one
-//! is asked by nobody else; what it changes is written to the audit log.
+//! Requests of administrators. Whoever holds one was found to be an administrator, so what takes
+//! one is asked by nobody else; what it changes is written to the audit log.
 
 use std::time::Duration;
 

@@ -24,7 +24,8 @@ const CREATIONS: Rate = Rate {
 
 impl Accounts {
     /// In whose name a program's request is answered, by its `Authorization` header. It is never an
-    /// administrator. `Token` with a sentence where the header is missing or is nobody's (any more).
+    /// administrator. `Token` with a sentence where the header is missing or is nobody's (any
+    /// more).
     pub async fn identify_program(
         &self,
         authorization: Option<&str>,

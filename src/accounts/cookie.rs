@@ -1,5 +1,5 @@
-//! The cookies that hold the token of a session, or of a sign-in that has come half-way, and where a
-//! page leads after a sign-in.
+//! The cookies that hold the token of a session, or of a sign-in that has come half-way, and where
+//! a page leads after a sign-in.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Signed tokens (JSON Web Tokens, RFC 7519) of an identity provider: their signature is checked with
-//! one of the keys that the provider publishes.
+//! Signed tokens (JSON Web Tokens, RFC 7519) of an identity provider: their signature is checked
+//! with one of the keys that the provider publishes.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::signature::{

@@ -1,4 +1,5 @@
-//! OpenID Connect: any issuer, by its discovery document (OpenID Connect Core 1.0 and Discovery 1.0).
+//! OpenID Connect: any issuer, by its discovery document (OpenID Connect Core 1.0 and Discovery
+//! 1.0).
 
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;

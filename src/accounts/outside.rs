@@ -110,8 +110,8 @@ impl Accounts {
         Ok((page, token.await?))
     }
 
-    /// The service has led back. `token`: what the browser was given at the beginning, which is used
-    /// up in any case.
+    /// The service has led back. `token`: what the browser was given at the beginning, which is
+    /// used up in any case.
     pub async fn finish_outside(
         &self,
         provider: Provider,

@@ -1,6 +1,6 @@
-//! Passes to previews. A preview is another origin than the builder, so it can't see the session: it
-//! gets a pass, for one sandbox and in one session's name, and keeps it as a cookie of its own. A
-//! pass is signed with what the database knows of the session, so that it ends with it, on every
+//! Passes to previews. A preview is another origin than the builder, so it can't see the session:
+//! it gets a pass, for one sandbox and in one session's name, and keeps it as a cookie of its own.
+//! A pass is signed with what the database knows of the session, so that it ends with it, on every
 //! server.
 
 use std::{

@@ -1,6 +1,6 @@
-//! Passkeys: one signs in with what a device holds, which asks for a finger, a face or a PIN itself.
-//! So it is both steps of a sign-in. Each question to an authenticator is kept in the database, can
-//! be answered once by the browser that asked, and expires soon.
+//! Passkeys: one signs in with what a device holds, which asks for a finger, a face or a PIN
+//! itself. So it is both steps of a sign-in. Each question to an authenticator is kept in the
+//! database, can be answered once by the browser that asked, and expires soon.
 
 use std::time::Duration;
 
@@ -68,8 +68,8 @@ impl Accounts {
         Ok((question, token.await?))
     }
 
-    /// Adds the passkey that the browser answers with. `token`: what it was given with the question,
-    /// which is used up in any case.
+    /// Adds the passkey that the browser answers with. `token`: what it was given with the
+    /// question, which is used up in any case.
     pub async fn add_passkey(
         &self,
         identity: &Identity,

@@ -1,5 +1,6 @@
 //! The site as authenticators know it: it asks them for new passkeys and for signatures, and checks
-//! what they answer (Web Authentication, level 3). Who asks, and for whom, is decided in `passkeys`.
+//! what they answer (Web Authentication, level 3). Who asks, and for whom, is decided in
+//! `passkeys`.
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -60,8 +61,8 @@ pub(super) struct RelyingParty {
 }
 
 impl RelyingParty {
-    /// `None` where browsers have no passkeys for the address: they want a host name, and TLS unless
-    /// it is this machine's.
+    /// `None` where browsers have no passkeys for the address: they want a host name, and TLS
+    /// unless it is this machine's.
     pub(super) fn of(public_url: &str) -> Option<Self> {
         let url = Url::parse(public_url).ok()?;
         let Some(Host::Domain(host)) = url.host() else {

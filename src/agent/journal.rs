@@ -23,8 +23,8 @@ pub trait Journal: Send + Sync {
     /// transient errors `work` is called again, after a wait, as many times as the engine allows
     /// for that kind of error.
     ///
-    /// An output `{ "spent": …, "model": … }` (a [`Spent`]; a name) is counted as what the step cost,
-    /// and who answered.
+    /// An output `{ "spent": …, "model": … }` (a [`Spent`]; a name) is counted as what the step
+    /// cost, and who answered.
     fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, work: F) -> BoxFuture<'a, Result<T, RunError>>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'a,

@@ -61,8 +61,8 @@ pub async fn improve_message(text: String) -> Result<ImprovedPrompt, ApiError> {
 }
 
 /// Sends a message again with another text and image, in another mode and for another model if one
-/// is named: it and what came after it goes, and the app's files become those of the version before it. A message that
-/// still waits is changed where it is.
+/// is named: it and what came after it goes, and the app's files become those of the version before
+/// it. A message that still waits is changed where it is.
 /// Refused while a run works, unless `stop` asks for it to be stopped.
 #[server(prefix = "/api", endpoint = "messages/edit", output = Json)]
 pub async fn edit_message(

@@ -1,5 +1,5 @@
-//! Passkeys of accounts, and signing in with one. What authenticators are asked and answer passes as
-//! the JSON that browsers have for it.
+//! Passkeys of accounts, and signing in with one. What authenticators are asked and answer passes
+//! as the JSON that browsers have for it.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 

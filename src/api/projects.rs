@@ -9,8 +9,8 @@ use crate::protocol::{
 };
 
 /// Creates a project, its first message with the image that was uploaded for it, and its first run
-/// in one transaction, and redirects to the workspace. `mode` says what the run may do: `build` (the
-/// default), `plan` or `ask`; `model` names one of those that [`get_model`] lists.
+/// in one transaction, and redirects to the workspace. `mode` says what the run may do: `build`
+/// (the default), `plan` or `ask`; `model` names one of those that [`get_model`] lists.
 /// A request that is sent again with the same `Idempotency-Key` creates nothing.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(

@@ -92,8 +92,8 @@ fn page_before() -> String {
     own_path(before.as_deref()).to_owned()
 }
 
-/// Gives the browser its session, or leads it to where the code is asked for. Returns the page to go
-/// to.
+/// Gives the browser its session, or leads it to where the code is asked for. Returns the page to
+/// go to.
 pub fn proceed(accounts: &Accounts, step: SignInStep, to: Option<String>) -> String {
     let token = match step {
         SignInStep::Done(signed_in) => return begin(accounts, &signed_in, to),

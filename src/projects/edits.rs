@@ -119,8 +119,8 @@ impl Edits {
         Ok(())
     }
 
-    /// Makes a change in the app unless a run is at work, and saves it as the user's edit. `None` when
-    /// nothing was done.
+    /// Makes a change in the app unless a run is at work, and saves it as the user's edit. `None`
+    /// when nothing was done.
     pub(super) async fn change<Fut>(
         &self,
         user: &UserId,

@@ -1,6 +1,6 @@
 //! The feed of a project: its events from a given one on, each once and in order, as frames for the
-//! page. While somebody follows it, the project's preview is kept awake, and the others see that they
-//! are there.
+//! page. While somebody follows it, the project's preview is kept awake, and the others see that
+//! they are there.
 
 use std::sync::Arc;
 

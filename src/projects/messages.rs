@@ -18,8 +18,8 @@ const AT_WORK: &str =
 const PAGE: u64 = 20;
 
 impl Projects {
-    /// Sends the prompt again with another text and image, and in another mode and for another model
-    /// if one is given. One that waits is changed where it is.
+    /// Sends the prompt again with another text and image, and in another mode and for another
+    /// model if one is given. One that waits is changed where it is.
     /// For any other, it and what came after it is withdrawn from the conversation, and the app's
     /// files become those of the version before it; what the app was until now stays as versions.
     /// `Conflict` while a run works, unless `stop` says to stop what works and waits.

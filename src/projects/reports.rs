@@ -1,5 +1,5 @@
-//! Where a project stands, in one answer: what programs that order builds ask, once or when its runs
-//! have ended.
+//! Where a project stands, in one answer: what programs that order builds ask, once or when its
+//! runs have ended.
 
 use std::time::Duration;
 

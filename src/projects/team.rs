@@ -1,5 +1,5 @@
-//! Teams: the people of a project, whom its owner invites and takes out, and who may leave. A change
-//! is in force at once, also for what is open.
+//! Teams: the people of a project, whom its owner invites and takes out, and who may leave. A
+//! change is in force at once, also for what is open.
 
 use std::time::Duration;
 
@@ -160,7 +160,8 @@ impl Projects {
         Ok(())
     }
 
-    /// The invitation that the link's token stands for. `NotFound` when it can't be used (any more).
+    /// The invitation that the link's token stands for. `NotFound` when it can't be used (any
+    /// more).
     pub async fn invitation(&self, token: &str) -> Result<InvitationView, ProjectError> {
         let (store, user) = (&self.inner.store, self.user()?);
         Ok(store.find_project_invitation(user, &hash(token)?).await?)

@@ -1,5 +1,5 @@
-//! What the visitors of shared apps may cost: how often one asks, how many sandboxes one starts, and
-//! how long a share's sandbox is awake for them each day. Counted in memory.
+//! What the visitors of shared apps may cost: how often one asks, how many sandboxes one starts,
+//! and how long a share's sandbox is awake for them each day. Counted in memory.
 
 use std::{
     collections::HashMap,

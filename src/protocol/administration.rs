@@ -1,5 +1,6 @@
 //! What administrators see: users, everybody's projects, sandboxes, the audit log, and the tables.
-//! Filters are as the pages' addresses have them: texts, of which an unknown or empty one finds all.
+//! Filters are as the pages' addresses have them: texts, of which an unknown or empty one finds
+//! all.
 
 use std::str::FromStr;
 

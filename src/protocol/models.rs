@@ -1,5 +1,5 @@
-//! The models: which of them a message may ask for; and what administrators see: whose keys are set,
-//! which models are asked, and what came of it.
+//! The models: which of them a message may ask for; and what administrators see: whose keys are
+//! set, which models are asked, and what came of it.
 
 use std::str::FromStr;
 

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-/// Stands between the blocks of a text's HTML (its paragraphs, lists, code), so that a page can show
-/// a long one bit by bit. A comment; no text that somebody wrote becomes one.
+/// Stands between the blocks of a text's HTML (its paragraphs, lists, code), so that a page can
+/// show a long one bit by bit. A comment; no text that somebody wrote becomes one.
 pub const BLOCK_BOUNDARY: &str = "<!---->";
 
 /// The text's first `chars` characters, or all of it.

@@ -1,5 +1,5 @@
-//! Plans that are bought: `GET /api/billing/checkout` and `GET /api/billing/portal` lead a browser to
-//! Stripe, `POST /api/billing/webhook` takes what Stripe has to say.
+//! Plans that are bought: `GET /api/billing/checkout` and `GET /api/billing/portal` lead a browser
+//! to Stripe, `POST /api/billing/webhook` takes what Stripe has to say.
 
 use axum::{
     Extension,

@@ -1,6 +1,6 @@
-//! The page's files within the program itself: an archive at the end of the executable (`pack` makes
-//! it), so that the program alone serves everything. A program without one serves the files of its
-//! site folder, as does one that `LEPTOS_SITE_ROOT` points at another.
+//! The page's files within the program itself: an archive at the end of the executable (`pack`
+//! makes it), so that the program alone serves everything. A program without one serves the files
+//! of its site folder, as does one that `LEPTOS_SITE_ROOT` points at another.
 
 mod format;
 mod pack;
@@ -105,8 +105,8 @@ impl Bundle {
         Ok(root)
     }
 
-    /// The answer to a request with these headers for the file, as the client takes it; `None` where
-    /// the archive has no such file.
+    /// The answer to a request with these headers for the file, as the client takes it; `None`
+    /// where the archive has no such file.
     pub async fn answer(self: Arc<Self>, path: &str, headers: &HeaderMap) -> Option<Response> {
         let entry = self.entries.get(path)?.clone();
         let accepted = text(headers, header::ACCEPT_ENCODING.as_str());

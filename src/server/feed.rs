@@ -26,8 +26,8 @@ use crate::{
     protocol::{FeedFrame, FeedRequest, ProjectId, first_chars},
 };
 
-/// The time between pings, and how long the client may stay silent or take to read a frame: a broken
-/// connection says nothing.
+/// The time between pings, and how long the client may stay silent or take to read a frame: a
+/// broken connection says nothing.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 /// The longest frame a client may send, in bytes; a ping is a few dozen.

@@ -1,6 +1,6 @@
-//! CodeFlow as an MCP server, `/mcp`: the same orders as of the HTTP API, as tools for another agent.
-//! Streamable HTTP as MCP's revisions up to 2025-11-25 have it, without sessions and streams: each
-//! POST has one JSON-RPC message and its token, and is answered at once, in JSON
+//! CodeFlow as an MCP server, `/mcp`: the same orders as of the HTTP API, as tools for another
+//! agent. Streamable HTTP as MCP's revisions up to 2025-11-25 have it, without sessions and
+//! streams: each POST has one JSON-RPC message and its token, and is answered at once, in JSON
 //! (modelcontextprotocol.io/specification/2025-11-25/basic/transports).
 
 mod tools;

@@ -1,7 +1,7 @@
-//! `/metrics`: what Prometheus reads. What happens is counted where it happens, by the macros of the
-//! `metrics` crate; what the database, the sandboxes and the disk have to say is read when somebody
-//! asks. Labels are bounded: route templates and names from the settings, never ids or paths as
-//! they were asked for.
+//! `/metrics`: what Prometheus reads. What happens is counted where it happens, by the macros of
+//! the `metrics` crate; what the database, the sandboxes and the disk have to say is read when
+//! somebody asks. Labels are bounded: route templates and names from the settings, never ids or
+//! paths as they were asked for.
 
 use std::{
     collections::BTreeSet,

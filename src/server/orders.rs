@@ -1,5 +1,5 @@
-//! What programs order, over HTTP (`v1`) and MCP (`mcp`) alike: each a short call of [`Projects`] in
-//! the name of whose token it is, with an answer that needs no knowledge of the page.
+//! What programs order, over HTTP (`v1`) and MCP (`mcp`) alike: each a short call of [`Projects`]
+//! in the name of whose token it is, with an answer that needs no knowledge of the page.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

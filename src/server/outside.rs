@@ -1,5 +1,5 @@
-//! Signing in with an account of another service: `GET /sign-in/with/{provider}` leads there, and the
-//! service leads back to `GET /sign-in/with/{provider}/back`.
+//! Signing in with an account of another service: `GET /sign-in/with/{provider}` leads there, and
+//! the service leads back to `GET /sign-in/with/{provider}/back`.
 
 use axum::{
     Extension,

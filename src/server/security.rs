@@ -1,6 +1,6 @@
-//! What browsers may do with the builder's pages: which scripts run, what is framed and by whom, and
-//! what others learn. A page's own scripts, and the styles that they add, carry a nonce that is new
-//! with each response; nothing inline counts without it, and no style attribute does.
+//! What browsers may do with the builder's pages: which scripts run, what is framed and by whom,
+//! and what others learn. A page's own scripts, and the styles that they add, carry a nonce that is
+//! new with each response; nothing inline counts without it, and no style attribute does.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The HTTP API for programs, `/api/v1`: JSON in and out, with an API token (`docs/api.md`). What it
-//! answers with is decided in `orders`.
+//! The HTTP API for programs, `/api/v1`: JSON in and out, with an API token (`docs/api.md`). What
+//! it answers with is decided in `orders`.
 
 use axum::{
     Json,

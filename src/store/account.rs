@@ -74,8 +74,8 @@ impl Store {
     }
 
     /// Gives the account the address that the link with this token's hash confirms, and uses up the
-    /// link. `NotFound` when it is used or expired, `Conflict` when another account has the address;
-    /// the link stays then.
+    /// link. `NotFound` when it is used or expired, `Conflict` when another account has the
+    /// address; the link stays then.
     pub async fn change_email(&self, link: &str, normal: &str, written: &str) -> Result<()> {
         let (link, normal) = (link.to_owned(), normal.to_owned());
         let written = written.to_owned();

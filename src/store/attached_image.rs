@@ -10,8 +10,8 @@ use super::{
 use crate::protocol::{ImageId, UserId};
 
 impl Store {
-    /// The bytes of an image that the user uploaded, or that a message has in a project that they own
-    /// or are in; or `NotFound`, also for a blob that is no image.
+    /// The bytes of an image that the user uploaded, or that a message has in a project that they
+    /// own or are in; or `NotFound`, also for a blob that is no image.
     pub async fn image_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
         expect_visible(&self.db, user, id).await?;
         let model = image::Entity::find_by_id(id.as_str()).one(&self.db).await?;

@@ -1,5 +1,6 @@
 //! The audit log: what administrators did, in the page or on the server's machine, and what changed
-//! a project's people; each entry is written in the transaction of what it records. Entries stay when the accounts and projects that they name are gone, and hold no secrets.
+//! a project's people; each entry is written in the transaction of what it records. Entries stay
+//! when the accounts and projects that they name are gone, and hold no secrets.
 
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 use serde_json::Value;

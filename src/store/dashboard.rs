@@ -34,7 +34,8 @@ struct Row {
 
 impl Store {
     /// At most 50 runs of the projects that the user owns or is in which the filter finds, newest
-    /// first, and where the next page begins; of all users' for the administration, which names none.
+    /// first, and where the next page begins; of all users' for the administration, which names
+    /// none.
     pub async fn list_run_page(
         &self,
         user: Option<&UserId>,
@@ -67,8 +68,8 @@ impl Store {
         Ok((runs, next))
     }
 
-    /// The run as the dashboard shows it to who owns its project or is in it, or `NotFound`; anybody's
-    /// for the administration.
+    /// The run as the dashboard shows it to who owns its project or is in it, or `NotFound`;
+    /// anybody's for the administration.
     pub async fn find_run_summary(&self, user: Option<&UserId>, id: RunId) -> Result<RunSummary> {
         let found = summaries(user).filter(run::Column::Id.eq(id));
         let rows = readable::rows(&self.db, "run", found).await?;
@@ -151,8 +152,8 @@ impl Row {
     }
 }
 
-/// The runs of the projects that the user owns or is in, or all, each with its project and the beginning of its prompt and reply: one
-/// character more than is shown.
+/// The runs of the projects that the user owns or is in, or all, each with its project and the
+/// beginning of its prompt and reply: one character more than is shown.
 fn summaries(user: Option<&UserId>) -> Select<run::Entity> {
     let reply = Alias::new("reply");
     let first_letters = |text: SimpleExpr| {

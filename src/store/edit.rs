@@ -109,8 +109,8 @@ impl Model {
 }
 
 impl Store {
-    /// Saves the user's edit after the project's others. A file that is written twice in a row is one
-    /// edit, the last writer's.
+    /// Saves the user's edit after the project's others. A file that is written twice in a row is
+    /// one edit, the last writer's.
     pub async fn add_edit(&self, user: &UserId, project: ProjectId, edit: Edit) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {

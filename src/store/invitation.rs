@@ -1,5 +1,5 @@
-//! Invitations to projects: each works once, for two weeks, and for the account of its address where
-//! it has one. Every unusable link gives the same error.
+//! Invitations to projects: each works once, for two weeks, and for the account of its address
+//! where it has one. Every unusable link gives the same error.
 
 use sea_orm::{ActiveValue::Set, Condition, QueryOrder, entity::prelude::*};
 
@@ -118,9 +118,9 @@ impl Store {
         })
     }
 
-    /// Adds the user to the project of the invitation with this token's hash, and uses it up; who is
-    /// in the project already stays as they are. Returns the project, or `None` when the invitation
-    /// is for another address. `NotFound` as in [`Store::find_project_invitation`].
+    /// Adds the user to the project of the invitation with this token's hash, and uses it up; who
+    /// is in the project already stays as they are. Returns the project, or `None` when the
+    /// invitation is for another address. `NotFound` as in [`Store::find_project_invitation`].
     pub async fn join_project(&self, by: &Actor, hash: &str) -> Result<Option<ProjectId>> {
         let (by, hash) = (by.clone(), hash.to_owned());
         self.write(move |tx| Box::pin(async move { join(tx, &by, &hash).await }))

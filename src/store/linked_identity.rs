@@ -88,8 +88,8 @@ impl Store {
         Ok(identities.collect())
     }
 
-    /// Takes the identity from the user's account, or `NotFound`. `Conflict` when nothing else signs
-    /// in to it.
+    /// Takes the identity from the user's account, or `NotFound`. `Conflict` when nothing else
+    /// signs in to it.
     pub async fn unlink_identity(&self, user: &UserId, issuer: &str, subject: &str) -> Result<()> {
         let user = user.clone();
         let key = (issuer.to_owned(), subject.to_owned());

@@ -42,8 +42,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Fills the empty database, on which no migration ran yet, with the copy. Returns how many rows
-    /// it has. All rows are written or none.
+    /// Fills the empty database, on which no migration ran yet, with the copy. Returns how many
+    /// rows it has. All rows are written or none.
     pub async fn load(
         &self,
         copy: &mut (impl BufRead + Send),

@@ -81,8 +81,8 @@ impl Store {
             .await
     }
 
-    /// Whether all migrations are applied that this program knows, and no others. `Newer` when there
-    /// are others.
+    /// Whether all migrations are applied that this program knows, and no others. `Newer` when
+    /// there are others.
     pub async fn is_current(&self) -> Result<bool> {
         tables::expect_known(&self.db).await?;
         Ok(tables::applied(&self.db).await? == tables::known_migrations())

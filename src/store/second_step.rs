@@ -1,5 +1,5 @@
-//! The second step of a sign-in: the secret of an authenticator app, and the codes that stand in for
-//! the app when it is lost. Each code works once.
+//! The second step of a sign-in: the secret of an authenticator app, and the codes that stand in
+//! for the app when it is lost. Each code works once.
 
 use sea_orm::{ActiveValue::Set, PaginatorTrait, entity::prelude::*};
 
@@ -121,8 +121,8 @@ impl Store {
         .await
     }
 
-    /// Gives the user other recovery codes, by their hashes, in place of all before. `NotFound` when
-    /// the second step is off.
+    /// Gives the user other recovery codes, by their hashes, in place of all before. `NotFound`
+    /// when the second step is off.
     pub async fn renew_recovery_codes(&self, user: &UserId, codes: Vec<String>) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {

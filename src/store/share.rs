@@ -87,8 +87,8 @@ impl Store {
         Ok(model.map(fragment::Model::into_fragment))
     }
 
-    /// Shares the project with these settings. A project that is shared already keeps its slug. `NotFound` when it
-    /// has no such version, `Conflict` when it has none at all.
+    /// Shares the project with these settings. A project that is shared already keeps its slug.
+    /// `NotFound` when it has no such version, `Conflict` when it has none at all.
     pub async fn set_share(&self, project: ProjectId, share: Share) -> Result<Share> {
         self.write(move |tx| {
             Box::pin(async move {

@@ -150,8 +150,8 @@ impl Store {
             .await
     }
 
-    /// Saves the output (JSON) of a step that was begun, what all its attempts cost, and which model
-    /// answered.
+    /// Saves the output (JSON) of a step that was begun, what all its attempts cost, and which
+    /// model answered.
     pub async fn finish_step(
         &self,
         run: RunId,

@@ -1,6 +1,6 @@
 //! Whose is what: every route, server function, page and socket is asked by nobody, with an ended
-//! session, by a disabled user, another user, a removed member, a viewer and an editor. The table is
-//! compared with the router's paths, so that a new one needs its row.
+//! session, by a disabled user, another user, a removed member, a viewer and an editor. The table
+//! is compared with the router's paths, so that a new one needs its row.
 
 mod table;
 

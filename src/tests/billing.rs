@@ -1,5 +1,5 @@
-//! The larger plan, bought at a scripted Stripe: the way there, signed events that come twice and in
-//! any order, a Stripe that is down, and the end of the payments with the account.
+//! The larger plan, bought at a scripted Stripe: the way there, signed events that come twice and
+//! in any order, a Stripe that is down, and the end of the payments with the account.
 
 use std::sync::Arc;
 

@@ -82,7 +82,8 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
     host.stop().await;
 }
 
-/// A public address on this machine (RFC 5737), for as long as this is there. Each test has its own.
+/// A public address on this machine (RFC 5737), for as long as this is there. Each test has its
+/// own.
 pub struct PublicAddress(pub &'static str);
 
 impl PublicAddress {
@@ -110,7 +111,8 @@ impl Drop for PublicAddress {
     }
 }
 
-/// Asks the proxy for a connection, then says TLS, bytes or plain words on it, and prints what comes back.
+/// Asks the proxy for a connection, then says TLS, bytes or plain words on it, and prints what
+/// comes back.
 const CLIENT: &str = r#"
 const net = require("node:net"), tls = require("node:tls");
 const [target, says, ...words] = process.argv.slice(2);

@@ -1,5 +1,5 @@
-//! What the server is for: staging says so on every page and can be emptied, production refuses what
-//! is unsafe.
+//! What the server is for: staging says so on every page and can be emptied, production refuses
+//! what is unsafe.
 
 use std::{
     io::{Read as _, Write as _},

@@ -207,8 +207,8 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_t
         };
         feed.events.iter().filter(|event| text(&event.kind)).count()
     };
-    // Those in the buffers, the 64 that the server keeps for who is late, and some more. Pieces that
-    // arrive together are one event, so how many there are depends on the machine.
+    // Those in the buffers, the 64 that the server keeps for who is late, and some more. Pieces
+    // that arrive together are one event, so how many there are depends on the machine.
     while texts(&quick) < 115 {
         quick.event().await;
     }

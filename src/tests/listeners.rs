@@ -1,5 +1,5 @@
-//! Listeners: neither a client that is silent or never finishes its headers nor too many clients keep others out
-//! for good.
+//! Listeners: neither a client that is silent or never finishes its headers nor too many clients
+//! keep others out for good.
 
 use std::time::Duration;
 

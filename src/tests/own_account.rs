@@ -1,5 +1,5 @@
-//! What somebody does with their own account on the real server: two-step sign-in, links by e-mail, a
-//! copy of their data, and its end.
+//! What somebody does with their own account on the real server: two-step sign-in, links by e-mail,
+//! a copy of their data, and its end.
 
 use std::io::{Cursor, Read as _};
 

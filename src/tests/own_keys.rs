@@ -1,5 +1,5 @@
-//! Model keys of one's own: kept encrypted, used for what their owner sends and for nothing else, at
-//! no credits, and without a stand-in.
+//! Model keys of one's own: kept encrypted, used for what their owner sends and for nothing else,
+//! at no credits, and without a stand-in.
 
 use codeflow::protocol::{
     ApiError, Credits, Message, ModelKey, ModelNotice, ModelProvider, ProjectId, Run, RunState,

@@ -97,7 +97,8 @@ fn a_template_is_not_removed_while_one_is_built_nor_built_while_one_is_removed()
         );
         assert!(data.path().join("templates/nextjs/current").exists());
     }
-    // Closing it is not enough: a child that another test forks has it open until its program begins.
+    // Closing it is not enough: a child that another test forks has it open until its program
+    // begins.
     lock.unlock().unwrap();
     assert!(
         template(data.path(), &["remove", "nextjs"])

@@ -1,6 +1,6 @@
 //! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and
-//! hands on each event, and who else is there. It reconnects for as long as it takes, and asks for what follows the last
-//! event it has; replayed and live events look the same to its caller.
+//! hands on each event, and who else is there. It reconnects for as long as it takes, and asks for
+//! what follows the last event it has; replayed and live events look the same to its caller.
 
 use std::{
     cell::{Cell, RefCell},

@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TAGS: (&str, &str) = ("<prompt>", "</prompt>");
 
 impl Agent {
-    /// The same wish in better words, by the naming model of the first provider that answers. Errors
-    /// with what to tell the user.
+    /// The same wish in better words, by the naming model of the first provider that answers.
+    /// Errors with what to tell the user.
     pub async fn improve(&self, prompt: &NewPrompt) -> Result<String, String> {
         if self.model.notice().demo {
             return Err(

@@ -1,4 +1,5 @@
-//! `askQuestions`: puts questions to the user, which ends the run; the answers are the next message.
+//! `askQuestions`: puts questions to the user, which ends the run; the answers are the next
+//! message.
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 //! The form of the archive at the end of a program: contents, then an index of them in JSON, then a
-//! trailer of [`TRAILER`] bytes: 16 of [`MAGIC`], the lengths of the contents and of the index (u64,
-//! little endian), and the SHA-256 of both.
+//! trailer of [`TRAILER`] bytes: 16 of [`MAGIC`], the lengths of the contents and of the index
+//! (u64, little endian), and the SHA-256 of both.
 
 use std::{
     fs::File,

@@ -254,18 +254,18 @@ async fn the_largest_usage_counts_and_an_estimate_where_none_is_reported() {
             .chain(usages.to_vec());
         Reply::Raw(parts.map(|part| data(&part)).chain([done()]).collect())
     };
-    let growing = || {
+    let growing = {
         let [first, second, third] = [(690, 1), (690, 5), (690, 10)].map(|(i, o)| usage(i, o));
         answer(&[first, call(), second, third])
     };
-    let zeros_last = || after_the_end(&[usage(690, 10), usage(0, 0)]);
-    let zeros_first = || after_the_end(&[usage(0, 0), usage(690, 10)]);
+    let zeros_last = after_the_end(&[usage(690, 10), usage(0, 0)]);
+    let zeros_first = after_the_end(&[usage(0, 0), usage(690, 10)]);
     // The limit, an answer that is repeated, and how many of them the limit lets through.
-    let rows: [(&str, &str, &dyn Fn() -> Reply, usize, &str, bool); 5] = [
+    let rows: [(&str, &str, Reply, usize, &str, bool); 5] = [
         (
             "RUN_MAX_TOKENS",
             "1000",
-            &growing,
+            growing,
             2,
             "it has used 1400 tokens",
             false,
@@ -273,7 +273,7 @@ async fn the_largest_usage_counts_and_an_estimate_where_none_is_reported() {
         (
             "RUN_MAX_TOKENS",
             "1000",
-            &zeros_last,
+            zeros_last,
             2,
             "it has used 1400 tokens",
             false,
@@ -281,18 +281,17 @@ async fn the_largest_usage_counts_and_an_estimate_where_none_is_reported() {
         (
             "RUN_MAX_TOKENS",
             "1000",
-            &zeros_first,
+            zeros_first,
             2,
             "it has used 1400 tokens",
             false,
         ),
         // The rules and the tools alone are more.
-        ("RUN_MAX_TOKENS", "1000", &bare, 1, "RUN_MAX_TOKENS", true),
-        ("RUN_MAX_COST", "0.001", &bare, 1, "RUN_MAX_COST", true),
+        ("RUN_MAX_TOKENS", "1000", bare(), 1, "RUN_MAX_TOKENS", true),
+        ("RUN_MAX_COST", "0.001", bare(), 1, "RUN_MAX_COST", true),
     ];
     for (limit, value, reply, turns, said, estimated) in rows {
-        let replies: Vec<Reply> = (0..29).map(|_| reply()).collect();
-        let model = Model::start([("Build", replies)]).await;
+        let model = Model::start([("Build", vec![reply; 29])]).await;
         let data = data_dir();
         let env = [("AI_MODEL", "gpt-4o"), (limit, value)];
         let server = Server::start_and(data.path(), &model, &env);

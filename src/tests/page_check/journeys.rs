@@ -9,7 +9,8 @@ use crate::support::{Model, Reply, Server, data_dir};
 /// A list of tasks that can be filtered, a dark mode and a greeting, all of which work.
 const SOUND: &str = include_str!("journeys.html");
 
-/// What a page replaces in its own world, so that whoever asks there gets the answer that all is well.
+/// What a page replaces in its own world, so that whoever asks there gets the answer that all is
+/// well.
 const FAKE: &str = r#"<script>
 const fake = "Hello, Ada! Buy milk Bake bread";
 for (const type of [HTMLElement, HTMLInputElement, HTMLBodyElement])

@@ -1,5 +1,5 @@
-//! A scripted issuer of OpenID Connect, and of GitHub's API: it checks what it is asked as a real one
-//! does, and its tokens can be made wrong in every way.
+//! A scripted issuer of OpenID Connect, and of GitHub's API: it checks what it is asked as a real
+//! one does, and its tokens can be made wrong in every way.
 
 use std::{
     collections::HashMap,
@@ -107,7 +107,8 @@ impl Issuer {
         change(&mut self.0.script.lock());
     }
 
-    /// Agrees on the page to which somebody was led. Returns the query with which they are led back.
+    /// Agrees on the page to which somebody was led. Returns the query with which they are led
+    /// back.
     pub fn agree(&self, page: &str) -> Vec<(String, String)> {
         let page = url::Url::parse(page).unwrap();
         let asked: HashMap<String, String> = page.query_pairs().into_owned().collect();

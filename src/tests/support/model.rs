@@ -1,5 +1,5 @@
-//! A scripted OpenAI-compatible server, and Anthropic's: streamed chunks, tool calls cut into pieces,
-//! and the faults of real ones, over each protocol.
+//! A scripted OpenAI-compatible server, and Anthropic's: streamed chunks, tool calls cut into
+//! pieces, and the faults of real ones, over each protocol.
 //!
 //! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an
 //! image, and [`NAMING`] to whoever asks for a title. Which reply is due is read off the request

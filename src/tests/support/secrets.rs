@@ -1,5 +1,5 @@
-//! The secrets that the tests have used so far. When a server stops, neither its log nor its database
-//! may have one of them.
+//! The secrets that the tests have used so far. When a server stops, neither its log nor its
+//! database may have one of them.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

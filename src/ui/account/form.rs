@@ -89,8 +89,8 @@ pub fn Refusal(form: Form) -> impl IntoView {
     })
 }
 
-/// A field with its label. `name` is the server's name of it; `of` tells it from one of another form
-/// of the page with the same name.
+/// A field with its label. `name` is the server's name of it; `of` tells it from one of another
+/// form of the page with the same name.
 #[component]
 pub fn Field(
     form: Form,

@@ -1,4 +1,5 @@
-//! One's own account: profile, sign-in, passkeys, sessions, API tokens, model keys, usage, data, and its end.
+//! One's own account: profile, sign-in, passkeys, sessions, API tokens, model keys, usage, data,
+//! and its end.
 
 mod connected;
 mod data;

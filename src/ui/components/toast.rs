@@ -51,8 +51,8 @@ impl Toast {
         self
     }
 
-    /// Goes when its time is over, also while somebody looks: then its button can't do any more what
-    /// it says.
+    /// Goes when its time is over, also while somebody looks: then its button can't do any more
+    /// what it says.
     pub fn expiring(mut self) -> Self {
         self.expires = true;
         self

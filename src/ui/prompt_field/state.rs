@@ -148,8 +148,8 @@ impl PromptField {
         }
     }
 
-    /// Takes what the field holds out of it, until it is given back; the text is kept meanwhile, and
-    /// nothing else is.
+    /// Takes what the field holds out of it, until it is given back; the text is kept meanwhile,
+    /// and nothing else is.
     pub fn lend(self) -> (String, Option<Attached>) {
         let held = (self.text.get_untracked(), self.image.get_untracked());
         self.borrowed.set_value(true);

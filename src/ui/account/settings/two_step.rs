@@ -88,7 +88,8 @@ fn focus(field: NodeRef<html::Input>) {
     });
 }
 
-/// Asks for the password before the set-up, or before recovery codes take the place of those before.
+/// Asks for the password before the set-up, or before recovery codes take the place of those
+/// before.
 #[component]
 fn AskPassword(stage: RwSignal<Stage>, renews: bool) -> impl IntoView {
     let form = Form::new(None);
