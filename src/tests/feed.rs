@@ -172,11 +172,11 @@ async fn files_show_while_the_model_writes_them_and_fold_when_the_run_ends() {
     assert_eq!(count(|kind| matches!(kind, EventKind::Tool { .. })), 2);
 }
 
-/// An answer in large pieces that are several times as large as JSON and HTML, as quotation marks
-/// are: 160 kB each, of which some thirty lie in the buffers between the server and a client that
-/// does not read.
+/// An answer in large pieces that are twice as large as JSON, as quotation marks are: 160 kB each,
+/// of which some thirty lie in the buffers between the server and a client that does not read. Its
+/// HTML is that of the beginning alone.
 fn talk() -> Reply {
-    let words = format!("Words {}\n\n", "\"".repeat(20_000));
+    let words = format!("Words {}\n\n", "\"".repeat(80_000));
     let summary = "<task_summary>Talked.</task_summary>";
     let rest = vec![
         chunk(json!({ "content": summary }), None),
