@@ -2,9 +2,8 @@
 //! presses the hidden buttons; what they open is fetched then.
 
 mod help;
+mod list;
 mod menu;
-
-use std::sync::Arc;
 
 use leptos::prelude::*;
 
@@ -16,63 +15,8 @@ use super::{
 };
 
 use help::shortcuts;
+pub use list::Commands;
 use menu::command_menu;
-
-/// No `Callback`, which would go with the menu before it is called.
-type Act = Arc<dyn Fn() + Send + Sync>;
-
-/// What a page adds to the menu.
-#[derive(Clone)]
-struct Command {
-    number: u32,
-    label: &'static str,
-    icon: IconName,
-    act: Act,
-}
-
-/// Which of both dialogs is open, and the commands of the page that is shown.
-#[derive(Debug, Clone, Copy)]
-pub struct Commands {
-    is_open: RwSignal<bool>,
-    help_open: RwSignal<bool>,
-    added: RwSignal<Vec<Command>>,
-    count: StoredValue<u32>,
-}
-
-impl Commands {
-    /// Made once, by the app, which also has [`CommandDialogs`].
-    pub fn provide() {
-        provide_context(Self {
-            is_open: RwSignal::new(false),
-            help_open: RwSignal::new(false),
-            added: RwSignal::new(Vec::new()),
-            count: StoredValue::new(0),
-        });
-    }
-
-    pub fn expect() -> Self {
-        expect_context()
-    }
-
-    /// Adds a command to the menu until the current owner, such as a page or an effect, is cleaned
-    /// up. It runs when the menu has closed and returned the focus. Called in the browser only.
-    pub fn add(self, label: &'static str, icon: IconName, act: impl Fn() + Send + Sync + 'static) {
-        let number = self.count.get_value() + 1;
-        self.count.set_value(number);
-        self.added.update(|added| {
-            added.push(Command {
-                number,
-                label,
-                icon,
-                act: Arc::new(act),
-            });
-        });
-        on_cleanup(move || {
-            self.added
-                .try_update(|added| added.retain(|command| command.number != number));
-        });
-    }
-}
 
 /// Opens the command menu: by its keys where there is room, by an icon on a phone.
 #[component]

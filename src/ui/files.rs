@@ -8,6 +8,7 @@ mod drops;
 mod editor_pane;
 mod kept_text;
 mod open_files;
+mod row;
 mod search;
 mod session;
 mod sidebar;

@@ -30,11 +30,10 @@ use crate::{
 use changes::Changes;
 use choice::ComparisonChoice;
 use comparison::{ComparisonPane, sides_in};
+pub use naming::VERSION_QUERY;
 use naming::{address, author, name};
 use view::VersionPane;
 
-/// The part of the address that names the version that is looked at, by number or id.
-pub const VERSION_QUERY: &str = "version";
 /// The ids of the panel and of the button that opens it.
 pub const PANEL_ID: &str = "versions-panel";
 pub const VERSIONS_ID: &str = "versions-button";

@@ -9,7 +9,7 @@ use leptos::{
     web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition},
 };
 
-use super::{Act as Run, Command, Commands};
+use super::list::{Act as Run, Command, Commands};
 use crate::{
     api::projects::list_projects,
     ui::{

@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 
 use super::{
+    row::Row,
     session::{Session, raw_url},
-    tree::Row,
 };
 use crate::ui::{
     browser,

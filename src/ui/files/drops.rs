@@ -8,7 +8,7 @@ use leptos::{
     web_sys::{DataTransfer, Element, File},
 };
 
-use super::tree::Row;
+use super::row::Row;
 
 /// Marks what is dragged as a line of the tree; no field takes it for text.
 const LINE: &str = "application/x-codeflow-line";

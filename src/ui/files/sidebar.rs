@@ -8,9 +8,10 @@ use leptos::{ev::KeyboardEvent, html, prelude::*, task::spawn_local, web_sys::Fi
 use super::{
     context_menu::{FileMenu, MENU},
     drops::{Drops, joined},
+    row::Row,
     search::SearchFiles,
     session::Session,
-    tree::{FileTree, Row, TreeMarks},
+    tree::{FileTree, TreeMarks},
 };
 use crate::{
     api::files::{delete_file, make_folder, move_file, write_file},

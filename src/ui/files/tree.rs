@@ -6,7 +6,10 @@ use std::collections::{HashMap, HashSet};
 
 use leptos::{ev::KeyboardEvent, html, prelude::*};
 
-use super::drops::{DropTarget, Drops};
+use super::{
+    drops::{DropTarget, Drops},
+    row::Row,
+};
 use crate::{
     protocol::FileNode,
     ui::components::{Icon, IconName},
@@ -18,34 +21,6 @@ const SPARE: i32 = 8;
 /// What the tree counts as its height at least: it is measured before it has its place, and may
 /// grow with the window.
 const LEAST_HEIGHT: i32 = 1200;
-
-/// A visible line of the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    pub path: String,
-    name: String,
-    level: usize,
-    /// Its place among its folder's entries, counted from 1, and how many these are.
-    place: (usize, usize),
-    /// Whether the folder is open; `None` for a file.
-    pub open: Option<bool>,
-    /// Why it is not kept in versions.
-    notice: Option<String>,
-}
-
-impl Row {
-    /// The folder that it is, or that it is in.
-    pub fn folder(&self) -> String {
-        match self.open {
-            Some(_) => self.path.clone(),
-            None => self
-                .path
-                .rsplit_once('/')
-                .map_or("", |(folder, _)| folder)
-                .to_owned(),
-        }
-    }
-}
 
 /// The nodes as lines, without the content of closed folders. At first only the folders with the
 /// app's own pages are open; while a filter is set, every folder that has matches.

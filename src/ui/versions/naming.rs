@@ -2,6 +2,9 @@
 
 use crate::protocol::{Author, Fragment, ProjectId};
 
+/// The part of the address that names the version that is looked at, by number or id.
+pub const VERSION_QUERY: &str = "version";
+
 /// What people call it.
 pub fn name(version: &Fragment) -> String {
     match (version.draft, version.number) {

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-use super::{VERSION_QUERY, viewer::FileViewer};
+use super::{naming::VERSION_QUERY, viewer::FileViewer};
 
 const PREVIEW: Tab = Tab {
     id: "version-preview",

@@ -1,0 +1,63 @@
+//! The commands that there are, and which of both dialogs is open.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use crate::ui::components::IconName;
+
+/// No `Callback`, which would go with the menu before it is called.
+pub type Act = Arc<dyn Fn() + Send + Sync>;
+
+/// What a page adds to the menu.
+#[derive(Clone)]
+pub struct Command {
+    pub number: u32,
+    pub label: &'static str,
+    pub icon: IconName,
+    pub act: Act,
+}
+
+/// Which of both dialogs is open, and the commands of the page that is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Commands {
+    pub is_open: RwSignal<bool>,
+    pub help_open: RwSignal<bool>,
+    pub added: RwSignal<Vec<Command>>,
+    count: StoredValue<u32>,
+}
+
+impl Commands {
+    /// Made once, by the app, which also has [`CommandDialogs`].
+    pub fn provide() {
+        provide_context(Self {
+            is_open: RwSignal::new(false),
+            help_open: RwSignal::new(false),
+            added: RwSignal::new(Vec::new()),
+            count: StoredValue::new(0),
+        });
+    }
+
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Adds a command to the menu until the current owner, such as a page or an effect, is cleaned
+    /// up. It runs when the menu has closed and returned the focus. Called in the browser only.
+    pub fn add(self, label: &'static str, icon: IconName, act: impl Fn() + Send + Sync + 'static) {
+        let number = self.count.get_value() + 1;
+        self.count.set_value(number);
+        self.added.update(|added| {
+            added.push(Command {
+                number,
+                label,
+                icon,
+                act: Arc::new(act),
+            });
+        });
+        on_cleanup(move || {
+            self.added
+                .try_update(|added| added.retain(|command| command.number != number));
+        });
+    }
+}
