@@ -82,26 +82,10 @@ fn render(text: &str, in_colours: bool) -> Vec<String> {
         if depth == 0 {
             let mut html = String::new();
             html::push_html(&mut html, block.drain(..));
-            blocks.push(without_styles(html));
+            blocks.push(html);
         }
     }
     blocks
-}
-
-/// The page's policy allows no style attributes; those of a table's cells become classes. Text has
-/// its `>` escaped.
-fn without_styles(mut html: String) -> String {
-    for (side, class) in [
-        ("left", "text-left"),
-        ("center", "text-center"),
-        ("right", "text-right"),
-    ] {
-        let style = format!(" style=\"text-align: {side}\">");
-        if html.contains(&style) {
-            html = html.replace(&style, &format!(" class=\"{class}\">"));
-        }
-    }
-    html
 }
 
 /// The HTML of a text that ends with the line that opens fenced code, and of that code's beginning:

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,12 +17,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cookie::{Cookie, SameSite, time};
 use parking_lot::Mutex;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{AppState, identity::Seen, preview_hosts::PreviewHosts};
@@ -400,24 +398,6 @@ fn not_kept() -> Response {
     response
 }
 
-const PAGE_STYLE: &str = "\
-    body { margin: 0; min-height: 100dvh; display: grid; place-items: center; \
-    font: 15px/1.5 system-ui, sans-serif; \
-    background: light-dark(#fff, #0f0f11); color: light-dark(#18181b, #f4f4f5); } \
-    main { max-width: 26rem; padding: 2rem; text-align: center; } \
-    h1 { margin: 0 0 .25rem; font-size: 1rem; font-weight: 600; } \
-    p { margin: 0; color: light-dark(#52525b, #a1a1aa); } \
-    a { color: inherit; }";
-
-/// The policy of such a page, which allows its style by its hash.
-static PAGE_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(PAGE_STYLE));
-    HeaderValue::try_from(format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
-    ))
-    .unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
-
 /// A page of a few words, which the builder may frame.
 fn page(status: StatusCode, title: &str, text: &str) -> Response {
     let html = format!(
@@ -428,18 +408,26 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
-<style>{PAGE_STYLE}</style>
+<style>
+  body {{ margin: 0; min-height: 100dvh; display: grid; place-items: center; font: 15px/1.5 system-ui, sans-serif;
+         background: light-dark(#fff, #0f0f11); color: light-dark(#18181b, #f4f4f5); }}
+  main {{ max-width: 26rem; padding: 2rem; text-align: center; }}
+  h1 {{ margin: 0 0 .25rem; font-size: 1rem; font-weight: 600; }}
+  p {{ margin: 0; color: light-dark(#52525b, #a1a1aa); }}
+  a {{ color: inherit; }}
+</style>
 </head>
 <body><main><h1>{title}</h1><p>{text}</p></main></body>
 </html>
 "#
     );
-    let text = HeaderValue::from_static;
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
     let headers = [
-        (header::CONTENT_TYPE, text("text/html; charset=utf-8")),
-        (header::CACHE_CONTROL, text("no-store")),
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY.clone()),
-        (header::X_FRAME_OPTIONS, text("SAMEORIGIN")),
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
     ];
     (status, headers, Body::from(html)).into_response()
 }

@@ -1,6 +1,6 @@
-//! What browsers may do with the builder's pages: which scripts run, what is framed and by whom,
-//! and what others learn. A page's own scripts, and the styles that they add, carry a nonce that is
-//! new with each response; nothing inline counts without it, and no style attribute does.
+//! What browsers may do with the builder's pages: which scripts run, what is framed and by whom, and
+//! what others learn. A page's own scripts carry a nonce that is new with each response; nothing
+//! inline runs without it.
 
 use std::sync::Arc;
 
@@ -23,9 +23,8 @@ pub struct Security {
 
 #[derive(Debug)]
 struct Inner {
-    /// The content security policy of a page, before, between and after the nonces of its scripts
-    /// and of its styles.
-    page: [String; 3],
+    /// The content security policy of a page, before and after the nonce.
+    page: (String, String),
     powers: HeaderValue,
     is_encrypted: bool,
 }
@@ -43,9 +42,10 @@ impl Security {
             None => String::new(),
         };
         let before = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-".to_owned();
-        // Apps follow links to anywhere in the preview's frame, whose sandbox keeps them in it.
+        // Styles in attributes stay: sizes of panes are set there, and they run nothing. Apps follow
+        // links to anywhere in the preview's frame, whose sandbox keeps them in it.
         let after = format!(
-            "'; img-src 'self' data: blob:; font-src 'self' data:; \
+            "'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
              connect-src 'self'{reload}; frame-src 'self' http: https:; worker-src 'self' blob:; \
              object-src 'none'; base-uri 'none'; form-action 'self'; \
              frame-ancestors 'none'"
@@ -60,16 +60,17 @@ impl Security {
         let powers: Vec<String> = powers.map(|power| format!("{power}={allowed}")).collect();
         Ok(Self {
             inner: Arc::new(Inner {
-                page: [before, "'; style-src 'self' 'nonce-".to_owned(), after],
+                page: (before, after),
                 powers: HeaderValue::try_from(powers.join(", "))?,
                 is_encrypted: public_url.starts_with("https://"),
             }),
         })
     }
 
-    /// The policy of a page whose scripts and styles carry the nonce.
+    /// The policy of a page whose scripts carry the nonce.
     pub fn of_page(&self, nonce: &str) -> Option<HeaderValue> {
-        HeaderValue::try_from(self.inner.page.join(nonce)).ok()
+        let (before, after) = &self.inner.page;
+        HeaderValue::try_from(format!("{before}{nonce}{after}")).ok()
     }
 }
 

@@ -175,7 +175,7 @@ pub fn PreviewPane(
     view! {
         <div class="preview-top">{later("the preview's bar", move || preview_bar(bar))}</div>
         <div node_ref=stage.element class="relative flex min-h-0 flex-1 justify-center overflow-hidden bg-muted/50">
-            <div class="frame-room" prop:style=move || stage.style()>
+            <div class="frame-room" style=move || stage.style()>
                 {part(move || {
                     url.get()
                         .filter(|_| hydrated.get())

@@ -8,6 +8,9 @@ use leptos::prelude::*;
 use super::{Button, ButtonSize, ButtonVariant, Icon, IconName};
 use crate::ui::erased::rows;
 
+/// How long a message stays, and one with a button, in seconds.
+const SHORT: u32 = 5;
+const LONG: u32 = 10;
 /// More at a time would cover the page: the oldest goes.
 const MOST: usize = 4;
 
@@ -119,10 +122,8 @@ pub fn Toasts() -> impl IntoView {
 }
 
 fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
-    let life = match toast.action {
-        Some(_) => "toast-life toast-life-long",
-        None => "toast-life",
-    };
+    let seconds = if toast.action.is_some() { LONG } else { SHORT };
+    let life = format!("animation-duration: {seconds}s");
     let action = toast.action.map(|(label, action)| {
         let run = move |_| {
             toaster.close(number);
@@ -141,7 +142,7 @@ fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
             <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Dismiss" on:click=move |_| toaster.close(number)>
                 <Icon name=IconName::X class="size-3.5"/>
             </Button>
-            <span aria-hidden="true" class=life on:animationend=move |_| toaster.close(number)></span>
+            <span aria-hidden="true" class="toast-life" style=life on:animationend=move |_| toaster.close(number)></span>
         </div>
     }
     .into_any()

@@ -2,7 +2,6 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
-import { pageDocument } from "./styles.js";
 
 const ANSI = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 /** Addresses that lead to the sandbox there, and to this machine here. */
@@ -65,7 +64,6 @@ export function openScreen(host, { reader, colours }, on) {
     else window.open(address, "_blank", "noopener,noreferrer");
   };
   const terminal = new Terminal({
-    documentOverride: pageDocument,
     fontFamily: getComputedStyle(host).fontFamily,
     fontSize: 13,
     lineHeight: 1.25,

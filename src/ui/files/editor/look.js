@@ -65,7 +65,4 @@ const parts = EditorView.theme({
   ".cm-collapsedLines": { color: "var(--muted-foreground)", background: "var(--muted)", padding: "0.25rem 0.75rem" },
 });
 
-// The page's policy takes its styles with the nonce of the page's scripts.
-const nonce = EditorView.cspNonce.of(document.querySelector("script[nonce]")?.nonce ?? "");
-
-export const look = [nonce, parts, syntaxHighlighting(scopes)];
+export const look = [parts, syntaxHighlighting(scopes)];
