@@ -167,7 +167,7 @@ test("the commands are reached by touch, and nothing is wider than a small phone
   await page.getByRole("button", { name: "Commands" }).click();
   await page.getByRole("option", { name: "New project" }).waitFor();
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.equal(overflow, 0, "nothing is wider than the window");
+  assert.ok(overflow <= 0, `something is wider than the window by ${overflow} px`);
   await page.context().close();
 });
 

@@ -165,7 +165,7 @@ test("on a phone nothing is wider than the screen", async () => {
 test("the cost appears as soon as a run has ended", async () => {
   await server.stop();
   const model = await startModel((_, turn) => (turn > 0 ? done : write({ "app/page.tsx": "export default function Page() {\n  return <h1>Paid</h1>;\n}\n" })));
-  server = await startServer({ ...model.env, AI_MODEL: "gpt-4o" });
+  server = await startServer({ ...model.env, AI_MODEL: "gpt-4o", AGENT_MAX_LOOKS: "0" });
   const alive = page.waitForResponse(/\/api\/runs\/list/);
   await page.goto(`${server.url}/admin/runs`);
   await page.getByText("No runs yet").waitFor();

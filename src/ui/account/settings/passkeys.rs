@@ -28,8 +28,17 @@ pub fn PasskeysSection() -> impl IntoView {
     let passkeys = Resource::new_blocking(|| (), |()| list_passkeys());
     let form = Form::new(None);
     let changed = Callback::new(move |()| passkeys.refetch());
-    let remove = Callback::new(move |passkey: PasskeyId| {
-        form.send(remove_passkey(passkey), move |()| passkeys.refetch());
+    // The dialogs are the list's: its rows are made anew whenever something changes.
+    let chosen = RwSignal::new(None::<(PasskeyId, String)>);
+    let (renames, removes) = (RwSignal::new(false), RwSignal::new(false));
+    let remove = Callback::new(move |()| {
+        if let Some((id, _)) = chosen.get_untracked() {
+            form.send(remove_passkey(id), move |()| passkeys.refetch());
+        }
+    });
+    let question = Signal::derive(move || {
+        let name = chosen.get().map(|(_, name)| name).unwrap_or_default();
+        format!("Remove “{name}”?")
     });
     let (are_there, adds) = (passkey::are_there(), RwSignal::new(false));
     let offer = match visitor::expect().passkeys {
@@ -66,7 +75,7 @@ pub fn PasskeysSection() -> impl IntoView {
                         .into_any(),
                         Ok(all) => view! {
                             <ul aria-label="Passkeys" class="flex flex-col divide-y divide-border">
-                                {all.into_iter().map(|passkey| view! { <Row passkey changed remove/> }).collect_view()}
+                                {all.into_iter().map(|passkey| view! { <Row passkey chosen renames removes/> }).collect_view()}
                             </ul>
                         }
                         .into_any(),
@@ -75,62 +84,69 @@ pub fn PasskeysSection() -> impl IntoView {
                 })}
             </Transition>
             {offer}
+            <Dialog open=renames title="Rename the passkey" description="The name is for you alone: it tells your passkeys apart.">
+                <Rename chosen renames changed/>
+            </Dialog>
+            <ConfirmDialog
+                open=removes
+                title=question
+                description="It signs nobody in any more. The device keeps its part until you delete that there."
+                action="Remove passkey"
+                on_confirm=remove
+            />
         </Section>
     }
 }
 
 #[component]
-fn Row(passkey: Passkey, changed: Callback<()>, remove: Callback<PasskeyId>) -> impl IntoView {
+fn Row(
+    passkey: Passkey,
+    chosen: RwSignal<Option<(PasskeyId, String)>>,
+    renames: RwSignal<bool>,
+    removes: RwSignal<bool>,
+) -> impl IntoView {
     let (id, name) = (passkey.id, passkey.name);
-    let (renames, removes) = (RwSignal::new(false), RwSignal::new(false));
     let used = match passkey.used_at {
         Some(at) => view! { ", used "<RelativeTime at/> }.into_any(),
         None => ", never used".into_any(),
     };
-    let before = name.clone();
+    let button = |word: &'static str, opens: RwSignal<bool>| {
+        let own = name.clone();
+        view! {
+            <Button
+                variant=ButtonVariant::Outline
+                size=ButtonSize::Sm
+                attr:aria-label=format!("{word} {name}")
+                on:click=move |_| {
+                    chosen.set(Some((id, own.clone())));
+                    opens.set(true);
+                }
+            >
+                {word}
+            </Button>
+        }
+    };
     view! {
         <li class="flex items-center gap-3 py-3 first:pt-0 last:pb-0">
             <div class="min-w-0 flex-1">
                 <p class="truncate text-sm" title=name.clone()>{name.clone()}</p>
                 <p class="text-xs leading-5 text-muted-foreground">"Added "<RelativeTime at=passkey.created_at/>{used}</p>
             </div>
-            <Button
-                variant=ButtonVariant::Outline
-                size=ButtonSize::Sm
-                attr:aria-label=format!("Rename {name}")
-                on:click=move |_| renames.set(true)
-            >
-                "Rename"
-            </Button>
-            <Button
-                variant=ButtonVariant::Outline
-                size=ButtonSize::Sm
-                attr:aria-label=format!("Remove {name}")
-                on:click=move |_| removes.set(true)
-            >
-                "Remove"
-            </Button>
-            <Dialog open=renames title="Rename the passkey" description="The name is for you alone: it tells your passkeys apart.">
-                <Rename id before=before.clone() renames changed/>
-            </Dialog>
-            <ConfirmDialog
-                open=removes
-                title=format!("Remove “{name}”?")
-                description="It signs nobody in any more. The device keeps its part until you delete that there."
-                action="Remove passkey"
-                on_confirm=Callback::new(move |()| remove.run(id))
-            />
+            {button("Rename", renames)}
+            {button("Remove", removes)}
         </li>
     }
 }
 
 #[component]
 fn Rename(
-    id: PasskeyId,
-    before: String,
+    chosen: RwSignal<Option<(PasskeyId, String)>>,
     renames: RwSignal<bool>,
     changed: Callback<()>,
 ) -> impl IntoView {
+    let Some((id, before)) = chosen.get_untracked() else {
+        return ().into_any();
+    };
     let form = Form::new(None);
     let name = NodeRef::<html::Input>::new();
     let submit = move |event: SubmitEvent| {
@@ -150,6 +166,7 @@ fn Rename(
             </div>
         </form>
     }
+    .into_any()
 }
 
 /// Asks for a name and the password, then the authenticator.
