@@ -53,7 +53,7 @@ use crate::{
         Account, AccountRole, CreditEntry, Credits, Notice, SessionId, SignUp, Timestamp, UserId,
         Visitor,
     },
-    store::{Link, Purpose, Store},
+    store::{Link, Purpose, Store, StoreError},
 };
 use mail::Mailer;
 use password::Passwords;
@@ -412,6 +412,26 @@ impl Accounts {
             .add_link(&token.hash(), purpose, link, later(lifetime))
             .await?;
         Ok(token)
+    }
+
+    /// Uses up the link that the token stands for; `None` when it is unknown, used or expired.
+    async fn redeem(
+        &self,
+        token: Option<&Token>,
+        purpose: Purpose,
+    ) -> Result<Option<Link>, AccountError> {
+        let Some(hash) = token.map(Token::hash) else {
+            return Ok(None);
+        };
+        let redeemed = async {
+            let link = self.inner.store.find_link(&hash, purpose).await?;
+            self.inner.store.use_link(&hash, purpose).await?;
+            Ok(link)
+        };
+        match redeemed.await {
+            Err(StoreError::NotFound(_)) => Ok(None),
+            redeemed => Ok(Some(redeemed?)),
+        }
     }
 
     fn address(&self, page: &str, token: &Token) -> String {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    AccountError, Accounts, DAY, Identity, SEEN_EVERY, Token, later, own::LONGEST_NAME,
+    AccountError, Accounts, DAY, Identity, SEEN_EVERY, Token, later, own::given_name,
     throttle::Rate,
 };
 use crate::protocol::{AccountRole, ApiToken, ApiTokenId, NewApiToken, Timestamp};
@@ -97,17 +97,7 @@ impl Accounts {
                 "Only the account's owner can make API tokens, not an administrator in their name.",
             ));
         }
-        let name = name.trim();
-        let chars = name.chars().count();
-        if chars == 0 || chars > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(AccountError::Invalid {
-                field: "name",
-                why: format!(
-                    "Name the token after the program that will use it, in at most {LONGEST_NAME} \
-                     characters on one line."
-                ),
-            });
-        }
+        let name = given_name(name, "Name the token after the program that will use it")?;
         if days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
             return Err(AccountError::Invalid {
                 field: "days",

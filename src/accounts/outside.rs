@@ -154,20 +154,8 @@ impl Accounts {
     }
 
     async fn asked(&self, token: Option<&Token>) -> Result<Asked, AccountError> {
-        let store = &self.inner.store;
-        let hash = token.ok_or(OutsideRefusal::Expired)?.hash();
-        let gone = |error| match error {
-            StoreError::NotFound(_) => OutsideRefusal::Expired.into(),
-            error => AccountError::from(error),
-        };
-        let link = store
-            .find_link(&hash, Purpose::Outside)
-            .await
-            .map_err(gone)?;
-        store
-            .use_link(&hash, Purpose::Outside)
-            .await
-            .map_err(gone)?;
+        let link = self.redeem(token, Purpose::Outside).await?;
+        let link = link.ok_or(OutsideRefusal::Expired)?;
         let sealed = link.detail.ok_or(OutsideRefusal::Expired)?;
         let json = self.inner.vault.unseal(SEALED, &sealed)?;
         Ok(serde_json::from_slice(&json).map_err(anyhow::Error::from)?)

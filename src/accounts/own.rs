@@ -16,7 +16,20 @@ const EXPORTS: Rate = Rate {
     pause: Duration::from_secs(60),
 };
 /// The longest name, in characters.
-pub(super) const LONGEST_NAME: usize = 80;
+const LONGEST_NAME: usize = 80;
+
+/// The name that somebody gives to one of several things; `advice` is how to name it.
+pub(super) fn given_name<'n>(name: &'n str, advice: &str) -> Result<&'n str, AccountError> {
+    let name = name.trim();
+    let chars = name.chars().count();
+    if chars == 0 || chars > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(AccountError::Invalid {
+            field: "name",
+            why: format!("{advice}, in at most {LONGEST_NAME} characters on one line."),
+        });
+    }
+    Ok(name)
+}
 
 impl Accounts {
     /// Sets how the account's owner wants to be called.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     AccountError, Accounts, Client, Identity, SignedIn, Token,
-    own::LONGEST_NAME,
+    own::given_name,
     relying_party::{Assertion, Refused, RelyingParty},
     sign_in::network,
     throttle::Rate,
@@ -217,14 +217,7 @@ impl Accounts {
         purpose: Purpose,
         token: Option<&Token>,
     ) -> Result<Link, AccountError> {
-        let (store, hash) = (&self.inner.store, token.ok_or(EXPIRED)?.hash());
-        let gone = |error| match error {
-            StoreError::NotFound(_) => EXPIRED,
-            error => AccountError::from(error),
-        };
-        let link = store.find_link(&hash, purpose).await.map_err(gone)?;
-        store.use_link(&hash, purpose).await.map_err(gone)?;
-        Ok(link)
+        self.redeem(token, purpose).await?.ok_or(EXPIRED)
     }
 
     fn relying_party(&self) -> Result<&RelyingParty, AccountError> {
@@ -244,16 +237,5 @@ impl Accounts {
 }
 
 fn passkey_name(name: &str) -> Result<&str, AccountError> {
-    let name = name.trim();
-    let chars = name.chars().count();
-    if chars == 0 || chars > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(AccountError::Invalid {
-            field: "name",
-            why: format!(
-                "Name the passkey after what holds it, in at most {LONGEST_NAME} characters on one \
-                 line."
-            ),
-        });
-    }
-    Ok(name)
+    given_name(name, "Name the passkey after what holds it")
 }

@@ -102,8 +102,8 @@ pub async fn make_invitation(days: u32) -> Result<String, ApiError> {
     let administrator = session::administrator()?;
     let made = administrator.invite(days).await;
     session::noted(&administrator, made, |link| {
-        let message = "Send this link to the person you are inviting. It creates one account. It is not shown \
-                       again.";
+        let message = "Send this link to the person you are inviting. It creates one account. \
+                       It is not shown again.";
         session::FormNotice::from(message).with_link(link)
     })
 }

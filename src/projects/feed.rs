@@ -140,10 +140,13 @@ impl Tail {
                     }
                     _ => None,
                 };
-                let event = event.clone();
+                let (event, has_text) = (event.clone(), html::has_text(&saved.kind));
                 // Built to its end, and once, also when nobody waits for it any longer.
-                html::rendered(move || event.frame.get_or_init(|| frame(&event, text)).clone())
-                    .await?
+                let build = move || event.frame.get_or_init(|| frame(&event, text)).clone();
+                match has_text {
+                    true => html::rendered(build).await?,
+                    false => build(),
+                }
             }
         };
         let frame = frame.map_err(|error| ProjectError::Internal(error.into()))?;

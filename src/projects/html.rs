@@ -37,6 +37,15 @@ pub async fn rendered<T: Send + 'static>(
         .map_err(|error| ProjectError::Internal(error.into()))
 }
 
+/// Whether what happened has a text to render.
+pub fn has_text(kind: &EventKind) -> bool {
+    let is_whole = matches!(
+        kind,
+        EventKind::Message { .. } | EventKind::Text { .. } | EventKind::Thinking { .. }
+    );
+    is_whole || kind.piece().is_some()
+}
+
 /// The message with its HTML; a user's has none.
 pub fn message(message: Message) -> Message {
     let html = match message.role {
@@ -129,7 +138,6 @@ fn grow_code(more: &str, shown: &mut Shown) -> Option<Vec<HtmlPiece>> {
     let mut code = shown.code.take()?;
     let mut html = more_code(&mut code, more)?;
     shown.code = Some(code);
-    shown.end += more.len();
     if html.is_empty() {
         return Some(Vec::new());
     }
@@ -219,7 +227,6 @@ fn worth_rendering(block: &str, after_code: usize) -> &str {
 /// whole text alone and not on how it was cut, so whoever gets all of it at once can continue with
 /// the same pieces as everybody else.
 fn grow(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
-    shown.end = shown.finished + text.len();
     let begins = &text[..text.floor_char_boundary(SHOWN - shown.finished)];
     let mut pieces = grow_shown(begins, shown);
     if begins.len() < text.len() {

@@ -59,9 +59,16 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Whether the same order came twice at once, so that this one finds the other's run when it is
-/// tried again.
-pub(super) fn is_late(error: &StoreError) -> bool {
+/// Makes what is ordered. When the same order came twice at once, the later one is tried again, and
+/// finds the other's run.
+pub(super) async fn make<T, F: Future<Output = Result<T>>>(once: impl Fn() -> F) -> Result<T> {
+    match once().await {
+        Err(error) if is_late(&error) => once().await,
+        made => made,
+    }
+}
+
+fn is_late(error: &StoreError) -> bool {
     let StoreError::Database(error) = error else {
         return false;
     };

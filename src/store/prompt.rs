@@ -38,11 +38,7 @@ impl Store {
         image: Option<&ImageId>,
         title: &str,
     ) -> Result<(Project, Run, Vec<Event>)> {
-        let create = || self.create_once(user, prompt, image, title);
-        match create().await {
-            Err(error) if order::is_late(&error) => create().await,
-            created => created,
-        }
+        order::make(|| self.create_once(user, prompt, image, title)).await
     }
 
     async fn create_once(
@@ -81,11 +77,7 @@ impl Store {
         prompt: &NewPrompt,
         image: Option<&ImageId>,
     ) -> Result<(Run, Vec<Event>)> {
-        let add = || self.add_once(user, project, prompt, image);
-        match add().await {
-            Err(error) if order::is_late(&error) => add().await,
-            added => added,
-        }
+        order::make(|| self.add_once(user, project, prompt, image)).await
     }
 
     async fn add_once(

@@ -51,7 +51,7 @@ async fn a_sandbox_that_is_busy_gets_less_of_the_disk_than_one_that_is_not() {
 #[tokio::test]
 async fn a_machine_without_weights_for_the_disk_says_so_and_a_strict_host_starts_all_the_same() {
     if !PathBuf::from("/sys/fs/cgroup/blkio/cgroup.procs").exists() {
-        // The one group of cgroup v2 can't be had without its controllers.
+        // With cgroup v2, a process can't have a group without its controllers.
         return;
     }
     let data = data_dir();

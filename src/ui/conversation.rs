@@ -14,7 +14,11 @@ mod step;
 mod text;
 mod timeline;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use crate::protocol::{
     Event, EventKind, Fragment, GrowingText, History, Message, MessageId, MessageKind, Mode,
@@ -27,12 +31,26 @@ use run_view::Latest;
 pub use run_view::{Block, BlockKey, RunView, Text};
 
 /// What is shared with the page: the same value, not an equal one, is unchanged.
-#[derive(Debug, Clone)]
-pub struct Shared<T>(pub Arc<T>);
+#[derive(Debug)]
+pub struct Shared<T: ?Sized>(pub Arc<T>);
 
-impl<T> PartialEq for Shared<T> {
+impl<T: ?Sized> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: ?Sized> PartialEq for Shared<T> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T: ?Sized> Eq for Shared<T> {}
+
+impl<T: ?Sized> Hash for Shared<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 

@@ -204,7 +204,15 @@ impl Browser {
 
     /// What the page looks like: a PNG.
     pub async fn screenshot(&mut self) -> Result<Vec<u8>, BrowserError> {
-        let how = json!({ "format": "png", "optimizeForSpeed": true });
+        self.capture(json!({})).await
+    }
+
+    /// What this part of the page looks like: a PNG. `part` has the command's other parameters.
+    pub async fn capture(&mut self, part: Value) -> Result<Vec<u8>, BrowserError> {
+        let mut how = json!({ "format": "png", "optimizeForSpeed": true });
+        if let (Some(how), Value::Object(part)) = (how.as_object_mut(), part) {
+            how.extend(part);
+        }
         let shot = self.ask("Page.captureScreenshot", how).await?;
         let png = STANDARD.decode(shot["data"].as_str().unwrap_or_default());
         Ok(png.unwrap_or_default())

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, io::Cursor, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::json;
 use tokio::time::Instant;
@@ -120,13 +119,11 @@ async fn view(
     let metrics = browser.ask("Page.getLayoutMetrics", json!({})).await?;
     let pixels = |side: &str| metrics["cssContentSize"][side].as_f64().unwrap_or_default() as u32;
     let (width, height) = (window.0, pixels("height").clamp(window.1, MAX_HEIGHT));
-    let how = json!({
-        "format": "png", "optimizeForSpeed": true, "captureBeyondViewport": height > window.1,
+    let part = json!({
+        "captureBeyondViewport": height > window.1,
         "clip": { "x": 0, "y": 0, "width": width, "height": height, "scale": 1 },
     });
-    let shot = browser.ask("Page.captureScreenshot", how).await?;
-    let png = STANDARD.decode(shot["data"].as_str().unwrap_or_default());
-    let jpeg = png.ok().and_then(|png| jpeg(&png));
+    let jpeg = jpeg(&browser.capture(part).await?);
     Ok(jpeg.map(|jpeg| View {
         path: path.to_owned(),
         screen,

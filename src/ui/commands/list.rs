@@ -28,7 +28,7 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Made once, by the app, which also has [`CommandDialogs`].
+    /// Made once, by the app, which also has [`CommandDialogs`](super::CommandDialogs).
     pub fn provide() {
         provide_context(Self {
             is_open: RwSignal::new(false),

@@ -1,14 +1,11 @@
 //! What the model says in a turn, and what it shows of its reasoning: one line that opens, which is
 //! read along while the model thinks, and folds when it goes on.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{Text, run_view::html_blocks, timeline::took};
+use super::{Shared, Text, run_view::html_blocks, timeline::took};
 use crate::ui::{
     browser::Hydrated,
     components::{Icon, IconName, Spinner},
@@ -80,46 +77,19 @@ fn blocks(text: Memo<Text>) -> AnyView {
             }
         });
     });
+    // The same block keeps its element; one that grew gets another.
     let placed = move || {
         text.with(|text| {
-            let shown = text.html.iter().take(shown.get()).cloned();
-            shown.enumerate().map(Placed::from).collect::<Vec<_>>()
+            let shown = text.html.iter().take(shown.get()).cloned().map(Shared);
+            shown.enumerate().collect::<Vec<_>>()
         })
     };
     view! {
-        <For each=placed key=Placed::clone let:placed>
-            <div class="prose" dir="auto" inner_html=placed.html.to_string()></div>
+        <For each=placed key=Clone::clone let((_, block))>
+            <div class="prose" dir="auto" inner_html=block.0.to_string()></div>
         </For>
     }
     .into_any()
-}
-
-/// A block and which one it is. The same one keeps its element; one that grew gets another.
-#[derive(Clone)]
-struct Placed {
-    at: usize,
-    html: Arc<str>,
-}
-
-impl From<(usize, Arc<str>)> for Placed {
-    fn from((at, html): (usize, Arc<str>)) -> Self {
-        Self { at, html }
-    }
-}
-
-impl PartialEq for Placed {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at && Arc::ptr_eq(&self.html, &other.html)
-    }
-}
-
-impl Eq for Placed {}
-
-impl Hash for Placed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.at.hash(state);
-        Arc::as_ptr(&self.html).hash(state);
-    }
 }
 
 /// How much HTML comes into the page at once, in bytes.

@@ -158,8 +158,7 @@ trait Wire: Assembly {
     /// The answer as one JSON object.
     fn whole(good: &Good) -> Value;
 
-    /// Whether calls are sent of which two that follow each other can't be told from one that is
-    /// repeated.
+    /// Whether two equal calls in a row look the same on this wire as one call sent twice.
     fn merges_equal_calls(_ways: Ways) -> bool {
         false
     }
