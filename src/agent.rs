@@ -28,7 +28,7 @@ pub use turn::{BuildOutcome, CallDetails, FileStates, Job, Said, Work, build_app
 pub use crate::llm::{TestCall, recorded_apps};
 pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};
 use crate::{
-    config,
+    config, http_client,
     llm::Model,
     protocol::{
         FragmentId, ModelId, ModelNotice, ModelProvider, ModelTask, ModelsOverview, ProjectId,
@@ -86,19 +86,15 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Errors when a rule that hides secrets does not compile: without it, nothing may be sent to a
-    /// model.
-    pub fn new(
-        model: Model,
-        sandboxes: Client,
-        settings: config::Agent,
-    ) -> Result<Self, regex::Error> {
+    /// Errors when a rule that hides secrets does not compile (without it, nothing may be sent to a
+    /// model), or when TLS can't be set up.
+    pub fn new(model: Model, sandboxes: Client, settings: config::Agent) -> anyhow::Result<Self> {
         Ok(Self {
             model,
             sandboxes,
             browsers: check::Browsers::new(&settings.browser),
             redactor: Arc::new(Redactor::new()?),
-            http: reqwest::Client::new(),
+            http: http_client::builder().build()?,
             settings,
         })
     }

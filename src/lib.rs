@@ -32,6 +32,8 @@ pub mod config;
 #[cfg(feature = "ssr")]
 pub mod e2b;
 #[cfg(feature = "ssr")]
+pub mod http_client;
+#[cfg(feature = "ssr")]
 pub mod listener;
 #[cfg(feature = "ssr")]
 pub mod llm;

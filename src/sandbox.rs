@@ -27,7 +27,7 @@ use reqwest::{Method, RequestBuilder, Url, header::HeaderValue};
 use secrecy::ExposeSecret;
 pub use shell::{ShellEvent, ShellStream, TerminalSize};
 
-use crate::{config, e2b, traces};
+use crate::{config, e2b, http_client, traces};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Client {
     pub fn new(settings: config::Sandbox) -> Result<Self, SandboxError> {
         // HTTP/1.1 only: E2B's proxy pads downloads in a way that makes HTTP/2 clients hang up.
         let builder = || {
-            reqwest::Client::builder()
+            http_client::builder()
                 .user_agent(USER_AGENT)
                 .connect_timeout(CONNECT_TIMEOUT)
                 .pool_idle_timeout(POOL_IDLE)

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::config::ProviderClient;
+use crate::{config::ProviderClient, http_client};
 
 /// The longest that a service may take, and the most that it may say.
 const TIME: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ impl fmt::Debug for Exchanged {
 
 impl Http {
     pub fn new() -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
+        let client = http_client::builder()
             .timeout(TIME)
             .user_agent("codeflow")
             // A secret goes where it was meant to, and nowhere else.

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::AccountError;
 use crate::{
-    config,
+    config, http_client,
     protocol::{Timestamp, UserId},
 };
 
@@ -93,7 +93,7 @@ impl Event {
 impl Stripe {
     pub fn new(settings: config::Billing) -> anyhow::Result<Self> {
         Ok(Self {
-            http: reqwest::Client::builder()
+            http: http_client::builder()
                 .timeout(TIMEOUT)
                 .redirect(reqwest::redirect::Policy::none())
                 .build()?,

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::rules::Alert;
+use crate::http_client;
 
 /// The longest that the other server may take.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -26,7 +27,9 @@ pub struct Webhook {
 
 impl Webhook {
     pub fn new(address: &SecretString) -> reqwest::Result<Self> {
-        let client = Client::builder().timeout(SILENCE).redirect(Policy::none());
+        let client = http_client::builder()
+            .timeout(SILENCE)
+            .redirect(Policy::none());
         Ok(Self {
             client: client.build()?,
             address: address.clone(),

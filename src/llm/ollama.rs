@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::ModelError;
+use crate::http_client;
 
 /// The least context to build with, in tokens: below it, the rules and the tools leave no room for
 /// an app.
@@ -68,7 +69,7 @@ impl LoadedContext {
 }
 
 async fn fetch(url: &str, model: &str, patience: Duration) -> reqwest::Result<Option<usize>> {
-    let http = reqwest::Client::new();
+    let http = http_client::builder().build()?;
     let load = http.post(format!("{url}/api/generate")).timeout(patience);
     load.json(&json!({ "model": model, "stream": false }))
         .send()

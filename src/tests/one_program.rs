@@ -21,6 +21,32 @@ fn text() -> String {
     "export default function hydrate() {}\n".repeat(200)
 }
 
+/// Starts the program in an empty root: with the folders of an operating system that has runc and
+/// Node.js, and those of the program and its data.
+const EMPTY_ROOT: &str = r#"set -e
+root=$(mktemp -d)
+mount -t tmpfs none "$root"
+cd "$root"
+mkdir -p usr etc proc dev sys run tmp old "./$DATA" "./$PROGRAM"
+for link in bin sbin lib lib64; do [ ! -L "/$link" ] || cp -a "/$link" .; done
+for folder in usr proc dev sys; do mount --rbind "/$folder" "$folder"; done
+for program in node runc; do
+  prefix=$(dirname "$(dirname "$(readlink -f "$(command -v $program)")")")
+  case $prefix in
+    /usr*) ;;
+    *) mkdir -p "./$prefix" && mount --bind "$prefix" "./$prefix" ;;
+  esac
+done
+cp /etc/passwd /etc/group /etc/nsswitch.conf etc/
+mount --bind "$DATA" "./$DATA"
+mount --bind "$PROGRAM" "./$PROGRAM"
+pivot_root . old
+cd /
+rmdir "/old$root"
+umount -l /old
+exec "$PROGRAM/codeflow" serve
+"#;
+
 /// A site as small as it can be.
 fn site(folder: &Path) -> PathBuf {
     let site = folder.join("site");
@@ -57,7 +83,7 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_program_alone_serves_its_pages_where_there_is_no_checkout() {
+async fn the_program_alone_serves_and_builds_in_an_empty_root() {
     let (folder, empty, data) = (
         tempfile::tempdir().unwrap(),
         tempfile::tempdir().unwrap(),
@@ -69,13 +95,12 @@ async fn the_program_alone_serves_its_pages_where_there_is_no_checkout() {
         vec![Reply::write("index.html", "<h1>One</h1>"), Reply::done()],
     )])
     .await;
-    let hidden = format!(
-        "mount -t tmpfs none '{}' && exec '{}' serve",
-        env!("CARGO_MANIFEST_DIR"),
-        program.display()
-    );
     let mut command = in_own_mounts();
-    command.arg(hidden).current_dir(empty.path());
+    command
+        .arg(EMPTY_ROOT)
+        .env("PROGRAM", folder.path())
+        .env("DATA", data.path())
+        .current_dir(empty.path());
     let server = Server::process_by(&mut command, data.path(), &model, &[]).await;
     let home = ask(&server, "", &[("accept", "text/html")]).await;
     assert_eq!(home.status(), 200);

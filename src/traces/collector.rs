@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use reqwest::redirect::Policy;
 use tokio::runtime::Handle;
 
+use crate::http_client;
+
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The least time between two lines of the log.
@@ -28,7 +30,7 @@ pub(super) struct Collector {
 impl Collector {
     /// Errors when TLS can't be set up. Must be called on a runtime.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
+        let http = http_client::builder()
             .timeout(TIMEOUT)
             .redirect(Policy::none());
         Ok(Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::config::Env;
+use crate::{config::Env, http_client};
 
 /// The longest it may take to accept a connection, and to list its models.
 const DIAL: Duration = Duration::from_millis(300);
@@ -73,7 +73,8 @@ fn address(url: &str) -> Option<(String, u16)> {
 /// The names of its models; none when it can't be asked, which is logged.
 pub async fn installed(url: &str) -> Vec<String> {
     let listed = async {
-        let answer = reqwest::Client::new()
+        let answer = http_client::builder()
+            .build()?
             .get(format!("{url}/api/tags"))
             .timeout(LIST)
             .send()

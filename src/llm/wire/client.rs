@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     config::{Llm, Provider},
+    http_client,
     llm::{ModelError, Piece},
 };
 
@@ -69,7 +70,7 @@ impl From<ModelError> for Refused {
 
 impl Client {
     pub fn new(settings: &Llm) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
+        let http = http_client::builder()
             .user_agent(concat!("codeflow/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(settings.silence)
