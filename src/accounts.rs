@@ -67,9 +67,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const LIFETIME: Duration = DAY.saturating_mul(30);
 const IDLE: Duration = DAY.saturating_mul(7);
 /// How exactly it is known when a session was last used: not every request is a write.
-const SEEN_EVERY: i64 = 5 * 60 * 1000;
+const SEEN_INTERVAL_MS: i64 = 5 * 60 * 1000;
 /// The time between two removals of what has ended.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// How many entries of a ledger are shown.
 const ENTRIES: u64 = 20;
 /// How long a link can be used.
@@ -221,7 +221,7 @@ impl Accounts {
         };
         // Also when the clock was set back.
         let age = Timestamp::now().0.saturating_sub(session.seen_at.0);
-        if age.saturating_abs() > SEEN_EVERY {
+        if age.saturating_abs() > SEEN_INTERVAL_MS {
             store.touch_session(&session).await?;
         }
         let acting = session.acting.is_some();
@@ -375,7 +375,7 @@ impl Accounts {
     pub fn keep_swept(&self, shutdown: CancellationToken) {
         let store = self.inner.store.clone();
         tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(SWEEP_EVERY);
+            let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
             loop {
                 tokio::select! {
                     _ = ticks.tick() => {}

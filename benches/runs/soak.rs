@@ -25,7 +25,7 @@ use super::{
 /// How many projects there are, where `SOAK_PROJECTS` does not say so.
 const PROJECTS: usize = 300;
 /// How many are made at the same time.
-const AT_A_TIME: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 /// How much more may be in use at the end than at the beginning, in per cent.
 const MARGIN: f64 = 5.0;
 /// A round of the warm-up that adds less to the server's memory than this, in per cent, is the
@@ -36,7 +36,7 @@ const MAX_WARM_UPS: usize = 5;
 /// only prove that everything is swept, and need no warm-up.
 const MEASURABLE: usize = 100;
 /// The longest that any phase may take: a sweep that hangs is a failure.
-const PATIENCE: Duration = Duration::from_secs(900);
+const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// What is used on this machine, in MB.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +78,7 @@ pub async fn soak() {
     let server = Server::start_local(template::data_dir(), &model);
     let store = server.store().await;
     let rounds = if count < MEASURABLE { 0 } else { MAX_WARM_UPS };
-    let before = warmed_up(&server, &store, rounds, (count / 5).max(AT_A_TIME)).await;
+    let before = warmed_up(&server, &store, rounds, (count / 5).max(MAX_CONCURRENT)).await;
     before.print("before");
     live(&server, &store, count).await;
     let after = Used::now(&server);
@@ -124,7 +124,7 @@ async fn live(server: &Server, store: &Store, count: usize) {
     let begun = Instant::now();
     let making = futures::stream::iter(0..count)
         .map(|_| build_and_use(server, store))
-        .buffer_unordered(AT_A_TIME);
+        .buffer_unordered(MAX_CONCURRENT);
     let projects: Vec<ProjectId> = making.collect().await;
     Used::now(server).print(&format!(
         "{count} made and used, {:.0} s",
@@ -167,7 +167,7 @@ async fn live(server: &Server, store: &Store, count: usize) {
         > 0
     {
         assert!(
-            begun.elapsed() < PATIENCE,
+            begun.elapsed() < TIMEOUT,
             "deleted projects or their blobs stay"
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -183,7 +183,7 @@ async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
         if run.state.is_final() {
             break run;
         }
-        assert!(begun.elapsed() < PATIENCE, "a run does not end");
+        assert!(begun.elapsed() < TIMEOUT, "a run does not end");
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     if run.state != RunState::Succeeded {
@@ -198,10 +198,7 @@ async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
         if page.contains("A page of a usual size") {
             return project;
         }
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "the app does not answer: {page}"
-        );
+        assert!(begun.elapsed() < TIMEOUT, "the app does not answer: {page}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -209,7 +206,7 @@ async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
 async fn until(what: &str, mut check: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !check() {
-        assert!(begun.elapsed() < PATIENCE, "timed out waiting until {what}");
+        assert!(begun.elapsed() < TIMEOUT, "timed out waiting until {what}");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

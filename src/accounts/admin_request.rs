@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// How long a session lasts in which an administrator acts as somebody else.
-const ACTING: Duration = Duration::from_secs(3600);
+const ACTING_LIFETIME: Duration = Duration::from_secs(3600);
 /// The longest time for which an invitation is good, in days.
-const LONGEST_INVITATION: u32 = 90;
+const MAX_INVITATION_DAYS: u32 = 90;
 /// Who looks at the same thing again within this time has one entry in the log.
-const LOOK: Duration = Duration::from_secs(10 * 60);
+const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// An administrator's request.
 #[derive(Debug, Clone)]
@@ -105,10 +105,10 @@ impl AdminRequest {
 
     /// A link that makes an account, for so many days.
     pub async fn invite(&self, days: u32) -> Result<String, AccountError> {
-        if !(1..=LONGEST_INVITATION).contains(&days) {
+        if !(1..=MAX_INVITATION_DAYS).contains(&days) {
             return Err(AccountError::Invalid {
                 field: "days",
-                why: format!("Choose a number of days from 1 to {LONGEST_INVITATION}."),
+                why: format!("Choose a number of days from 1 to {MAX_INVITATION_DAYS}."),
             });
         }
         self.accounts.invite_by(&self.actor, DAY * days).await
@@ -127,7 +127,7 @@ impl AdminRequest {
             token: token.hash(),
             agent: first_chars(&self.client.agent, AGENT).replace(char::is_control, " "),
             address: self.client.address.to_string(),
-            expires_at: later(ACTING),
+            expires_at: later(ACTING_LIFETIME),
         };
         let before = self.token.as_ref().map(Token::hash);
         self.store().sign_in_as(&self.actor, new, before).await?;
@@ -152,7 +152,7 @@ impl AdminRequest {
     }
 
     async fn looked(&self, deed: Deed) -> Result<(), AccountError> {
-        let look = i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX);
+        let look = i64::try_from(LOG_INTERVAL.as_millis()).unwrap_or(i64::MAX);
         let since = Timestamp(Timestamp::now().0.saturating_sub(look));
         Ok(self.store().record_once(&self.actor, deed, since).await?)
     }

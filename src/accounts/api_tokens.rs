@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    AccountError, Accounts, DAY, Identity, SEEN_EVERY, Token, later, own::given_name,
+    AccountError, Accounts, DAY, Identity, SEEN_INTERVAL_MS, Token, later, own::given_name,
     throttle::Rate,
 };
 use crate::protocol::{AccountRole, ApiToken, ApiTokenId, NewApiToken, Timestamp};
@@ -15,7 +15,7 @@ const BEGINNING: &str = "cf_";
 /// How much of a token is shown, in bytes: with so much less to guess, it is as hard to guess.
 const SHOWN: usize = 8;
 /// The longest time for which a token is good, in days; it may also have no end.
-const LONGEST: u32 = 365;
+const MAX_DAYS: u32 = 365;
 /// The limit on making tokens.
 const CREATIONS: Rate = Rate {
     burst: 20,
@@ -66,7 +66,7 @@ impl Accounts {
         // Also when the clock was set back.
         let since = summary.used_at.unwrap_or_default();
         let age = Timestamp::now().0.saturating_sub(since.0);
-        if age.saturating_abs() > SEEN_EVERY {
+        if age.saturating_abs() > SEEN_INTERVAL_MS {
             store.touch_api_token(&account.id, summary.id).await?;
         }
         account.role = AccountRole::User;
@@ -98,10 +98,10 @@ impl Accounts {
             ));
         }
         let name = given_name(name, "Name the token after the program that will use it")?;
-        if days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
+        if days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
             return Err(AccountError::Invalid {
                 field: "days",
-                why: format!("Choose from 1 to {LONGEST} days, or no end."),
+                why: format!("Choose from 1 to {MAX_DAYS} days, or no end."),
             });
         }
         self.count(format!("API tokens of {}", identity.user), CREATIONS)?;

@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use crate::config;
 
 /// Letters that are sent at a time, and how many may wait.
-const AT_A_TIME: usize = 4;
-const MOST_WAITING: usize = 1000;
+const MAX_CONCURRENT: usize = 4;
+const MAX_WAITING: usize = 1000;
 /// The longest that the server may be silent, and the pauses after failures.
 const PACE: Pace = Pace {
     silence: Duration::from_secs(20),
@@ -68,8 +68,8 @@ impl Mailer {
             transport,
             from: settings.from.clone(),
             pace,
-            turns: Arc::new(Semaphore::new(AT_A_TIME)),
-            queue: Arc::new(Semaphore::new(MOST_WAITING)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            queue: Arc::new(Semaphore::new(MAX_WAITING)),
         })
     }
 

@@ -16,16 +16,16 @@ const EXPORTS: Rate = Rate {
     pause: Duration::from_secs(60),
 };
 /// The longest name, in characters.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 
 /// The name that somebody gives to one of several things; `advice` is how to name it.
 pub(super) fn given_name<'n>(name: &'n str, advice: &str) -> Result<&'n str, AccountError> {
     let name = name.trim();
     let chars = name.chars().count();
-    if chars == 0 || chars > LONGEST_NAME || name.chars().any(char::is_control) {
+    if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(AccountError::Invalid {
             field: "name",
-            why: format!("{advice}, in at most {LONGEST_NAME} characters on one line."),
+            why: format!("{advice}, in at most {MAX_NAME_CHARS} characters on one line."),
         });
     }
     Ok(name)
@@ -35,10 +35,10 @@ impl Accounts {
     /// Sets how the account's owner wants to be called.
     pub async fn rename(&self, identity: &Identity, name: &str) -> Result<(), AccountError> {
         let name = name.trim();
-        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
             return Err(AccountError::Invalid {
                 field: "name",
-                why: format!("Choose a name of at most {LONGEST_NAME} characters on one line."),
+                why: format!("Choose a name of at most {MAX_NAME_CHARS} characters on one line."),
             });
         }
         Ok(self.inner.store.set_user_name(&identity.user, name).await?)

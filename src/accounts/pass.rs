@@ -19,7 +19,7 @@ use crate::protocol::{SessionId, Timestamp};
 /// How long a key is known without asking the database again, unless a session ends here.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
 /// How many keys are known at a time.
-const MOST: usize = 10_000;
+const MAX_KEYS: usize = 10_000;
 
 /// What a pass is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Accounts {
         }
         let key = self.inner.store.session_key(session, IDLE).await?;
         let mut keys = keys.lock();
-        if keys.len() >= MOST {
+        if keys.len() >= MAX_KEYS {
             keys.clear();
         }
         match key.clone() {

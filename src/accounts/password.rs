@@ -15,11 +15,11 @@ use zxcvbn::{Score, zxcvbn};
 use super::AccountError;
 
 /// Hashes computed at a time, and how many may wait for their turn.
-const AT_A_TIME: usize = 2;
-const MOST_WAITING: usize = 64;
+const MAX_CONCURRENT: usize = 2;
+const MAX_WAITING: usize = 64;
 /// The shortest and the longest password, in characters and in bytes.
-const SHORTEST: usize = 8;
-const LONGEST: usize = 256;
+const MIN_CHARS: usize = 8;
+const MAX_BYTES: usize = 256;
 /// How much of a password is looked at for its strength, in characters: it takes the square of it.
 const ESTIMATED: usize = 72;
 
@@ -37,8 +37,8 @@ impl Passwords {
     pub fn new() -> anyhow::Result<Self> {
         let nobodys = hash(&SecretString::from("nobody's password"))?;
         Ok(Self {
-            turns: Arc::new(Semaphore::new(AT_A_TIME)),
-            queue: Arc::new(Semaphore::new(MOST_WAITING)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            queue: Arc::new(Semaphore::new(MAX_WAITING)),
             nobodys: nobodys.into(),
         })
     }
@@ -52,14 +52,14 @@ impl Passwords {
     ) -> Result<String, AccountError> {
         let password = normalized(password);
         let length = password.expose_secret().len();
-        if password.expose_secret().chars().count() < SHORTEST {
+        if password.expose_secret().chars().count() < MIN_CHARS {
             return Err(weak(format!(
-                "Choose a password of at least {SHORTEST} characters."
+                "Choose a password of at least {MIN_CHARS} characters."
             )));
         }
-        if length > LONGEST {
+        if length > MAX_BYTES {
             return Err(weak(format!(
-                "Choose a password of at most {LONGEST} characters."
+                "Choose a password of at most {MAX_BYTES} characters."
             )));
         }
         self.in_turn(move || {
@@ -72,7 +72,7 @@ impl Passwords {
     /// Whether the hash is the password's. Without a hash it never is, and takes as long.
     pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, AccountError> {
         // A longer one is nobody's.
-        let is_possible = password.len() <= 4 * LONGEST;
+        let is_possible = password.len() <= 4 * MAX_BYTES;
         let password = normalized(if is_possible { password } else { "" });
         let known = hash.is_some() && is_possible;
         let hash = hash.unwrap_or_else(|| self.nobodys.to_string());
@@ -196,7 +196,7 @@ mod tests {
             .iter()
             .filter(|answer| matches!(answer, Err(AccountError::Busy)))
             .count();
-        assert_eq!(busy, 200 - MOST_WAITING);
+        assert_eq!(busy, 200 - MAX_WAITING);
         assert!(!passwords.verify("some password", None).await.unwrap());
     }
 }

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::config::ProviderClient;
 
 /// The longest that a service may take, and the most that it may say.
-const TIME: Duration = Duration::from_secs(10);
-const MOST: usize = 1 << 20;
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// Why a service gave no identity.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +90,7 @@ impl fmt::Debug for Exchanged {
 impl Http {
     pub fn new() -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
-            .timeout(TIME)
+            .timeout(TIMEOUT)
             .user_agent("codeflow")
             // A secret goes where it was meant to, and nowhere else.
             .redirect(reqwest::redirect::Policy::none())
@@ -155,7 +155,7 @@ async fn read<T: DeserializeOwned>(mut response: reqwest::Response) -> Result<T,
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MOST {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(ProviderError::Refused("the answer is too long".to_owned()));
         }
         body.extend_from_slice(&chunk);

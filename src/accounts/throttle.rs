@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 /// How many counts are kept; when there are more, those that limit nobody are forgotten.
-const MOST: usize = 50_000;
+const MAX_COUNTS: usize = 50_000;
 
 /// A limit.
 #[derive(Debug, Clone, Copy)]
@@ -35,10 +35,10 @@ impl Throttle {
 
     fn attempt_at(&self, key: String, rate: Rate, now: Instant) -> Result<(), Duration> {
         let mut full_at = self.full_at.lock();
-        if full_at.len() >= MOST && !full_at.contains_key(&key) {
+        if full_at.len() >= MAX_COUNTS && !full_at.contains_key(&key) {
             full_at.retain(|_, full| *full > now);
             // A storm from everywhere: nobody is let in until it calms down a little.
-            if full_at.len() >= MOST {
+            if full_at.len() >= MAX_COUNTS {
                 return Err(rate.pause);
             }
         }

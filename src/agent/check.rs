@@ -100,7 +100,7 @@ impl Agent {
         let mut report = routes?;
         if matches!(types, Types::Unfinished { .. }) && report.is_well() {
             // The machine is less busy than it was.
-            types = types::check(app, types::AGAIN).await?;
+            types = types::check(app, types::RECHECK_TIMEOUT).await?;
         }
         match types {
             Types::Fine => report.seen.push("types".to_owned()),

@@ -4,7 +4,7 @@ use super::{ConfigError, Env};
 use crate::protocol::CreditRules;
 
 /// The most credits that a setting may name.
-const MOST: i64 = 1_000_000;
+const MAX_CREDITS: i64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
@@ -19,7 +19,7 @@ impl Credits {
         let is_free = env.var("FREE_POINTS").as_deref() == Some("unlimited");
         let credits = |name, default, expected| {
             env.parsed(name, default, expected, |credits| {
-                (0..=MOST).contains(credits)
+                (0..=MAX_CREDITS).contains(credits)
             })
         };
         let expected = "credits, 0 to 1000000";

@@ -43,12 +43,12 @@ impl Server {
 }
 
 /// The shortest token, in characters: it is guessed from anywhere.
-const SHORTEST_TOKEN: usize = 16;
+const MIN_TOKEN_CHARS: usize = 16;
 
 fn metrics_token(env: &Env) -> Result<Option<SecretString>, ConfigError> {
     let expected = "at least 16 letters, digits and signs, such as openssl rand -hex 32 prints";
     env.checked_secret("METRICS_TOKEN", expected, |token| {
-        token.len() >= SHORTEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
+        token.len() >= MIN_TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_graphic())
     })
 }
 

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 /// A refusal is forgotten after this time: a provider's models and servers change from day to day.
-const MEMORY: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Something that a model can't do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,10 +172,10 @@ impl Quirk {
 pub struct KnownQuirks(Mutex<Vec<(Quirk, Instant)>>);
 
 impl KnownQuirks {
-    /// Those shown within [`MEMORY`].
+    /// Those shown within [`LIFETIME`].
     pub fn recent(&self) -> Vec<Quirk> {
         let mut known = self.0.lock();
-        known.retain(|(_, at)| at.elapsed() < MEMORY);
+        known.retain(|(_, at)| at.elapsed() < LIFETIME);
         known.iter().map(|(quirk, _)| *quirk).collect()
     }
 

@@ -7,7 +7,7 @@ use super::{ProjectError, Projects};
 use crate::protocol::{ProjectId, ProjectRole, Run, RunId, SessionId};
 
 /// How long a connection may outlive a membership that another process ended.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 const NOT_EDITOR: &str =
     "You may look at this project, but not change it. Ask its owner to make you an editor.";
@@ -101,7 +101,7 @@ impl Projects {
                 Err(ProjectError::NotFound(_) | ProjectError::Forbidden(_)) => return,
                 Ok(_) | Err(_) => {}
             }
-            let _ = tokio::time::timeout(LOOK_AGAIN, memberships.changed()).await;
+            let _ = tokio::time::timeout(CHECK_INTERVAL, memberships.changed()).await;
         }
     }
 }

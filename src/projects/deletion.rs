@@ -15,7 +15,7 @@ use crate::{
 /// How long a deletion can be undone: the page offers it for ten seconds, and requests take time.
 const UNDO: Duration = Duration::from_secs(12);
 /// The wait after a failure, such as that of the sandboxes' provider.
-const AGAIN: Duration = Duration::from_secs(30);
+const RETRY_DELAY: Duration = Duration::from_secs(30);
 
 impl Projects {
     /// Hides the project and stops its runs, and soon removes it with its sandbox. `NotFound` when
@@ -78,7 +78,7 @@ impl Projects {
                         error = format!("{error:#}"),
                         "deleted projects can't be listed"
                     );
-                    Some(AGAIN)
+                    Some(RETRY_DELAY)
                 }
             };
             let deleted = self.inner.deleted.notified();
@@ -105,7 +105,7 @@ impl Projects {
                     error = format!("{error:#}"),
                     "a deleted project can't be removed yet"
                 );
-                failed = Some(AGAIN);
+                failed = Some(RETRY_DELAY);
             }
         }
         Ok(failed)

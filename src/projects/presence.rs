@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::protocol::{ProjectId, UserId};
 
 /// How long a change that another process made may go unnoticed.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Who is where, as a cheap handle.
 #[derive(Debug, Clone, Default)]
@@ -86,7 +86,7 @@ impl Guest {
     /// Returns when somebody came or went, when somebody's place has changed, and once in a while.
     pub async fn changed(&mut self) {
         // The room is there as long as its guests.
-        let _ = tokio::time::timeout(LOOK_AGAIN, self.changes.changed()).await;
+        let _ = tokio::time::timeout(CHECK_INTERVAL, self.changes.changed()).await;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a run may have ended unnoticed, where another process worked on it.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where a project stands.
 #[derive(Debug, Clone, Serialize)]
@@ -106,7 +106,7 @@ impl Projects {
         let done = async {
             while store.next_run(project).await?.is_some() {
                 let changed = change_of_runs(&mut follower);
-                if let Ok(changed) = tokio::time::timeout(LOOK_AGAIN, changed).await {
+                if let Ok(changed) = tokio::time::timeout(CHECK_INTERVAL, changed).await {
                     changed?;
                 }
             }

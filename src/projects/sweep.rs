@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A younger sandbox may be about to become its project's.
 const YOUNGEST_ORPHAN: Duration = Duration::from_secs(3600);
 /// The time between two checks of the free disk space.
-const DISK_EVERY: Duration = Duration::from_secs(60);
+const DISK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// When the disk runs low, a sandbox that was used within this time stays.
 const IN_USE: Duration = Duration::from_secs(3600);
 
@@ -68,7 +68,10 @@ impl Projects {
 
 impl Sweeper {
     async fn work(&self) {
-        let (mut sweeps, mut looks) = (interval(self.settings.interval), interval(DISK_EVERY));
+        let (mut sweeps, mut looks) = (
+            interval(self.settings.interval),
+            interval(DISK_CHECK_INTERVAL),
+        );
         for ticks in [&mut sweeps, &mut looks] {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }

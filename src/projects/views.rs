@@ -31,7 +31,7 @@ const HELD: Duration = Duration::from_secs(60);
 /// What a visitor reads who finds no place.
 const NO_ROOM: &str = "Many shared apps are open right now, and there is no room for one more. Try again in a minute.";
 /// Between two looks for such.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a page may take to answer before the view says that it compiles.
 const QUICK: Duration = Duration::from_millis(700);
 
@@ -214,7 +214,7 @@ impl Views {
         self.inner.tasks.spawn(async move {
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = tokio::time::sleep(CHECK_INTERVAL) => {}
                     // Their sandboxes are asleep soon, and the sweep after the next start ends
                     // them.
                     () = inner.shutdown.cancelled() => return,

@@ -30,7 +30,8 @@ const START: Rate = Rate {
 const AWAKE: Duration = Duration::from_secs(4 * 3600);
 const PERIOD: Duration = Duration::from_secs(24 * 3600);
 
-const OFTEN: &str = "There were too many requests from your network. Try again in a moment.";
+const TOO_MANY_REQUESTS: &str =
+    "There were too many requests from your network. Try again in a moment.";
 const TIRED: &str =
     "This app was open for long enough today. It wakes again tomorrow, or when its owner opens it.";
 
@@ -61,7 +62,10 @@ impl Visits {
     }
 
     fn count(&self, key: String, rate: Rate) -> Result<(), ProjectError> {
-        let refused = |wait| ProjectError::TooMany { why: OFTEN, wait };
+        let refused = |wait| ProjectError::TooMany {
+            why: TOO_MANY_REQUESTS,
+            wait,
+        };
         self.throttle.attempt(key, rate).map_err(refused)
     }
 

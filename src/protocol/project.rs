@@ -100,7 +100,7 @@ pub struct ShowcaseApp {
 /// The header by which an order that is sent again is known.
 pub const ORDER_KEY: &str = "idempotency-key";
 /// The longest such key, in bytes.
-const LONGEST_KEY: usize = 255;
+const MAX_KEY_BYTES: usize = 255;
 
 /// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`]; and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl NewPrompt {
             return Ok(None);
         };
         let key = std::str::from_utf8(sent).unwrap_or_default().trim();
-        if (1..=LONGEST_KEY).contains(&key.len()) {
+        if (1..=MAX_KEY_BYTES).contains(&key.len()) {
             return Ok(Some(key.to_owned()));
         }
         Err(ApiError::invalid(

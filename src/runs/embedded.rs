@@ -34,7 +34,7 @@ const FAULT: &str = "Something went wrong on the server, and this run could not 
 /// How many times a run's reply is tried to be saved before a shorter one takes its place.
 const REPLY_ATTEMPTS: u32 = 3;
 /// The time between two saves of a run's working time: a crash loses at most this much.
-const SAVE_TIME_EVERY: Duration = Duration::from_secs(2);
+const SAVE_TIME_INTERVAL: Duration = Duration::from_secs(2);
 /// The wait before the database is tried again.
 const DATABASE_WAIT: Duration = Duration::from_secs(5);
 
@@ -284,7 +284,7 @@ impl Inner {
         let begun = Instant::now();
         loop {
             let left = self.timeout.saturating_sub(before + begun.elapsed());
-            tokio::time::sleep(left.min(SAVE_TIME_EVERY)).await;
+            tokio::time::sleep(left.min(SAVE_TIME_INTERVAL)).await;
             let worked = before + begun.elapsed();
             if worked >= self.timeout {
                 return;

@@ -8,7 +8,7 @@ use crate::agent::{Fault, FaultKind};
 /// The wait before the first retry, give or take the jitter; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait. A provider that asks for a longer one is given up on.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// What to do after an attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +61,11 @@ impl Retries {
             .mul_f64(0.75 + random / 2.0);
         let wait = fault
             .retry_after
-            .unwrap_or_else(|| backed_off.min(LONGEST_WAIT));
+            .unwrap_or_else(|| backed_off.min(MAX_WAIT));
         // A failure that took minutes is not repeated where another provider may answer at once.
         let hurries = self.alternative < alternatives
             && matches!(fault.kind, FaultKind::Slow | FaultKind::ModelSilent);
-        if *failures < max_attempts(fault.kind) && wait <= LONGEST_WAIT && !hurries {
+        if *failures < max_attempts(fault.kind) && wait <= MAX_WAIT && !hurries {
             return Next::Again(wait);
         }
         // Another provider's model helps when the model failed, not when the sandbox did.

@@ -12,7 +12,7 @@ const MAX_REPEATS: u32 = 3;
 /// The wait before the first repetition, give or take a quarter; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How long after the first attempt a repetition may begin; later ones are the caller's choice.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_RETRY_TIME: Duration = Duration::from_secs(30);
 
 /// When a request may be repeated. One that found no connection was never sent, so any may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) async fn send(
         let wait = asked.unwrap_or_else(|| {
             (FIRST_WAIT * 2_u32.pow(attempt)).mul_f64(0.75 + rand::random::<f64>() / 2.0)
         });
-        if begun.elapsed().saturating_add(wait) > PATIENCE {
+        if begun.elapsed().saturating_add(wait) > MAX_RETRY_TIME {
             return Ok(answer?);
         }
         tracing::debug!(

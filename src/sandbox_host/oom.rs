@@ -10,7 +10,7 @@ const COMMAND: i32 = 300;
 const MAX: i32 = 1000;
 /// How many times, and how soon again, a process's score is set.
 const ATTEMPTS: usize = 200;
-const AGAIN: Duration = Duration::from_millis(1);
+const RETRY_DELAY: Duration = Duration::from_millis(1);
 
 /// A score so far above this process's own; without rights, scores can only be raised.
 pub(super) fn above_own(by: i32) -> i32 {
@@ -36,7 +36,7 @@ pub(super) fn prefer_to_lose(pid: Option<u32>) {
             if !set.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
                 return;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     });
 }

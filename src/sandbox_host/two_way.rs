@@ -6,14 +6,14 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 
 /// How long one side may go on when the other has ended. Who hung up reads nothing more, and many
 /// apps never notice: without an end, each would hold a connection for as long as the app runs.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Carries what each side sends to the other, until both have ended, or one a while ago.
 pub async fn carry(
     ours: impl AsyncRead + AsyncWrite + Unpin,
     theirs: impl AsyncRead + AsyncWrite + Unpin,
 ) {
-    carry_with(ours, theirs, LAST_WORDS).await;
+    carry_with(ours, theirs, HALF_CLOSE_TIMEOUT).await;
 }
 
 async fn carry_with(

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a socket may outlive a session that ended by itself.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// What has no owner and is asked for often.
 const PUBLIC: [&str; 3] = ["/pkg/", "/healthz", "/readyz"];
 /// The pages of those who are signed in.
@@ -55,7 +55,7 @@ pub async fn signed_out(accounts: &Accounts, requester: Option<Extension<Request
     let mut ends = accounts.ends();
     loop {
         // Also a session that ended by itself, or by another process, is noticed at last.
-        let _ = tokio::time::timeout(LOOK_AGAIN, ends.changed()).await;
+        let _ = tokio::time::timeout(CHECK_INTERVAL, ends.changed()).await;
         if let Ok(false) = accounts.is_open(&identity).await {
             return;
         }

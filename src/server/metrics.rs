@@ -33,7 +33,7 @@ use crate::{
 /// What says that a request came through a proxy.
 const FORWARDED: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 /// Observations wait in memory until they are sorted into buckets.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Upper bounds in seconds: of requests, of model calls, and of runs.
 const REQUESTS: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -191,7 +191,7 @@ pub fn start(shutdown: CancellationToken) {
     counter!("codeflow_database_slow_queries_total").increment(0);
     tokio::spawn(shutdown.run_until_cancelled_owned(async {
         loop {
-            tokio::time::sleep(UPKEEP_EVERY).await;
+            tokio::time::sleep(UPKEEP_INTERVAL).await;
             handle.run_upkeep();
         }
     }));

@@ -19,8 +19,8 @@ use crate::{
 
 /// How long one request waits for runs: as a rule, and at most. Many clients and proxies give up
 /// after a minute.
-const WAIT: Duration = Duration::from_secs(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const DEFAULT_WAIT: Duration = Duration::from_secs(50);
+const MAX_WAIT: Duration = Duration::from_secs(300);
 
 /// A program's door to the projects of its user.
 #[derive(Clone)]
@@ -155,7 +155,9 @@ impl Orders {
     /// seconds. When the server stops, it answers at once.
     pub async fn wait(&self, project: &str, seconds: Option<u64>) -> Result<Report, ApiError> {
         self.count(Effort::Socket)?;
-        let longest = seconds.map_or(WAIT, Duration::from_secs).min(LONGEST_WAIT);
+        let longest = seconds
+            .map_or(DEFAULT_WAIT, Duration::from_secs)
+            .min(MAX_WAIT);
         let project = id(project)?;
         let report = tokio::select! {
             report = self.projects.report_when_done(project, longest) => report?,

@@ -36,7 +36,7 @@ const COOKIE: &str = "codeflow-preview";
 const ENTER: &str = "/__codeflow/enter";
 const ENTERED: &str = "/__codeflow/entered";
 /// How long a connection may outlive a session that ended by itself.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Stands in front of the previews that this server's own listener serves.
 pub struct PreviewGate {
@@ -97,7 +97,7 @@ impl PreviewGate {
                 _ = ends.changed() => {}
                 _ = changes.changed() => {}
                 // Also a session that ended by itself, or by another process, is noticed at last.
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
             }
             let known: Vec<(SessionId, String)> = self.viewers.lock().keys().cloned().collect();
             if known.is_empty() {
@@ -135,7 +135,7 @@ impl PreviewGate {
         let changes = *self.projects.memberships().borrow();
         let known = self.viewers.lock().get(&key).cloned();
         if let Some(viewer) = &known {
-            let is_fresh = viewer.changes == changes && viewer.at.elapsed() < LOOK_AGAIN;
+            let is_fresh = viewer.changes == changes && viewer.at.elapsed() < CHECK_INTERVAL;
             if viewer.role == ProjectRole::Owner || is_fresh {
                 return Ok(Some(viewer.ends.clone()));
             }

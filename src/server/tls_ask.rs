@@ -13,7 +13,7 @@ use super::{AppState, origin};
 use crate::protocol::{ApiError, ErrorCode};
 
 /// The longest name of DNS (RFC 1035, 2.3.4).
-const LONGEST_NAME: usize = 253;
+const MAX_NAME_BYTES: usize = 253;
 
 #[derive(Debug, Deserialize)]
 pub struct Asked {
@@ -24,7 +24,7 @@ pub struct Asked {
 pub async fn ask(State(state): State<AppState>, Query(Asked { domain }): Query<Asked>) -> Response {
     let domain = domain.unwrap_or_default().to_ascii_lowercase();
     let previews = state.preview_names.as_ref();
-    let is_own = domain.len() <= LONGEST_NAME
+    let is_own = domain.len() <= MAX_NAME_BYTES
         && (domain.eq_ignore_ascii_case(origin::host(&state.public_url))
             || previews.is_some_and(|names| names.has(&domain)));
     if is_own {

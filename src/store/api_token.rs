@@ -38,9 +38,9 @@ impl Related<user::Entity> for Entity {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// How many tokens a user may have.
-const MOST: u64 = 50;
+const MAX_TOKENS: u64 = 50;
 /// How long an expired token is listed, in milliseconds.
-const KEPT: i64 = 30 * 24 * 3600 * 1000;
+const RETENTION_MS: i64 = 30 * 24 * 3600 * 1000;
 
 /// The token of a request.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let own = Entity::find().filter(Column::UserId.eq(model.user_id.clone()));
-                if own.count(tx).await? >= MOST {
+                if own.count(tx).await? >= MAX_TOKENS {
                     return Err(StoreError::Conflict(
                         "You have 50 API tokens, the most there can be. Revoke one that you don't \
                          need.",
@@ -174,7 +174,7 @@ impl Store {
 /// Removes the tokens that expired so long ago that nobody wonders where they are.
 pub(super) async fn remove_expired(tx: &impl ConnectionTrait) -> Result<()> {
     Entity::delete_many()
-        .filter(Column::ExpiresAt.lt(Timestamp::now().0.saturating_sub(KEPT)))
+        .filter(Column::ExpiresAt.lt(Timestamp::now().0.saturating_sub(RETENTION_MS)))
         .exec(tx)
         .await?;
     Ok(())

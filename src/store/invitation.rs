@@ -9,7 +9,7 @@ use crate::protocol::{
 };
 
 /// How many people a project has at most, invited ones included.
-const MOST_PEOPLE: u64 = 100;
+const MAX_PEOPLE: u64 = 100;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "project_invitations")]
@@ -158,7 +158,7 @@ async fn add(tx: &impl ConnectionTrait, by: &Actor, new: NewInvitation) -> Resul
     let invited = Entity::find()
         .filter(Column::ProjectId.eq(project.id))
         .filter(open());
-    if members.count(tx).await? + invited.count(tx).await? >= MOST_PEOPLE {
+    if members.count(tx).await? + invited.count(tx).await? >= MAX_PEOPLE {
         return Err(StoreError::Conflict(
             "Too many people are in this project or invited to it. Remove some of them, or \
              withdraw invitations.",

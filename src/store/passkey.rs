@@ -40,7 +40,7 @@ impl Related<user::Entity> for Entity {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// How many passkeys a user may have.
-const MOST: u64 = 20;
+const MAX_PASSKEYS: u64 = 20;
 
 /// A passkey about to be added, and what one signs in with.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let own = Entity::find().filter(Column::UserId.eq(model.user_id.clone()));
-                if own.count(tx).await? >= MOST {
+                if own.count(tx).await? >= MAX_PASSKEYS {
                     return Err(StoreError::Conflict(
                         "You have 20 passkeys, the most there can be. Remove one that you don't \
                          need.",

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The least time between two lines of the log.
-const LOGGED_EVERY: Duration = Duration::from_secs(300);
+const LOG_INTERVAL: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 pub(super) struct Collector {
@@ -40,7 +40,7 @@ impl Collector {
 
     fn log(&self, why: &str) {
         let mut logged = self.logged.lock();
-        if logged.is_none_or(|at| at.elapsed() >= LOGGED_EVERY) {
+        if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             *logged = Some(Instant::now());
             tracing::warn!(
                 why,

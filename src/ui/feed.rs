@@ -21,12 +21,12 @@ use leptos::{ev, prelude::*, task::spawn_local};
 use super::browser;
 use crate::protocol::{Event, FeedFrame, FeedRequest, ProjectId, Team};
 
-const FIRST_RETRY_MS: f64 = 250.0;
-const LONGEST_RETRY_MS: f64 = 10_000.0;
+const FIRST_RETRY_DELAY_MS: f64 = 250.0;
+const MAX_RETRY_DELAY_MS: f64 = 10_000.0;
 /// A shorter interruption is not shown.
 const GRACE: Duration = Duration::from_secs(1);
 const WATCH: Duration = Duration::from_secs(5);
-const PING_EVERY_MS: i64 = 20_000;
+const PING_INTERVAL_MS: i64 = 20_000;
 const SILENCE_MS: i64 = 45_000;
 
 /// How the connection is.
@@ -231,7 +231,7 @@ impl Feed {
         let now = browser::now();
         if now - self.last_frame.get() > SILENCE_MS {
             self.connect();
-        } else if self.open.get() && now - self.last_ping.get() >= PING_EVERY_MS {
+        } else if self.open.get() && now - self.last_ping.get() >= PING_INTERVAL_MS {
             self.last_ping.set(now);
             if let Some(line) = &mut *self.line.borrow_mut()
                 && let Some(sink) = &mut line.sink
@@ -296,8 +296,8 @@ async fn read(feed: Weak<Feed>, number: u32, mut socket: WebSocket) {
 
 /// Exponential back-off with jitter: between half and the whole of 0.25 s, 0.5 s, 1 s … 10 s.
 fn retry_delay(failures: u32, random: f64) -> Duration {
-    let whole =
-        (FIRST_RETRY_MS * f64::from(2_u32.saturating_pow(failures.min(16)))).min(LONGEST_RETRY_MS);
+    let whole = (FIRST_RETRY_DELAY_MS * f64::from(2_u32.saturating_pow(failures.min(16))))
+        .min(MAX_RETRY_DELAY_MS);
     Duration::from_millis((whole * (0.5 + random / 2.0)) as u64)
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Between two attempts to fetch the code of the page that is open.
-const AGAIN: Duration = Duration::from_secs(2);
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// A pane's code could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +178,7 @@ async fn whole(make: Box<dyn Fn() -> Making>) -> AnyView {
     loop {
         match make().await {
             Ok(view) => return view,
-            Err(NotLoaded) if !hydrated.get_untracked() => browser::pause(AGAIN).await,
+            Err(NotLoaded) if !hydrated.get_untracked() => browser::pause(RETRY_DELAY).await,
             // It is asked for again at once, and then as often as the reader wants.
             Err(NotLoaded) => return fetched("the page", Size::Pane, make),
         }

@@ -29,7 +29,7 @@ use crate::{
 /// Between two looks at an app that runs, in milliseconds: its sandbox is kept for those who ask.
 const SHOWN_MS: i64 = 25_000;
 /// A page without scripts asks again by itself.
-const AGAIN: &str = "<meta http-equiv=\"refresh\" content=\"4\">";
+const REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"4\">";
 
 /// `/s/{slug}`
 pub struct SharedRoute;
@@ -213,7 +213,7 @@ fn Waiting(state: Result<SharedApp, ApiError>) -> impl IntoView {
                 {is_busy.then(|| view! { <Spinner/> })}
                 {words}
             </p>
-            {is_busy.then(|| view! { <noscript inner_html=AGAIN></noscript> })}
+            {is_busy.then(|| view! { <noscript inner_html=REFRESH></noscript> })}
         </div>
     }
 }

@@ -18,9 +18,9 @@ use super::{
 use crate::sandbox::PageAddress;
 
 /// How many times a page that shows nothing is read, for what fades in.
-const LOOKS: usize = 4;
+const MAX_CHECKS: usize = 4;
 /// The time between two readings.
-const LOOK_AGAIN: Duration = Duration::from_millis(700);
+const POLL_INTERVAL: Duration = Duration::from_millis(700);
 /// The events of a page that can't be loaded arrive within this time.
 const SETTLE: Duration = Duration::from_millis(300);
 /// The longest error, in characters, and how many are reported.
@@ -99,10 +99,10 @@ pub async fn load(
     let mut screenshot = None;
     if !activity.is_lost() {
         let mut blank = None;
-        for look in 0..LOOKS {
+        for look in 0..MAX_CHECKS {
             if look > 0 {
                 activity
-                    .listen(browser, Instant::now() + LOOK_AGAIN)
+                    .listen(browser, Instant::now() + POLL_INTERVAL)
                     .await?;
             }
             match read_now(browser).await {

@@ -15,7 +15,7 @@ const COMPUTED_PART: u32 = 2;
 /// … or when the processors had nothing to do for this part of theirs: it waits for something else.
 const IDLE_PART: u32 = 4;
 /// However busy the machine is, it is waited for so many times as long.
-const LONGEST: u32 = 5;
+const MAX_EXTENSION: u32 = 5;
 
 /// The wait for one answer.
 pub struct Patience {
@@ -43,7 +43,7 @@ impl Patience {
     /// When to ask whether it is at an end.
     pub fn deadline(&self) -> Instant {
         let waited = self.begun.elapsed();
-        self.begun + self.answer.max(waited + self.answer / LONGEST)
+        self.begun + self.answer.max(waited + self.answer / MAX_EXTENSION)
     }
 
     pub fn is_at_an_end(&self) -> bool {
@@ -71,7 +71,7 @@ fn has_had_its_turn(
     idle: Option<Duration>,
     processors: u32,
 ) -> bool {
-    let is_over = waited >= answer * LONGEST;
+    let is_over = waited >= answer * MAX_EXTENSION;
     let has_computed = computed.is_none_or(|computed| computed >= answer / COMPUTED_PART);
     let is_free = idle.is_none_or(|idle| idle >= waited * processors / IDLE_PART);
     waited >= answer && (is_over || has_computed || is_free)

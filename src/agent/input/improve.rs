@@ -11,7 +11,7 @@ use crate::{
 /// A prompt's version on the first line, then the rules.
 const PROMPT: &str = include_str!("prompts/improve.md");
 /// How long to wait for one model.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// What the model writes around the text.
 const TAGS: (&str, &str) = ("<prompt>", "</prompt>");
 
@@ -47,13 +47,13 @@ impl Agent {
         let mut why = String::new();
         for alternative in 0..=self.alternatives() {
             let answer = self.model.stream(alternative, &request, |_| {});
-            why = match tokio::time::timeout(PATIENCE, answer).await {
+            why = match tokio::time::timeout(TIMEOUT, answer).await {
                 Ok(Ok(reply)) => match improved(&reply.text) {
                     Some(text) => return Ok(text),
                     None => "it answered without a text".to_owned(),
                 },
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {} seconds", PATIENCE.as_secs()),
+                Err(_) => format!("no answer within {} seconds", TIMEOUT.as_secs()),
             };
             tracing::warn!(
                 model.alternative = alternative,

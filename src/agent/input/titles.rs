@@ -15,7 +15,7 @@ use crate::{
 /// The longest title, in characters.
 const MAX_TITLE: usize = 60;
 /// How long to wait for a title.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a version and its project are called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ impl Agent {
             cache_key: String::new(),
         };
         let answer =
-            tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;
+            tokio::time::timeout(TIMEOUT, self.model.stream(alternative, &request, |_| {})).await;
         let (title, spent, model) = match answer {
             Ok(Ok(reply)) => (clean(&reply.text), reply.spent, reply.model),
             Ok(Err(error)) => {

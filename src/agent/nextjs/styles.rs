@@ -23,7 +23,7 @@ const MARK_END: &str = "}\n";
 const SERVED: Duration = Duration::from_secs(8);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The time between two readings of what it serves.
-const LOOK_AGAIN: Duration = Duration::from_millis(80);
+const POLL_INTERVAL: Duration = Duration::from_millis(80);
 
 /// Compiles the styles again. True when the dev server serves the result: by then it has seen every
 /// file written before this call. False when there are no styles, or it serves none.
@@ -94,7 +94,7 @@ async fn serves(app: &App, mark: &str, is_wanted: bool) -> Result<bool, RunError
                     return Ok(false);
                 }
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     tokio::time::timeout(TIMEOUT, looking)

@@ -7,7 +7,7 @@ use crate::agent::{App, RunError};
 /// The longest that the compiler may take.
 pub const TIMEOUT: Duration = Duration::from_secs(150);
 /// The longest that it may take the second time.
-pub const AGAIN: Duration = Duration::from_secs(60);
+pub const RECHECK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How many errors are reported.
 const MAX_ERRORS: usize = 20;
 /// The compiler keeps its results between runs, beginning with the template's build.

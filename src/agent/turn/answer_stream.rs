@@ -20,7 +20,7 @@ use crate::{
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// How much time passes between two updates of what a growing answer has cost.
-const NOTE_EVERY: Duration = Duration::from_secs(1);
+const USAGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much of a turn's thinking is shown and kept, in bytes.
 const MAX_THINKING: usize = 20 << 10;
@@ -168,7 +168,7 @@ pub async fn publish<J: Journal>(
 ) -> Result<(), RunError> {
     let (mut published, mut noted) = (Published::default(), None::<Instant>);
     while answer.changed().await.is_ok() {
-        if noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY) {
+        if noted.is_none_or(|noted| noted.elapsed() >= USAGE_INTERVAL) {
             noted = Some(Instant::now());
             let size = answer.borrow().size();
             journal.spend(step, price(size)).await?;

@@ -9,12 +9,12 @@ use crate::llm::{ModelReply, Piece};
 /// What stands where the key was.
 const PLACEHOLDER: &str = "…";
 /// A shorter one is a placeholder, and a word like others.
-const SHORTEST: usize = 16;
+const MIN_KEY_BYTES: usize = 16;
 
 /// The key, where there is one to leave out.
 pub fn to_hide(key: Option<&SecretString>) -> Option<&str> {
     let key = key.map(SecretString::expose_secret);
-    key.filter(|key| key.len() >= SHORTEST)
+    key.filter(|key| key.len() >= MIN_KEY_BYTES)
 }
 
 /// The text without the key.

@@ -385,4 +385,4 @@ fn bounded(size: TerminalSize) -> TerminalSize {
 }
 
 /// How long there is between two looks at a sandbox that isn't awake.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(3);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(3);

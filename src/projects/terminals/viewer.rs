@@ -11,7 +11,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use super::shells::{LOOK_AGAIN, Shells};
+use super::shells::{CHECK_INTERVAL, Shells};
 use crate::{
     agent::TerminalSize,
     projects::{ProjectError, Projects},
@@ -75,7 +75,7 @@ impl TerminalViewer {
     fn new(shells: Arc<Shells>) -> Self {
         shells.viewers.fetch_add(1, Ordering::Relaxed);
         let (answer, answers) = mpsc::channel(MAX_ANSWERS);
-        let mut look_again = interval(LOOK_AGAIN);
+        let mut look_again = interval(CHECK_INTERVAL);
         look_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             changed: shells.changed.subscribe(),

@@ -11,7 +11,7 @@ use tokio::{
 use super::hello::{HANDSHAKE, HelloReader, MAX_HELLO, NO_TLS, Step};
 
 /// How long a client may take for its first byte.
-const FIRST_WORDS: Duration = Duration::from_secs(15);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
 /// A record's type, version and length, in bytes.
 const RECORD_HEAD: usize = 5;
 /// The longest record, in bytes (RFC 5246, 6.2.3).
@@ -40,7 +40,7 @@ impl From<std::io::Error> for End {
 
 /// The client's first byte; `None` when none comes in time.
 pub(super) async fn first_byte(client: &mut (impl AsyncRead + Unpin)) -> Option<u8> {
-    timeout(FIRST_WORDS, client.read_u8()).await.ok()?.ok()
+    timeout(HELLO_TIMEOUT, client.read_u8()).await.ok()?.ok()
 }
 
 /// Whether a connection that begins with this byte is TLS.
@@ -58,7 +58,7 @@ pub(super) async fn carry(
     let (mut from_client, mut to_client) = split(client);
     let (mut from_server, mut to_server) = split(server);
     let mut records = Records::new(host, first);
-    let hello = timeout(FIRST_WORDS, records.next(&mut from_client)).await;
+    let hello = timeout(HELLO_TIMEOUT, records.next(&mut from_client)).await;
     let hello = hello.unwrap_or_else(|_| {
         Err(End::Refused(
             "its ClientHello did not come within 15 seconds".to_owned(),

@@ -44,15 +44,15 @@ const LOG: &str = "/tmp/dev-server.log";
 const MAX_LOG: u64 = 1 << 20;
 /// The pause between its end and its next start, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// After this long it counts as working.
 const HEALTHY: Duration = Duration::from_secs(30);
 /// How long it may take to end after SIGTERM.
 const STOP: Duration = Duration::from_secs(5);
 /// How long its last output may take to be written.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const OUTPUT_TIMEOUT: Duration = Duration::from_millis(500);
 /// The interval between two checks for stopped processes.
-const LOOK: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// When the system has refused to start it for this long, the sandbox is ended: its next start has
 /// all of its processes and files again. A command may be at the limit for some seconds, and ends
 /// by itself.
@@ -166,7 +166,10 @@ impl DevServer {
                         let _ = killpg(group, Signal::SIGKILL);
                     }
                     // A process outside its group may hold the pipe open.
-                    if tokio::time::timeout(LAST_WORDS, &mut log).await.is_err() {
+                    if tokio::time::timeout(OUTPUT_TIMEOUT, &mut log)
+                        .await
+                        .is_err()
+                    {
                         log.abort();
                     }
                     match ended {
@@ -191,7 +194,7 @@ impl DevServer {
                 () = self.restart.notified() => {}
                 () = stop.cancelled() => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 
@@ -200,7 +203,7 @@ impl DevServer {
         loop {
             tokio::select! {
                 ended = child.wait() => return ended.unwrap_or_else(|_| ExitStatus::from_raw(0)),
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
             }
             let Some(group) = group else {
                 continue;

@@ -30,7 +30,7 @@ use super::connect::{self, Error, Message, Times, answer};
 use crate::e2b;
 
 /// How long after the deadline a stream waits for the killed process's end.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const END_GRACE: Duration = Duration::from_secs(3);
 
 pub(super) fn router(processes: Processes) -> Router {
     Router::new()
@@ -61,7 +61,7 @@ async fn start(
     match connect::request::<Start>(&body).and_then(|request| processes.start(request, limits)) {
         Ok(subscription) => {
             // The process's end reports the deadline.
-            times.deadline = times.deadline.map(|deadline| deadline + LAST_WORDS);
+            times.deadline = times.deadline.map(|deadline| deadline + END_GRACE);
             follow(subscription, times)
         }
         Err(error) => connect::stream(Body::from(error.end_of_stream())),

@@ -26,8 +26,8 @@ const YOUNG: Duration = Duration::from_secs(30);
 /// No sandbox is started while programs of this machine could have less than this, in bytes.
 const MIN_AVAILABLE: u64 = 512 << 20;
 /// How long a start waits for room, and between two looks.
-const PATIENCE: Duration = Duration::from_secs(10);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+const MAX_WAIT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// A sandbox without a request for this long may be put to sleep for another one.
 const IDLE: Duration = Duration::from_secs(60);
 /// Above this percentage of what all may use, room is made before the kernel makes it.
@@ -44,12 +44,12 @@ impl Sandboxes {
             if self.give_up_one().await {
                 continue;
             }
-            if begun.elapsed() >= PATIENCE {
+            if begun.elapsed() >= MAX_WAIT {
                 tracing::warn!(shortage, "a sandbox could not be started");
                 return Err(HostError::Full(shortage));
             }
             tokio::select! {
-                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 () = self.shutdown.cancelled() => return Err(anyhow::anyhow!("the sandbox host is stopping").into()),
             }
         }

@@ -14,7 +14,7 @@ use crate::sandbox_host::{disk, record::Record};
 /// How long such a folder stays after it was last changed.
 const AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The interval between two checks.
-const EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
 impl Sandboxes {
     /// Removes them when they are old, until the host stops.
@@ -36,7 +36,7 @@ impl Sandboxes {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(SWEEP_INTERVAL) => {}
                 () = self.shutdown.cancelled() => return,
             }
         }

@@ -18,7 +18,7 @@ const HALF_LIFE: Duration = Duration::from_secs(3);
 /// Up to this part of the processors that it may use, a sandbox has the usual share.
 const LIGHT: f64 = 0.25;
 /// At full load the share is divided by this.
-const MOST_LESS: u64 = 16;
+const MAX_DIVISOR: u64 = 16;
 
 /// What a sandbox used lately.
 struct Recent {
@@ -60,7 +60,7 @@ impl Recent {
 fn shares(load: f64) -> u64 {
     let mut less = 1;
     // Twice the load is a quarter of the share.
-    while less < MOST_LESS && load > LIGHT * f64::sqrt(less as f64) {
+    while less < MAX_DIVISOR && load > LIGHT * f64::sqrt(less as f64) {
         less *= 2;
     }
     USUAL_SHARES / less
@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(shares(0.0), USUAL_SHARES);
         assert_eq!(shares(LIGHT), USUAL_SHARES);
         assert_eq!(shares(2.0 * LIGHT), USUAL_SHARES / 4);
-        assert_eq!(shares(1.0), USUAL_SHARES / MOST_LESS);
-        assert_eq!(shares(8.0), USUAL_SHARES / MOST_LESS);
+        assert_eq!(shares(1.0), USUAL_SHARES / MAX_DIVISOR);
+        assert_eq!(shares(8.0), USUAL_SHARES / MAX_DIVISOR);
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         };
         let all = 2 * u64::try_from(INTERVAL.as_nanos()).unwrap_or(0);
         let lost: Vec<u64> = (0..12).filter_map(|_| count(all)).collect();
-        assert_eq!(lost.last(), Some(&(USUAL_SHARES / MOST_LESS)), "{lost:?}");
+        assert_eq!(lost.last(), Some(&(USUAL_SHARES / MAX_DIVISOR)), "{lost:?}");
         let regained: Vec<u64> = (0..12).filter_map(|_| count(0)).collect();
         assert_eq!(regained.last(), Some(&USUAL_SHARES), "{regained:?}");
     }

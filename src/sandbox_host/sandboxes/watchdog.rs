@@ -21,7 +21,7 @@ use crate::sandbox_host::{
 };
 
 /// The interval between two checks of a sandbox.
-const EVERY: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// A sandbox without a request for this long is left alone until the next one.
 const IN_USE: Duration = Duration::from_secs(120);
 /// A request that has waited this long may wait for something that never comes.
@@ -45,7 +45,7 @@ type BeingChecked = Mutex<HashSet<String>>;
 impl Sandboxes {
     /// Looks at each sandbox in use every other second, until the host stops.
     pub(super) async fn keep_watch(self: Arc<Self>) {
-        let mut tick = tokio::time::interval(EVERY);
+        let mut tick = tokio::time::interval(CHECK_INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let being_checked = Arc::new(BeingChecked::default());
         loop {

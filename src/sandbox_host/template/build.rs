@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// A cache that has not grown for this long is written.
-const AT_REST: Duration = Duration::from_secs(4);
+const QUIET_PERIOD: Duration = Duration::from_secs(4);
 /// How long the dev server may take to write its cache.
 const CACHE: Duration = Duration::from_secs(60);
 
@@ -235,8 +235,8 @@ async fn is_written(cache: PathBuf) -> bool {
     let written = async {
         let first = size(&cache).await;
         let (mut last, mut since) = (first, Instant::now());
-        while last <= first || since.elapsed() < AT_REST {
-            tokio::time::sleep(AT_REST / 8).await;
+        while last <= first || since.elapsed() < QUIET_PERIOD {
+            tokio::time::sleep(QUIET_PERIOD / 8).await;
             let now = size(&cache).await;
             if now != last {
                 (last, since) = (now, Instant::now());

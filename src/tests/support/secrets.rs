@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use regex::bytes::Regex;
 
 /// Shorter texts are words like others.
-const SHORTEST: usize = 16;
+const MIN_SECRET_BYTES: usize = 16;
 
 static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -24,7 +24,7 @@ pub fn remember_request(cookie: &str, form: &[(&str, &str)]) {
 
 /// Notes a password, a key, or the token of a session.
 pub fn remember(secret: &str) {
-    if secret.len() >= SHORTEST {
+    if secret.len() >= MIN_SECRET_BYTES {
         USED.lock().insert(secret.to_owned());
     }
 }

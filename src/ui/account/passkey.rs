@@ -21,7 +21,7 @@ const SCRIPT: &str = "/passkeys.js";
 /// What it is known by.
 const GLOBAL: &str = "codeflowPasskeys";
 /// The longest answer, in UTF-16 units: the largest keys take some thousand.
-const LONGEST: u32 = 100_000;
+const MAX_ANSWER_UNITS: u32 = 100_000;
 
 mod js {
     use super::{Promise, wasm_bindgen};
@@ -77,8 +77,8 @@ pub async fn ask(ceremony: Ceremony, question: &str) -> Result<Option<String>, A
     let Ok(answer) = end.await else {
         return Ok(None);
     };
-    match text_of(&answer, "trouble", LONGEST) {
+    match text_of(&answer, "trouble", MAX_ANSWER_UNITS) {
         Some(trouble) => Err(ApiError::new(ErrorCode::Unavailable, trouble)),
-        None => Ok(text_of(&answer, "answer", LONGEST)),
+        None => Ok(text_of(&answer, "answer", MAX_ANSWER_UNITS)),
     }
 }

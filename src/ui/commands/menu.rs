@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How many commands are shown at a time.
-const MOST: usize = 24;
+const MAX_COMMANDS: usize = 24;
 
 /// How long the page that a command leads to may take to show its field.
 const ARRIVAL: Duration = Duration::from_millis(300);
@@ -55,7 +55,7 @@ fn matching(entries: &[Entry], search: &str) -> Vec<Entry> {
         })
         .collect();
     found.sort_by_key(|(later, _)| *later);
-    let found = found.into_iter().take(MOST);
+    let found = found.into_iter().take(MAX_COMMANDS);
     found.map(|(_, entry)| entry.clone()).collect()
 }
 

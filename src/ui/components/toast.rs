@@ -9,10 +9,10 @@ use super::{Button, ButtonSize, ButtonVariant, Icon, IconName};
 use crate::ui::erased::rows;
 
 /// How long a message stays, and one with a button, in seconds.
-const SHORT: u32 = 5;
-const LONG: u32 = 10;
+const SHORT_SECONDS: u32 = 5;
+const LONG_SECONDS: u32 = 10;
 /// More at a time would cover the page: the oldest goes.
-const MOST: usize = 4;
+const MAX_TOASTS: usize = 4;
 
 /// No `Callback`, which would go with the part of the page that made it.
 type Act = Arc<dyn Fn() + Send + Sync>;
@@ -87,7 +87,7 @@ impl Toaster {
         self.count.set_value(number);
         self.toasts.update(|toasts| {
             toasts.push((number, toast));
-            if toasts.len() > MOST {
+            if toasts.len() > MAX_TOASTS {
                 toasts.remove(0);
             }
         });
@@ -122,7 +122,11 @@ pub fn Toasts() -> impl IntoView {
 }
 
 fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
-    let seconds = if toast.action.is_some() { LONG } else { SHORT };
+    let seconds = if toast.action.is_some() {
+        LONG_SECONDS
+    } else {
+        SHORT_SECONDS
+    };
     let life = format!("animation-duration: {seconds}s");
     let action = toast.action.map(|(label, action)| {
         let run = move |_| {

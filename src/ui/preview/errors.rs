@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Between two reports to the server, in milliseconds.
-const REPORT_EVERY: i64 = 1000;
+const REPORT_INTERVAL_MS: i64 = 1000;
 /// How many errors one message asks to be fixed, and how many characters of each it quotes: with
 /// the longest places and fences this still fits a message.
 const MAX_FIXED: usize = 4;
@@ -211,8 +211,11 @@ fn report(project: ProjectId, errors: RwSignal<Vec<PreviewError>>, line: Signal<
         let (at, before, last) = last_report.get_value();
         let forgotten = line.get() != before && !last.is_empty();
         if forgotten || errors.with(|errors| *errors != last) {
-            let wait =
-                Duration::from_millis((at + REPORT_EVERY - browser::now()).max(0).unsigned_abs());
+            let wait = Duration::from_millis(
+                (at + REPORT_INTERVAL_MS - browser::now())
+                    .max(0)
+                    .unsigned_abs(),
+            );
             if let Ok(timer) = set_timeout_with_handle(send, wait) {
                 on_cleanup(move || timer.clear());
             }

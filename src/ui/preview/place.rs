@@ -1,7 +1,7 @@
 //! Places in the app: path, query and fragment, as the address field has them.
 
 /// The longest place that is typed, in bytes.
-const LONGEST: usize = 2000;
+const MAX_PLACE_BYTES: usize = 2000;
 
 /// A place in the app at this address.
 pub fn address(url: &str, place: &str) -> String {
@@ -20,7 +20,7 @@ pub fn origin(url: &str) -> &str {
 /// none.
 pub fn typed(text: &str, url: &str) -> Result<String, &'static str> {
     let text = text.trim();
-    if text.len() > LONGEST {
+    if text.len() > MAX_PLACE_BYTES {
         return Err("This address is too long. Type a shorter one.");
     }
     let own = text.strip_prefix(origin(url));

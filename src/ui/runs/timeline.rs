@@ -33,21 +33,21 @@ impl Axis {
 
     /// Where a moment lies, in ten-thousandths of the axis.
     fn at(self, moment: Timestamp) -> i64 {
-        let part = (moment.0 - self.from.0).saturating_mul(WHOLE) / (self.to.0 - self.from.0);
-        part.clamp(0, WHOLE)
+        let part = (moment.0 - self.from.0).saturating_mul(FULL_WIDTH) / (self.to.0 - self.from.0);
+        part.clamp(0, FULL_WIDTH)
     }
 
     /// The bar's place as a style.
     fn bar(self, from: Timestamp, to: Timestamp) -> String {
         // A short step stays visible, also at the very end.
-        let left = self.at(from).min(WHOLE - SHORTEST);
-        let width = (self.at(to) - left).max(SHORTEST);
+        let left = self.at(from).min(FULL_WIDTH - MIN_WIDTH);
+        let width = (self.at(to) - left).max(MIN_WIDTH);
         format!("left:{};width:{}", percent(left), percent(width))
     }
 }
 
-const WHOLE: i64 = 10_000;
-const SHORTEST: i64 = 60;
+const FULL_WIDTH: i64 = 10_000;
+const MIN_WIDTH: i64 = 60;
 
 /// Whole numbers only: formatting floats would add some kilobytes of code.
 fn percent(part: i64) -> String {

@@ -34,7 +34,7 @@ const STAYS: Duration = Duration::from_millis(250);
 /// Requests that take longer than this after an action are not waited for.
 const BUSY: Duration = Duration::from_secs(10);
 /// After this long no further step is taken.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_DURATION: Duration = Duration::from_secs(60);
 /// How many errors of the page are quoted, and how much of each, in characters.
 const MAX_ERRORS: usize = 3;
 const MAX_ERROR: usize = 600;
@@ -91,10 +91,10 @@ pub async fn play(browser: &mut Browser, address: &PageAddress, journey: &Journe
     let (begun, count) = (Instant::now(), journey.steps.len());
     for (number, step) in journey.steps.iter().enumerate() {
         let why = match player.perform(&step.action).await {
-            Ok(Ok(())) if begun.elapsed() < LONGEST => continue,
+            Ok(Ok(())) if begun.elapsed() < MAX_DURATION => continue,
             Ok(Ok(())) => format!(
                 "the journey takes more than {} seconds; make it shorter, or the app faster",
-                LONGEST.as_secs()
+                MAX_DURATION.as_secs()
             ),
             Ok(Err(why)) => why,
             Err(BrowserError::Silent) => HANGS.to_owned(),

@@ -28,7 +28,7 @@ const NAMED: [(&str, char); 24] = [
     ("trade", '™'),
 ];
 /// The longest reference, in bytes.
-const LONGEST: usize = 12;
+const MAX_REFERENCE_BYTES: usize = 12;
 
 /// The text with its references replaced; `None` when it has one that is not known here.
 pub fn decoded(text: &str) -> Option<String> {
@@ -69,7 +69,10 @@ pub fn encoded(text: &str, special: &[char]) -> String {
 
 /// The name or number of a reference, if the text goes on with one behind its `&`.
 fn reference(text: &str) -> Option<&str> {
-    let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
+    let end = text
+        .bytes()
+        .take(MAX_REFERENCE_BYTES)
+        .position(|byte| byte == b';')?;
     let name = &text[..end];
     let is_name = !name.is_empty()
         && name

@@ -44,7 +44,7 @@ use crate::{
 /// Frames ahead of a slow listener; beyond that, the process waits for it.
 const AHEAD: usize = 8;
 /// How long output may still come after a process's deadline, and how long a listener may delay it.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 /// How long we wait for more output of what an ended process started: for this much silence, and at
 /// most for this long.
 const GRACE: Duration = Duration::from_millis(100);
@@ -354,7 +354,7 @@ impl Running {
         let status = loop {
             let limit = deadline.map(|deadline| {
                 if timed_out {
-                    deadline + LAST_WORDS
+                    deadline + OUTPUT_GRACE
                 } else {
                     deadline
                 }
@@ -453,7 +453,7 @@ impl Running {
             match deadline {
                 // A listener that does not read must not delay the deadline.
                 Some(deadline) => {
-                    drop(timeout_at(deadline + LAST_WORDS, listener.send(frame.clone())).await)
+                    drop(timeout_at(deadline + OUTPUT_GRACE, listener.send(frame.clone())).await)
                 }
                 None => drop(listener.send(frame.clone()).await),
             }

@@ -4,7 +4,7 @@
 const ASK_CONSOLE = "codeflow-builder:console";
 const MAX_KEPT = 200;
 const MAX_TEXT = 2000;
-const SEND_EVERY = 400;
+const SEND_INTERVAL_MS = 400;
 const LEVELS = { debug: "message", log: "message", info: "message", warn: "warning", error: "error" };
 /** What the dev server's own client says of itself. */
 const DEV_TALK = /^(%c)?(\[(HMR|Fast Refresh)\]|Download the React DevTools)/;
@@ -19,7 +19,7 @@ let sending;
 function record(level, text) {
   kept.push({ number: recorded++, level, text: text.slice(0, MAX_TEXT) });
   if (kept.length > MAX_KEPT) kept.shift();
-  if (builder) sending ??= setTimeout(sendNew, SEND_EVERY);
+  if (builder) sending ??= setTimeout(sendNew, SEND_INTERVAL_MS);
 }
 
 function sendNew() {

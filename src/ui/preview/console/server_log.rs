@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// Between two parts.
-const EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How many lines are kept.
-const MOST: usize = 1000;
+const MAX_LINES: usize = 1000;
 
 #[derive(Clone, Copy)]
 pub struct ServerLog {
@@ -56,7 +56,7 @@ impl ServerLog {
                     move || {
                         turn.try_update(|turn| *turn = turn.wrapping_add(1));
                     },
-                    EVERY,
+                    POLL_INTERVAL,
                 );
             });
         });
@@ -80,7 +80,7 @@ impl ServerLog {
                 text: line.text,
                 count: 1,
             }));
-            let extra = rows.len().saturating_sub(MOST);
+            let extra = rows.len().saturating_sub(MAX_LINES);
             rows.drain(..extra);
         });
     }
