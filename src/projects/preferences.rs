@@ -1,18 +1,18 @@
-//! What the user prefers, such as the theme: kept here so that all devices follow, and every page
-//! begins with it.
+//! A user's preferences, such as the theme: stored here so that they apply on all devices and to
+//! every page from its first paint.
 
 use std::collections::BTreeMap;
 
 use super::{ProjectError, Projects};
 
-/// How many preferences a user has at most, and how long a name and a value may be, in bytes.
+/// The maximum number of preferences per user, and the maximum length of a name and of a value, in
+/// bytes.
 const MAX_PREFERENCES: usize = 64;
 const MAX_NAME_BYTES: usize = 40;
 const MAX_VALUE_BYTES: usize = 400;
 
 impl Projects {
-    /// The preferences by their names; empty for nobody, and where they can't be read, which is
-    /// logged.
+    /// The preferences by name; empty without a user, or if they can't be read, which is logged.
     pub async fn preferences(&self) -> BTreeMap<String, String> {
         let Ok(user) = self.user() else {
             return BTreeMap::new();
@@ -26,8 +26,8 @@ impl Projects {
         }
     }
 
-    /// Keeps a preference in place of the one before; nobody's are left to the browser. `Conflict`
-    /// when its name or value is none that a page gives.
+    /// Saves a preference in place of its earlier value; without a user, that is left to the
+    /// browser. `Conflict` if a page never uses such a name or value.
     pub async fn set_preference(&self, name: &str, value: &str) -> Result<(), ProjectError> {
         let is_name = (1..=MAX_NAME_BYTES).contains(&name.len())
             && name

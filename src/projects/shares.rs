@@ -1,6 +1,6 @@
-//! Sharing: the owner gives a project a link, and whoever has it sees the app of one version, in a
-//! sandbox that is the share's own, reads its files where that is allowed, and makes a project of
-//! their own from it. Who asks with a wrong slug learns nothing.
+//! Sharing: the owner gives a project a public link. Whoever has it sees one version of the app in
+//! a sandbox of the share's own, reads its files if that is allowed, and can remix it. A wrong slug
+//! reveals nothing.
 
 use std::net::IpAddr;
 
@@ -14,11 +14,11 @@ use crate::{
     store::OpenShare,
 };
 
-/// The file that is shown of an app at first, if it has it.
+/// The first file to show of an app, if it has it.
 const FIRST_FILE: &str = "app/page.tsx";
 
 impl Projects {
-    /// How the project is shared, and how it can be.
+    /// How the project is shared, and how it could be.
     pub async fn share(&self, project: ProjectId) -> Result<ShareState, ProjectError> {
         self.expect_owner(project).await?;
         let store = &self.inner.store;
@@ -67,7 +67,7 @@ impl Projects {
         Ok(share)
     }
 
-    /// Makes the project private: its link leads nowhere, and who looks is cut off.
+    /// Makes the project private: its link stops working, and its visitors are disconnected.
     pub async fn end_share(&self, project: ProjectId) -> Result<(), ProjectError> {
         self.expect_owner(project).await?;
         self.inner.store.end_share(project).await?;
@@ -116,8 +116,8 @@ impl Projects {
         Ok(self.inner.store.find_share(slug).await?)
     }
 
-    /// The files of the shared app, and the text of the one at the path, or of its page.
-    /// `NotFound` where visitors may not read them.
+    /// The files of the shared app, and the text of the one at the path, or else of its page.
+    /// `NotFound` if visitors may not read them.
     pub async fn share_source(
         &self,
         slug: &str,
@@ -147,17 +147,17 @@ impl Projects {
         })
     }
 
-    /// What the shared app looks like, or `NotFound`.
+    /// A picture of the shared app, or `NotFound`.
     pub async fn share_picture(&self, slug: &str) -> Result<ImageContent, ProjectError> {
         Ok(self.inner.store.share_picture(slug).await?)
     }
 
-    /// A project of one's own with the files of the shared app.
+    /// A new project of the user's with the files of the shared app.
     pub async fn remix(&self, slug: &str) -> Result<Project, ProjectError> {
         Ok(self.inner.store.remix(self.user()?, slug).await?)
     }
 
-    /// Whether the sandbox shows a shared app, which is for whoever knows its address.
+    /// Whether the sandbox shows a shared app, which anyone with its address may see.
     pub fn is_shared(&self, sandbox: &str) -> bool {
         self.inner.shared.has(sandbox)
     }

@@ -21,7 +21,7 @@ use crate::{agent::Agent, protocol::ProjectId, store::Store};
 use shells::{Shells, Surroundings};
 pub use viewer::{TerminalItem, TerminalViewer};
 
-/// How many projects' shells are remembered while nobody looks and they don't run.
+/// How many projects' shells are remembered while they have no viewers and don't run.
 const MAX_REMEMBERED: usize = 64;
 
 /// The terminals of all projects, as a cheap handle.
