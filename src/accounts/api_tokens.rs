@@ -1,6 +1,5 @@
-//! Tokens with which programs act in an account's name, on the paths that are theirs alone: they
-//! begin with `cf_`, so that they are recognised where one was left lying about. The database has
-//! only their hashes.
+//! API tokens, with which programs act for an account, on the routes for programs only. They begin
+//! with `cf_`, so that a leaked one is recognised. The database stores only their hashes.
 
 use std::time::Duration;
 
@@ -10,22 +9,22 @@ use super::{
 };
 use crate::protocol::{AccountRole, ApiToken, ApiTokenId, NewApiToken, Timestamp};
 
-/// How every token begins.
+/// The prefix of every token.
 const BEGINNING: &str = "cf_";
-/// How much of a token is shown, in bytes: with so much less to guess, it is as hard to guess.
+/// How many bytes of a token are shown. The rest is still too much to guess.
 const SHOWN: usize = 8;
-/// The longest time for which a token is good, in days; it may also have no end.
+/// The maximum lifetime of a token, in days; it may also have no end.
 const MAX_DAYS: u32 = 365;
-/// The limit on making tokens.
+/// The limit on creating tokens.
 const CREATIONS: Rate = Rate {
     burst: 20,
     pause: Duration::from_secs(30),
 };
 
 impl Accounts {
-    /// In whose name a program's request is answered, by its `Authorization` header. It is never an
-    /// administrator. `Token` with a sentence where the header is missing or is nobody's (any
-    /// more).
+    /// The identity that a program's request acts for, by its `Authorization` header; never an
+    /// administrator's. `Token` with a sentence if the header is missing or its token is not valid
+    /// (any more).
     pub async fn identify_program(
         &self,
         authorization: Option<&str>,
@@ -63,7 +62,7 @@ impl Accounts {
                 "This API token has expired. Create another one in Settings.",
             ));
         }
-        // Also when the clock was set back.
+        // Also if the clock was set back.
         let since = summary.used_at.unwrap_or_default();
         let age = Timestamp::now().0.saturating_sub(since.0);
         if age.saturating_abs() > SEEN_INTERVAL_MS {
@@ -79,7 +78,7 @@ impl Accounts {
         })
     }
 
-    /// Makes a token for so many days, or for good. Nobody sees it again.
+    /// Creates a token that is valid for so many days, or for good. It is shown only once.
     pub async fn create_api_token(
         &self,
         identity: &Identity,
@@ -92,7 +91,7 @@ impl Accounts {
             ));
         }
         if identity.acting {
-            // It would outlive the hour for which the administrator acts.
+            // The token would outlive the hour in which the administrator acts for the account.
             return Err(AccountError::Refused(
                 "Only the account's owner can make API tokens, not an administrator in their name.",
             ));
@@ -121,7 +120,7 @@ impl Accounts {
         Ok(self.inner.store.list_api_tokens(&identity.user).await?)
     }
 
-    /// Ends one of the account's tokens.
+    /// Revokes one of the account's tokens.
     pub async fn revoke_api_token(
         &self,
         identity: &Identity,

@@ -1,5 +1,5 @@
-//! Passwords: hashed with Argon2id, off the runtime's threads and a few at a time, because each
-//! takes 19 MiB and tens of milliseconds of a processor.
+//! Passwords, hashed with Argon2id. Hashing runs off the runtime's threads and a few at a time,
+//! because each hash takes 19 MiB and tens of milliseconds of processor time.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use zxcvbn::{Score, zxcvbn};
 
 use super::AccountError;
 
-/// Hashes computed at a time, and how many may wait for their turn.
+/// How many hashes are computed at a time, and how many may wait.
 const MAX_CONCURRENT: usize = 2;
 const MAX_WAITING: usize = 64;
-/// The shortest and the longest password, in characters and in bytes.
+/// The minimum length of a password in characters, and the maximum in bytes.
 const MIN_CHARS: usize = 8;
 const MAX_BYTES: usize = 256;
-/// How much of a password is looked at for its strength, in characters: it takes the square of it.
+/// How many characters of a password are rated for strength: the time grows with their square.
 const ESTIMATED: usize = 72;
 
 /// Hashes and verifies passwords.
@@ -28,7 +28,7 @@ const ESTIMATED: usize = 72;
 pub struct Passwords {
     turns: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    /// What the password of an unknown account is compared with, so that it takes as long.
+    /// The hash that stands in for an unknown account's, so that the check takes as long.
     nobodys: Arc<str>,
 }
 
@@ -43,8 +43,8 @@ impl Passwords {
         })
     }
 
-    /// The hash of a password that is chosen, in the PHC string format. `Invalid` when it is short,
-    /// long or easy to guess; `personal` are texts that an attacker would try.
+    /// The hash of a newly chosen password, in the PHC string format. `Invalid` if the password is
+    /// short, long or easy to guess; `personal` are texts that an attacker would try.
     pub async fn hash(
         &self,
         password: &str,
@@ -69,9 +69,9 @@ impl Passwords {
         .await?
     }
 
-    /// Whether the hash is the password's. Without a hash it never is, and takes as long.
+    /// Whether the password matches the hash. Without a hash it never does, but takes as long.
     pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, AccountError> {
-        // A longer one is nobody's.
+        // No stored password is longer.
         let is_possible = password.len() <= 4 * MAX_BYTES;
         let password = normalized(if is_possible { password } else { "" });
         let known = hash.is_some() && is_possible;
@@ -85,7 +85,7 @@ impl Passwords {
         Ok(is_right && known)
     }
 
-    /// Works on a blocking thread, in turn. `Busy` when too many wait already.
+    /// Runs the work on a blocking thread when it is its turn. `Busy` if too many are waiting.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -108,7 +108,7 @@ impl Passwords {
     }
 }
 
-/// One form of what looks the same, however the keyboard composes it (RFC 8265, OpaqueString).
+/// Normalizes the password, so that it is the same on every keyboard (RFC 8265, OpaqueString).
 fn normalized(password: &str) -> SecretString {
     password.nfc().collect::<String>().into()
 }

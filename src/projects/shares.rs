@@ -76,9 +76,9 @@ impl Projects {
         Ok(())
     }
 
-    /// The shared app at this moment; its sandbox is made or wakes. To be asked again while a
-    /// visitor looks, who comes from this address. `TooMany` when that costs too much; its owner
-    /// may always look.
+    /// The shared app's current state; its sandbox is created or woken. Pages repeat the call while
+    /// a visitor, identified by this address, looks. `TooMany` if that costs too much; the owner is
+    /// never limited.
     pub async fn open_share(
         &self,
         slug: &str,
