@@ -1,5 +1,5 @@
-//! The way to the collector: requests on the server's own runtime and with its TLS, whose failures
-//! are logged once in a while. Nothing waits for them but the thread that batches spans.
+//! The connection to the collector: requests on the server's own runtime and with its TLS. Failures
+//! are logged once in a while. Only the thread that batches spans waits for them.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The least time between two lines of the log.
+/// The minimum time between two log lines.
 const LOG_INTERVAL: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// Errors when TLS can't be set up. Must be called on a runtime.
+    /// Fails if TLS can't be set up. Must be called on a runtime.
     pub(super) fn new() -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
@@ -73,7 +73,7 @@ impl HttpClient for Collector {
 }
 
 async fn send(http: reqwest::Client, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
-    // Errors would name the address.
+    // Otherwise errors would contain the address.
     let unnamed = reqwest::Error::without_url;
     let response = http.execute(request.try_into().map_err(unnamed)?).await;
     let response = response.map_err(unnamed)?;
