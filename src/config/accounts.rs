@@ -1,5 +1,5 @@
-//! Settings of accounts: whether there are any, who may make one, whose word counts on where a
-//! request comes from, and what their secrets are encrypted with.
+//! Settings of accounts: whether there are any, who may sign up, which proxies to trust, and the
+//! key that encrypts their secrets.
 
 use std::{
     net::{IpAddr, SocketAddr},
