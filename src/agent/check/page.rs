@@ -17,7 +17,7 @@ use super::{
 };
 use crate::sandbox::PageAddress;
 
-/// How many times a page that shows nothing is read, for what fades in.
+/// How many times an apparently empty page is read, for content that fades in.
 const MAX_CHECKS: usize = 4;
 /// The time between two readings.
 const POLL_INTERVAL: Duration = Duration::from_millis(700);
@@ -49,7 +49,7 @@ pub struct Findings {
     pub screenshot: Option<Vec<u8>>,
 }
 
-/// What the browser says when it has no way to the app, whatever the app does.
+/// The browser's messages if it can't reach the app, whatever the app does.
 const UNREACHABLE: [&str; 6] = [
     "ERR_INTERNET_DISCONNECTED",
     "ERR_NAME_NOT_RESOLVED",
@@ -62,7 +62,7 @@ const UNREACHABLE: [&str; 6] = [
 const SURFACE: &str = "There is no text, and one thing in one colour fills the window; that is \
                        fine if it is meant to";
 
-/// What is wrong with a page that calls notFound() once its answer has begun.
+/// The problem of a page that calls notFound() once its answer has begun.
 const NOT_FOUND: &str = "It shows that it is not found (404), although there is a page for it: the \
                          page, or what it uses, calls notFound().";
 

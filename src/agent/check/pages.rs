@@ -122,8 +122,8 @@ impl Agent {
             .push("no browser was there to load the pages in; only what the user's open preview reports is known".to_owned());
     }
 
-    /// Loads the pages, and of each route with a parameter one that they link to; false when there
-    /// is no browser.
+    /// Loads the pages, and for each route with a parameter one page that they link to; `false` if
+    /// there is no browser.
     async fn tour(
         &self,
         mut tour: Tour<'_>,
@@ -134,7 +134,7 @@ impl Agent {
     ) -> Result<bool, RunError> {
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
         for path in &plan.pages {
-            // The first is loaded however long the others took to answer.
+            // The first page is loaded, however long the others took to answer.
             if !loaded.is_empty() && plan.begun.elapsed() > ENOUGH {
                 unchecked.push(path.clone());
                 continue;
@@ -175,7 +175,7 @@ impl Agent {
         Ok(true)
     }
 
-    /// Loads a page, twice when its failure may not be its own fault; `None` when there is no
+    /// Loads a page, a second time if its failure may not be its own fault; `None` if there is no
     /// browser.
     async fn load(
         &self,

@@ -1,4 +1,4 @@
-//! A page's screenshot made small: what lists of projects and versions show. Also tells dark ones.
+//! Shrinks a page's screenshot for lists of projects and versions. Also detects dark pages.
 
 use std::io::Cursor;
 
@@ -10,9 +10,9 @@ use image::{
 const SIZE: (u32, u32) = (640, 400);
 /// The largest screenshot that is decoded, in pixels of each side.
 const MAX_SIDE: u32 = 4096;
-/// Tried in turn until the picture is small enough.
+/// JPEG qualities, tried in turn until the picture is small enough.
 const QUALITIES: [u8; 3] = [82, 65, 40];
-/// In bytes.
+/// The maximum size of a picture, in bytes.
 const MAX_JPEG_BYTES: usize = 100_000;
 
 /// The screenshot (PNG); `None` when it can't be read, or is too large.

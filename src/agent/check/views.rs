@@ -21,16 +21,16 @@ use crate::agent::{
 const MAX_PAGES: usize = 3;
 /// After this long no further page is loaded.
 const MAX_DURATION: Duration = Duration::from_secs(40);
-/// How far down a picture goes, in pixels: providers shrink what is larger
+/// The maximum height of a picture, in pixels: providers shrink larger ones
 /// (docs.claude.com/en/docs/build-with-claude/vision).
 const MAX_HEIGHT: u32 = 1560;
-/// What moves into its place after a window's size has changed arrives there within this time.
+/// How long animations after a change of the window's size may take.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Tried in turn until a picture is small enough.
 const QUALITIES: [u8; 3] = [85, 65, 40];
 /// In bytes.
 const MAX_JPEG_BYTES: usize = 500_000;
-/// The windows, in pixels, and what has them. The first one is that in which a page is loaded.
+/// The windows with their sizes in pixels. Pages are loaded in the first one.
 const SCREENS: [(&str, (u32, u32)); 2] = [("desktop", WINDOW), ("phone", (390, 844))];
 
 /// A page as a screen shows it.
@@ -48,8 +48,8 @@ pub struct View {
 }
 
 impl Agent {
-    /// What the app's first page and those that these files make look like. Pages that can't be
-    /// loaded are left out; there are none without a browser.
+    /// Pictures of the app's first page and of the pages that these files make. Pages that can't be
+    /// loaded are left out; without a browser there are none.
     pub async fn views(
         &self,
         app: &App,

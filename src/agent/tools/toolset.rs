@@ -1,8 +1,8 @@
-//! Which tools a run has: those that change the app are only there to build it.
+//! The tools of a run: those that change the app are only available for building.
 
 use crate::protocol::Mode;
 
-/// What a tool is for.
+/// The purpose of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// It reads the app.
@@ -11,7 +11,7 @@ pub(super) enum Purpose {
     Change,
     /// It ends the work on a plan.
     Plan,
-    /// It ticks a step of the approved plan.
+    /// It ticks off a step of the approved plan.
     Tick,
 }
 
@@ -45,7 +45,8 @@ impl Toolset {
         }
     }
 
-    /// Why what changes the app is not there, and what to do instead; nothing where it is.
+    /// Why tools that change the app are unavailable, and what to do instead; empty if they are
+    /// available.
     pub(super) fn refusal(self) -> &'static str {
         match self {
             Self::Build | Self::BuildByPlan => "",
