@@ -6,9 +6,9 @@ use leptos::{ev, prelude::*};
 
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Dispatches `refresh` every two seconds, and when the reader comes back to the page, for as long
-/// as the current owner lives and `needed` is true; never while the page is hidden or the last
-/// refresh is pending. Does nothing on the server.
+/// Dispatches `refresh` every two seconds, and when the user returns to the page, as long as the
+/// current owner lives and `needed` is true; never while the page is hidden or the last refresh is
+/// pending. Does nothing on the server.
 pub fn refresh_while<T: Send + Sync + 'static>(
     needed: impl Fn() -> bool + Copy + 'static,
     refresh: Action<(), T>,

@@ -1,5 +1,5 @@
-//! The section "People" of the dialog "Share": who is in the project and may do what, and whom its
-//! owner invites, by e-mail or by a link.
+//! The section "People" of the dialog "Share": the members and their roles, and invitations by
+//! e-mail or by a link.
 
 use leptos::{ev::SubmitEvent, html, prelude::*, task::spawn_local};
 
@@ -13,7 +13,7 @@ use crate::{
     protocol::{ApiError, Invited, Member, OpenInvitation, People, ProjectId, ProjectRole},
 };
 
-/// What the section has, and what became of the last thing that was done in it.
+/// The section's contents, and the result of its last action.
 #[derive(Clone, Copy)]
 struct Section {
     project: ProjectId,
@@ -25,7 +25,7 @@ struct Section {
 }
 
 impl Section {
-    /// Does it, and shows what the server has then.
+    /// Performs an action, and shows the server's new state.
     fn perform<T: 'static>(
         self,
         work: impl Future<Output = Result<T, ApiError>> + 'static,

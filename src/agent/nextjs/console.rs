@@ -32,7 +32,7 @@ const MISMATCH: &str = "react.dev/link/hydration-mismatch";
 const MAX_NEAR: usize = 4;
 const MAX_DIFFERENT: usize = 8;
 
-/// The message, and those lines of the stack behind it that are the app's own.
+/// The message, followed by the app's own lines of the stack trace.
 fn own_frames(description: &str) -> String {
     let is_frame = |line: &&str| line.trim_start().starts_with("at ");
     let message = description.lines().take_while(|line| !is_frame(line));

@@ -88,7 +88,7 @@ pub(super) async fn refusal(app: &App, command: &str) -> Option<String> {
     ))
 }
 
-/// The command's output without advice to kill the app's server, where it met that.
+/// The command's output without advice to kill the app's server.
 pub(super) fn without_advice(content: String) -> String {
     let is_next = content.contains("Another next dev server is already running");
     let is_taken = |line: &str| line.contains("EADDRINUSE") && line.contains(&format!(":{PORT}"));

@@ -1,5 +1,5 @@
-//! The pages for those who are not signed in: sign in and its second step, sign up, set a new
-//! password by a link, and confirm an address by one.
+//! The pages for visitors who are not signed in: signing in with its second step, signing up,
+//! resetting a password by a link, and confirming an address by one.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 use leptos_meta::Title;
@@ -30,14 +30,14 @@ use crate::{
 pub(super) const LINK: &str = "rounded-sm underline underline-offset-3 focus-ring";
 const LONG_ENOUGH: &str = "At least 8 characters, hard to guess: a few uncommon words do well.";
 
-/// The parameter of the page's address; empty where there is none.
+/// The query parameter; empty if it is missing.
 fn parameter(name: &str) -> String {
     use_query_map()
         .with_untracked(|query| query.get(name))
         .unwrap_or_default()
 }
 
-/// The query that leads the other page to the same place.
+/// The query that makes the other page lead to the same place.
 fn onward(to: &str) -> String {
     match to {
         "" => String::new(),
@@ -66,7 +66,7 @@ pub fn Frame(
     }
 }
 
-/// The other services with whose accounts one signs in.
+/// The other services that people can sign in with.
 #[component]
 fn Providers(to: String) -> impl IntoView {
     let providers = visitor::expect().providers.into_iter().map(|provider| {
@@ -144,7 +144,7 @@ fn ByPasskey(to: String) -> impl IntoView {
     )
 }
 
-/// Where to go; `None` when the passkey's owner cancelled it.
+/// The page to go to; `None` if the user cancelled.
 async fn by_passkey(to: String) -> Result<Option<String>, ApiError> {
     let question = begin_passkey_sign_in().await?;
     match passkey::ask(Ceremony::Get, &question).await? {
@@ -161,7 +161,7 @@ pub fn SignUpPage() -> impl IntoView {
     let (to, link, address) = (parameter("to"), parameter("link"), parameter("email"));
     let sign_in = format!("/sign-in{}", onward(&to));
     let visitor = visitor::expect();
-    // The password is chosen by whoever reads the address's mail.
+    // With e-mail, whoever reads the address's mail chooses the password.
     let asks_for_address = visitor.mail && link.is_empty();
     if asks_for_address && !parameter("sent").is_empty() {
         let lead = "We sent a link to your address. It works once, within 24 hours, and leads on \
@@ -268,7 +268,7 @@ pub fn ResetPage() -> impl IntoView {
     .into_any()
 }
 
-/// How one gets the link: by e-mail where the server sends any, else from an administrator.
+/// How to get the link: by e-mail if the server sends any, else from an administrator.
 #[component]
 fn AskForLink() -> impl IntoView {
     let refusal = ServerAction::<RequestReset>::new().value().get_untracked();

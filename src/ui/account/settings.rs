@@ -1,5 +1,5 @@
-//! One's own account: profile, sign-in, passkeys, sessions, API tokens, model keys, usage, data,
-//! and its end.
+//! The user's own account: profile, sign-in, passkeys, sessions, API tokens, model keys, usage,
+//! data, and its deletion.
 
 mod connected;
 mod data;

@@ -1,4 +1,4 @@
-//! What one's runs have used: in all, by day and by model, and what became of one's credits.
+//! The usage of the user's runs: in total, by day and by model; and the credits' ledger.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -182,7 +182,7 @@ fn row(of: String, runs: u64, spent: Spent) -> AnyView {
     .into_any()
 }
 
-/// What is left, when there is more, and the ledger's last entries.
+/// The balance, the time of the next refill, and the ledger's latest entries.
 fn credits_of(credits: Credits, entries: Vec<CreditEntry>) -> AnyView {
     let rows = entries.into_iter().map(|entry| {
         let sign = if entry.amount > 0 { "+" } else { "−" };

@@ -1,4 +1,4 @@
-//! `/admin/data`: all tables, to be read only.
+//! `/admin/data`: all tables, read-only.
 
 use leptos::prelude::*;
 

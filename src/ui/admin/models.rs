@@ -1,5 +1,5 @@
-//! `/admin/models`: whose keys are set, which models are asked in which order, what they can do and
-//! cost, what came of the requests to them, and a test of each.
+//! `/admin/models`: the providers' keys, the models in the order in which they are asked, their
+//! abilities and prices, the outcome of their requests, and a test of each.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `/admin/sandboxes`: what runs and sleeps at the sandboxes' provider, what it uses, and its end.
+//! `/admin/sandboxes`: the provider's running and sleeping sandboxes, their usage, and ending them.
 
 use leptos::prelude::*;
 

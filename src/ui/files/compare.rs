@@ -1,5 +1,5 @@
-//! Two texts compared in a dialog: what is typed with the newest version, or with what somebody
-//! else wrote meanwhile.
+//! A dialog that compares two texts: the edited one with the newest version, or with a concurrent
+//! change.
 
 use leptos::{ev::MouseEvent, html, prelude::*, task::spawn_local};
 
@@ -14,7 +14,7 @@ use crate::{
     ui::components::{Button, ButtonSize, ButtonVariant, Dialog, DialogSize},
 };
 
-/// Shows the two sides; `comparison` is set to what an edited one can be read from.
+/// Shows the two sides; `comparison` gets a handle to read an edited side from.
 #[component]
 pub fn Compared(
     sides: Signal<Sides>,
@@ -49,13 +49,13 @@ pub fn Compared(
     }
 }
 
-/// Whether two sides don't fit beside each other.
+/// Whether the window is too narrow for two sides.
 pub fn is_narrow() -> bool {
     let query = window().match_media("(max-width: 900px)");
     query.ok().flatten().is_some_and(|query| query.matches())
 }
 
-/// Chooses between two texts beside each other and one.
+/// Chooses between side-by-side and unified display.
 #[component]
 pub fn LayoutButtons(unified: RwSignal<bool>) -> impl IntoView {
     view! {
@@ -107,7 +107,7 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
                 view! { <p role="alert" class="text-sm text-destructive">{error.message}</p> }
                     .into_any()
             }
-            // A file that no version has is new as a whole.
+            // A file that is in no version is entirely new.
             Some(saved) => {
                 let before = saved.ok().and_then(|view| view.text).unwrap_or_default();
                 let sides = sides(before);
@@ -129,7 +129,7 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
     }
 }
 
-/// Somebody else wrote the shown file while text was typed into it: which of the two stays?
+/// Resolves a conflict: somebody else wrote the shown file while it was being edited.
 #[component]
 pub fn ConflictDialog(session: Session) -> impl IntoView {
     let open = session.resolving;

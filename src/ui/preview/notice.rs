@@ -1,5 +1,5 @@
-//! What the app in the frame reports about itself (`postMessage` of the template). It is untrusted,
-//! of any size and at any rate: only known notices are read, within limits of length and number.
+//! Reports of the app in the frame (`postMessage` of the template). They are untrusted, of any size
+//! and rate: only known notices are accepted, within limits of length and number.
 
 use leptos::wasm_bindgen::JsValue;
 
@@ -8,11 +8,11 @@ use crate::{
     ui::browser::{flag_of, list_of, text_of},
 };
 
-/// The most errors of one notice, and the longest text in UTF-16 units.
+/// The maximum number of errors in a notice, and the maximum length of a text in UTF-16 units.
 const MAX_ERRORS: u32 = 20;
 const MAX_TEXT_UNITS: u32 = 2000;
-/// Milliseconds for each notice: ten a second are read in the long run, and this many at once, such
-/// as those that were held back until the greeting.
+/// The rate limit: one notice per this many milliseconds in the long run; and the burst allowed at
+/// once, for example for notices held back until the greeting.
 const MS_PER_NOTICE: i64 = 100;
 const MAX_BURST: i64 = 50;
 
@@ -36,7 +36,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// What a message says; `None` when it is no notice.
+    /// The notice in a message; `None` if it is not one.
     pub fn read(message: &JsValue) -> Option<Self> {
         if text_of(message, "source", MAX_TEXT_UNITS)? != "codeflow-preview" {
             return None;
@@ -90,7 +90,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Whether a notice at this time is read.
+    /// Whether a notice at this time is accepted.
     pub fn take(&mut self, now: i64) -> bool {
         self.left = (self.left + now - self.at).clamp(0, MAX_BURST * MS_PER_NOTICE);
         self.at = now;

@@ -1,4 +1,4 @@
-//! What is stored of the account: a copy of it, and its end.
+//! The account's stored data: exporting and deleting it.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 

@@ -1,4 +1,4 @@
-//! Keys of one's own for the models' providers. Adding one needs scripts; none is shown again.
+//! The user's own keys for model providers. Adding one needs scripts; none is ever shown again.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
@@ -54,7 +54,7 @@ pub fn KeysSection() -> impl IntoView {
     }
 }
 
-/// A provider, with the key that there is.
+/// A provider, with the user's key if there is one.
 #[component]
 fn Key(
     provider: ModelProvider,

@@ -28,7 +28,7 @@ pub fn PasskeysSection() -> impl IntoView {
     let passkeys = Resource::new_blocking(|| (), |()| list_passkeys());
     let form = Form::new(None);
     let changed = Callback::new(move |()| passkeys.refetch());
-    // The dialogs are the list's: its rows are made anew whenever something changes.
+    // The dialogs belong to the list, because its rows are recreated whenever something changes.
     let chosen = RwSignal::new(None::<(PasskeyId, String)>);
     let (renames, removes) = (RwSignal::new(false), RwSignal::new(false));
     let remove = Callback::new(move |()| {
@@ -211,7 +211,7 @@ fn Add(adds: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     }
 }
 
-/// Whether a passkey was added: false when its owner cancelled it.
+/// Whether a passkey was added; `false` if the user cancelled.
 async fn make(name: String, password: String) -> Result<bool, ApiError> {
     let question = begin_passkey(name, password).await?;
     match passkey::ask(Ceremony::Create, &question).await? {

@@ -1,5 +1,5 @@
-//! What the console shows of the page: entries that the app's script reports. They are untrusted,
-//! so that their number and length are bounded.
+//! The page's console entries, as the app's script reports them. They are untrusted, so their
+//! number and length are limited.
 
 use std::collections::VecDeque;
 
@@ -12,33 +12,33 @@ use crate::{
 
 /// How many entries are kept.
 const MAX_ENTRIES: usize = 500;
-/// The most entries of one message, and the longest text in UTF-16 units.
+/// The maximum number of entries per message, and the maximum length of a text in UTF-16 units.
 const MAX_MESSAGE_ENTRIES: u32 = 200;
 const MAX_TEXT_UNITS: u32 = 2000;
-/// The longest id of a page, and the longest path.
+/// The maximum length of a page's id and of a path, in UTF-16 units.
 const MAX_PLACE_UNITS: u32 = 200;
 
-/// One row: a text, and how many times it came in a row.
+/// One row: a text, and how many times it was repeated in succession.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Tells rows apart as long as the pane lives.
+    /// Unique as long as the pane lives.
     pub number: u32,
     pub level: LogLevel,
     pub text: String,
     pub count: u32,
 }
 
-/// Some of a page's entries.
+/// A batch of a page's entries.
 #[derive(Debug, Default)]
 pub struct Batch {
     page: String,
     place: String,
-    /// By their numbers in the page.
+    /// With their numbers in the page.
     entries: Vec<(f64, LogLevel, String)>,
 }
 
 impl Batch {
-    /// What a message says; `None` when it brings no entries.
+    /// The batch in a message; `None` if it contains no entries.
     pub fn read(message: &JsValue) -> Option<Self> {
         if text_of(message, "source", MAX_PLACE_UNITS)? != "codeflow-preview"
             || text_of(message, "type", MAX_PLACE_UNITS)? != "console"
@@ -75,7 +75,7 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Takes what is new in a batch: a page may send its entries again.
+    /// Adds the new entries of a batch: a page may send its entries again.
     pub fn take(&mut self, batch: Batch) {
         if batch.page != self.page {
             let is_first = self.page.is_empty();

@@ -1,4 +1,4 @@
-//! The dev server's log, fetched in parts while it is looked at.
+//! The dev server's log, fetched in parts while it is shown.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     protocol::{DevLog, ProjectId},
 };
 
-/// Between two parts.
+/// The interval between two fetches.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How many lines are kept.
 const MAX_LINES: usize = 1000;
@@ -18,7 +18,7 @@ const MAX_LINES: usize = 1000;
 #[derive(Clone, Copy)]
 pub struct ServerLog {
     pub entries: RwSignal<VecDeque<Entry>>,
-    /// Of the last fetch: whether there is a log, or why there is no answer.
+    /// The state after the last fetch: whether there is a log, or why there is no answer.
     state: RwSignal<State>,
 }
 
@@ -85,7 +85,7 @@ impl ServerLog {
         });
     }
 
-    /// What is said while there are no lines.
+    /// The note while there are no lines.
     pub fn note(self) -> &'static str {
         match self.state.get() {
             State::Fetching => "Reading the dev server's log…",

@@ -1,5 +1,5 @@
-//! What the app reports while an element is picked. It is untrusted: only what has the right shape
-//! is read, and within limits.
+//! The app's reports while an element is picked. They are untrusted: only well-formed ones are
+//! accepted, within limits.
 
 use leptos::wasm_bindgen::JsValue;
 
@@ -8,20 +8,20 @@ use crate::{
     ui::browser::{list_of, number_of, text_of},
 };
 
-/// The longest text, in UTF-16 units, and the most places.
+/// The maximum length of a text, in UTF-16 units, and the maximum number of places.
 const MAX_TEXT_UNITS: u32 = 2000;
 const MAX_PLACES: u32 = 8;
-/// No file has so many lines, and no line so many columns.
+/// The maximum line and column: no file has more.
 const FARTHEST: f64 = 1e6;
 
 pub enum PickNotice {
     Picked(PickedElement),
-    /// The visitor has pressed Escape.
+    /// The user has pressed Escape.
     Ended,
 }
 
 impl PickNotice {
-    /// What a message says; `None` when it is about something else.
+    /// The notice in a message; `None` if it is about something else.
     pub fn read(message: &JsValue) -> Option<Self> {
         if text_of(message, "source", MAX_TEXT_UNITS)? != "codeflow-preview" {
             return None;
