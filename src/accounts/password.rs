@@ -13,6 +13,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zxcvbn::{Score, zxcvbn};
 
 use super::AccountError;
+use crate::protocol::first_chars;
 
 /// How many hashes are computed at a time, and how many may wait.
 const MAX_CONCURRENT: usize = 2;
@@ -120,9 +121,9 @@ fn hash(password: &SecretString) -> anyhow::Result<String> {
 }
 
 fn estimate(password: &SecretString, personal: &[String]) -> Result<(), AccountError> {
-    let beginning: String = password.expose_secret().chars().take(ESTIMATED).collect();
+    let beginning = first_chars(password.expose_secret(), ESTIMATED);
     let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
-    let estimate = zxcvbn(&beginning, &personal);
+    let estimate = zxcvbn(beginning, &personal);
     if estimate.score() >= Score::Three {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::AccountError;
 use crate::{
     config,
-    protocol::{Timestamp, UserId},
+    protocol::{Timestamp, UserId, first_chars},
 };
 
 /// How long Stripe may take to answer.
@@ -196,7 +196,7 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Accou
     let response = request.send().await.map_err(unreachable)?;
     if let Err(error) = response.error_for_status_ref() {
         let said: String = response.text().await.unwrap_or_default();
-        let said: String = said.chars().take(500).collect();
+        let said = first_chars(&said, 500);
         tracing::warn!(%error, said, "Stripe refused a request");
         return Err(AccountError::Stripe);
     }

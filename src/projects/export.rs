@@ -13,7 +13,7 @@ use super::{
     archive::{AHEAD, Pieces, add, moment},
 };
 use crate::{
-    protocol::{AppEntry, ProjectId, ProjectSummary, Timestamp, UserId},
+    protocol::{AppEntry, ProjectId, ProjectSummary, Timestamp, UserId, first_chars},
     store::{Store, StoreError},
 };
 
@@ -145,8 +145,10 @@ fn folder(number: usize, title: &str) -> String {
         .split(|letter: char| !letter.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty());
     let name: String = words.collect::<Vec<_>>().join("-");
-    let name: String = name.chars().take(MAX_NAME).collect();
-    let name = if name.is_empty() { "app" } else { &name };
+    let name = match first_chars(&name, MAX_NAME) {
+        "" => "app",
+        name => name,
+    };
     format!("{number:03}-{}", name.trim_end_matches('-').to_lowercase())
 }
 

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::protocol::first_chars;
+
 /// The JSON as indented lines, of at most `limit` characters and then a line that says how much is
 /// missing. What is no JSON is shown as it is.
 pub fn outline(json: &str, limit: usize) -> String {
@@ -22,13 +24,10 @@ pub fn outline(json: &str, limit: usize) -> String {
 
 /// The text, or its first `limit` characters and a line that says how many more there are.
 pub fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        None => text.to_owned(),
-        Some((end, _)) => format!(
-            "{}\n[… {} more characters]",
-            &text[..end],
-            text[end..].chars().count()
-        ),
+    let kept = first_chars(text, limit);
+    match text[kept.len()..].chars().count() {
+        0 => text.to_owned(),
+        more => format!("{kept}\n[… {more} more characters]"),
     }
 }
 

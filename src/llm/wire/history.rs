@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::llm::{Thoughts, ToolCall};
+use crate::{
+    llm::{Thoughts, ToolCall},
+    protocol::first_chars,
+};
 
 /// The maximum length of a tool's name and of a call's id (OpenAI, Anthropic).
 const MAX_NAME: usize = 64;
@@ -77,8 +80,7 @@ impl CallIds {
         while !self.used.insert(sent.clone()) {
             number += 1;
             let tail = format!("_{number}");
-            let kept: String = valid.chars().take(MAX_NAME - tail.len()).collect();
-            sent = kept + &tail;
+            sent = first_chars(valid, MAX_NAME - tail.len()).to_owned() + &tail;
         }
         self.latest.insert(id.to_owned(), sent.clone());
         sent

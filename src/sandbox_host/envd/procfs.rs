@@ -10,6 +10,8 @@ use std::{
 
 use nix::libc::O_NONBLOCK;
 
+use crate::protocol::first_chars;
+
 /// How many entries of the home are searched for pipes, and how many pipes are reported.
 const MAX_ENTRIES: usize = 50_000;
 const MAX_PIPES: usize = 20;
@@ -74,7 +76,7 @@ pub(super) fn command_line(pid: i32, max_chars: usize) -> Option<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&bytes).replace(|letter: char| letter.is_control(), " ");
     let text = text.trim();
-    (!text.is_empty()).then(|| text.chars().take(max_chars).collect())
+    (!text.is_empty()).then(|| first_chars(text, max_chars).to_owned())
 }
 
 /// The processes that listen on a TCP port, each with its command line.
