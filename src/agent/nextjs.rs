@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod console;
 pub mod jsx;
+pub mod log;
 pub mod page;
 pub mod prompts;
 pub mod refresh;

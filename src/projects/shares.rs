@@ -7,15 +7,12 @@ use std::net::IpAddr;
 use super::{ImageContent, ProjectError, Projects, files::viewed};
 use crate::{
     accounts::Token,
-    agent::recorded_apps,
+    agent::{FIRST_PAGE, recorded_apps},
     protocol::{
         AppNode, FragmentId, Project, ProjectId, Share, ShareState, SharedApp, SharedSource,
     },
     store::OpenShare,
 };
-
-/// The first file to show of an app, if it has it.
-const FIRST_FILE: &str = "app/page.tsx";
 
 impl Projects {
     /// How the project is shared, and how it could be.
@@ -132,7 +129,7 @@ impl Projects {
         let files = store.version_files(version).await?.into_iter();
         let files = files.filter(|file| file.kind != "folder");
         let paths: Vec<String> = files.map(|file| file.path).collect();
-        let first = paths.iter().find(|path| *path == FIRST_FILE);
+        let first = paths.iter().find(|path| *path == FIRST_PAGE);
         let path = path.or_else(|| first.or(paths.first()).map(String::as_str));
         let path = path.ok_or(ProjectError::NoFile)?;
         let content = match store.version_file(version, path).await? {

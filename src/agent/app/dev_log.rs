@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::App;
 use crate::{
-    agent::{RunError, text::plain},
-    protocol::{DevLine, DevLog, LogLevel},
+    agent::{RunError, nextjs::log::level_of, text::plain},
+    protocol::{DevLine, DevLog, LogLevel, first_chars},
 };
 
 /// How much of the log is read at once, in bytes; only the end of longer parts.
@@ -66,27 +66,11 @@ fn lines(text: &str) -> Vec<DevLine> {
         }
         lines.push(DevLine {
             level,
-            text: line.chars().take(MAX_LINE).collect(),
+            text: first_chars(line, MAX_LINE).to_owned(),
         });
     }
     let extra = lines.len().saturating_sub(MAX_LINES);
     lines.split_off(extra)
-}
-
-/// Reads Next.js' marks; other servers write the level as a word.
-fn level_of(line: &str) -> LogLevel {
-    let line = line.trim_start();
-    let is_error = line.starts_with('⨯')
-        || line.split([':', ' ']).next().is_some_and(|first| {
-            first.ends_with("Error") || matches!(first, "ERROR" | "error" | "Uncaught")
-        });
-    if is_error {
-        LogLevel::Error
-    } else if line.starts_with('⚠') || line.to_ascii_lowercase().starts_with("warn") {
-        LogLevel::Warning
-    } else {
-        LogLevel::Message
-    }
 }
 
 #[cfg(test)]

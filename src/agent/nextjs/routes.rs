@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+/// The file of an app's first page.
+pub const FIRST_PAGE: &str = "app/page.tsx";
+
 /// A route of the app.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
