@@ -201,6 +201,7 @@ impl Client {
     }
 
     /// Whether the sandbox is awake; `None` if it is gone. Does not wake it.
+    #[tracing::instrument(skip_all, fields(sandbox.id = id))]
     pub async fn is_awake(&self, id: &str) -> Result<Option<bool>, SandboxError> {
         if !address::is_id(id) {
             return Ok(None);
@@ -213,6 +214,7 @@ impl Client {
     }
 
     /// All sandboxes that the key can see, running and paused.
+    #[tracing::instrument(name = "list_sandboxes", skip_all)]
     pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
         let (mut listed, mut next) = (Vec::new(), None::<String>);
         loop {
@@ -247,6 +249,7 @@ impl Client {
     }
 
     /// What these sandboxes used a moment ago, where it was measured.
+    #[tracing::instrument(name = "measure_sandboxes", skip_all)]
     pub async fn measure(&self, ids: &[&str]) -> Result<HashMap<String, SandboxUse>, SandboxError> {
         let mut measured = HashMap::new();
         for ids in ids.chunks(MEASURED) {

@@ -85,6 +85,7 @@ impl ShellStream {
 
 impl Sandbox {
     /// Starts a login shell in the folder and listens to it. It keeps running when nobody listens.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn start_shell(
         &self,
         tag: &str,
@@ -112,6 +113,7 @@ impl Sandbox {
     }
 
     /// Listens to a running shell from now on. `NoSuchPath` if it isn't running.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn follow_shell(&self, tag: &str) -> Result<ShellStream, SandboxError> {
         self.listen("/process.Process/Connect", &to(tag)).await
     }
@@ -136,6 +138,7 @@ impl Sandbox {
     }
 
     /// The running processes that have a tag: the tag and the process id.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn tagged(&self) -> Result<Vec<(String, u32)>, SandboxError> {
         let listed: Listed = self.call("/process.Process/List", &json!({})).await?;
         let tagged = listed.processes.into_iter();
@@ -145,6 +148,7 @@ impl Sandbox {
     }
 
     /// Types into a shell; waits while the program in it reads nothing.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn type_into(&self, tag: &str, keys: &[u8]) -> Result<(), SandboxError> {
         let mut message = to(tag);
         message["input"] = json!({ "pty": STANDARD.encode(keys) });
@@ -154,6 +158,7 @@ impl Sandbox {
     }
 
     /// Resizes a shell's terminal.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn resize(&self, tag: &str, size: TerminalSize) -> Result<(), SandboxError> {
         let mut message = to(tag);
         message["pty"] = json!({ "size": size });
@@ -163,6 +168,7 @@ impl Sandbox {
     }
 
     /// Ends a shell and everything it started. A shell that has ended is no error.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn end_shell(&self, tag: &str) -> Result<(), SandboxError> {
         if self.client.provider == config::SandboxProvider::E2b {
             self.end_session(tag).await?;
