@@ -95,7 +95,7 @@ pub fn PreviewPane(
     };
     let on_load = move |_| {
         page_changed();
-        frame.was_loaded();
+        frame.note_load();
         // Another page has other errors; it reports them when it is greeted.
         errors.replace(Vec::new());
         frame.greet();
@@ -108,9 +108,9 @@ pub fn PreviewPane(
             Some(Notice::Connected) => freshness.update_value(|fresh| fresh.disconnected = false),
             Some(Notice::Disconnected) => freshness.update_value(|fresh| fresh.disconnected = true),
             Some(Notice::Errors(reported)) => errors.replace(reported),
-            Some(Notice::Place(place)) => frame.is_at(place),
-            Some(Notice::History(back, forward)) => frame.has_history(back, forward),
-            Some(Notice::Reloading) => frame.reloads(),
+            Some(Notice::Place(place)) => frame.set_place(place),
+            Some(Notice::History(back, forward)) => frame.set_history(back, forward),
+            Some(Notice::Reloading) => frame.note_reload(),
             None => {}
         });
     });

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use crate::ui::components::IconName;
 
 /// Not a `Callback`, which would be disposed with the menu before it is called.
-pub type Act = Arc<dyn Fn() + Send + Sync>;
+pub type CommandAction = Arc<dyn Fn() + Send + Sync>;
 
 /// A command that a page adds to the menu.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ pub struct Command {
     pub number: u32,
     pub label: &'static str,
     pub icon: IconName,
-    pub act: Act,
+    pub act: CommandAction,
 }
 
 /// Which of the two dialogs is open, and the commands of the current page.

@@ -9,7 +9,7 @@ use leptos::{
     web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition},
 };
 
-use super::list::{Act as Run, Command, Commands};
+use super::list::{Command, CommandAction, Commands};
 use crate::{
     api::projects::list_projects,
     ui::{
@@ -32,7 +32,7 @@ const ARRIVAL: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 enum Act {
     Go(String),
-    Do(Run),
+    Do(CommandAction),
 }
 
 #[derive(Clone)]

@@ -136,7 +136,7 @@ impl AppFrame {
     }
 
     /// Records that a page was loaded, the app's or another.
-    pub fn was_loaded(self) {
+    pub fn note_load(self) {
         self.script.set_value(Script::Silent);
         let load = self.loaded.get_untracked().wrapping_add(1);
         self.loaded.set(load);
@@ -152,7 +152,7 @@ impl AppFrame {
     }
 
     /// Records that the open page has the sandbox host's script, and the state of its history.
-    pub fn has_history(self, back: bool, forward: bool) {
+    pub fn set_history(self, back: bool, forward: bool) {
         self.has_spoken.set_value(true);
         self.has_tools.set(Some(true));
         self.history.set((back, forward));
@@ -173,7 +173,7 @@ impl AppFrame {
     }
 
     /// Records the page that the app reports.
-    pub fn is_at(self, place: String) {
+    pub fn set_place(self, place: String) {
         if !self.owes_a_reload() {
             self.script.set_value(Script::Speaks);
         }
@@ -183,7 +183,7 @@ impl AppFrame {
     }
 
     /// Records that the page is reloading itself.
-    pub fn reloads(self) {
+    pub fn note_reload(self) {
         self.script.set_value(Script::Silent);
     }
 
