@@ -42,7 +42,7 @@ pub use cookie::own_path;
 pub use error::AccountError;
 pub use invitations::Invitee;
 pub use limits::Effort;
-pub use outside::{Answer as OutsideAnswer, OutsideOutcome};
+pub use outside::{OutsideAnswer, OutsideOutcome};
 pub use pass::{Pass, PassKind};
 pub use throttle::{Rate, Throttle};
 pub use token::{SignInStep, SignedIn, Token};

@@ -19,7 +19,7 @@ pub use input::{
     AgentInput, CodeFiles, Design, NOTES, PrevMessage, Titles, earlier_requests, provisional_title,
 };
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
-pub use nextjs::{answer::PageState, jsx};
+pub use nextjs::{answer::PageState, jsx, routes::FIRST_PAGE};
 pub use plan::{ApprovedPlan, Tick, note as plan_note};
 use secrecy::SecretString;
 use text::secrets::Redactor;
@@ -48,7 +48,7 @@ pub const INSTALLATION: &str = "installation";
 
 /// The purpose of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum SandboxPurpose {
     /// The project's own sandbox.
     Project,
     /// Shows a version to the project's owner.
@@ -160,7 +160,7 @@ impl Agent {
     pub async fn create(
         &self,
         project: ProjectId,
-        purpose: Purpose,
+        purpose: SandboxPurpose,
         installation: &str,
     ) -> Result<App, RunError> {
         let mut metadata = HashMap::from([
@@ -168,9 +168,9 @@ impl Agent {
             (INSTALLATION, installation.to_owned()),
         ]);
         match purpose {
-            Purpose::Project => {}
-            Purpose::View(version) => _ = metadata.insert(VERSION, version.to_string()),
-            Purpose::Share(version) => {
+            SandboxPurpose::Project => {}
+            SandboxPurpose::View(version) => _ = metadata.insert(VERSION, version.to_string()),
+            SandboxPurpose::Share(version) => {
                 metadata.insert(VERSION, version.to_string());
                 metadata.insert(SHARED, "yes".to_owned());
             }

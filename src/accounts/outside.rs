@@ -45,7 +45,7 @@ struct Asked {
 
 /// The parameters with which a service redirects back.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Answer {
+pub struct OutsideAnswer {
     #[serde(default)]
     pub code: String,
     #[serde(default)]
@@ -115,7 +115,7 @@ impl Accounts {
     pub async fn finish_outside(
         &self,
         provider: Provider,
-        answer: &Answer,
+        answer: &OutsideAnswer,
         token: Option<&Token>,
         identity: Option<&Identity>,
         client: &Client,
@@ -164,7 +164,7 @@ impl Accounts {
     async fn outsider(
         &self,
         provider: Provider,
-        answer: &Answer,
+        answer: &OutsideAnswer,
         asked: &Asked,
     ) -> Result<Outsider, AccountError> {
         let inner = &self.inner;

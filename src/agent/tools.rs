@@ -33,7 +33,7 @@ pub use access::FileAccess;
 pub use drafts::Drafts;
 use output::MAX_OUTPUT;
 pub use output::{ToolError, ToolOutput, Written, cut};
-use toolset::Purpose;
+use toolset::ToolPurpose;
 pub use toolset::Toolset;
 
 use super::{Agent, App, AppPath, app::path::GENERATED_FOLDERS, check::Scope, plan::ApprovedPlan};
@@ -51,34 +51,38 @@ const MAX_FILE: usize = 10 << 20;
 pub struct Tool {
     /// Its name on the wire.
     name: &'static str,
-    purpose: Purpose,
+    purpose: ToolPurpose,
     spec: fn() -> (&'static str, Value),
     read: fn(Value) -> Result<Box<dyn Handler>, String>,
 }
 
 /// In the order in which the model sees them.
 static TOOLS: [Tool; 11] = [
-    Tool::of::<terminal::Arguments>(terminal::NAME, Purpose::Change, terminal::spec),
+    Tool::of::<terminal::Arguments>(terminal::NAME, ToolPurpose::Change, terminal::spec),
     Tool::of::<create_or_update_files::Arguments>(
         create_or_update_files::NAME,
-        Purpose::Change,
+        ToolPurpose::Change,
         create_or_update_files::spec,
     ),
-    Tool::of::<edit_file::Arguments>("editFile", Purpose::Change, edit_file::spec),
-    Tool::of::<read_files::Arguments>("readFiles", Purpose::Read, read_files::spec),
-    Tool::of::<list_files::Arguments>("listFiles", Purpose::Read, list_files::spec),
-    Tool::of::<search_files::Arguments>("searchFiles", Purpose::Read, search_files::spec),
-    Tool::of::<unsplash_image::Arguments>("unsplashImage", Purpose::Change, unsplash_image::spec),
-    Tool::of::<check_app::Arguments>("checkApp", Purpose::Change, check_app::spec),
-    Tool::of::<ask_questions::Arguments>("askQuestions", Purpose::Plan, ask_questions::spec),
-    Tool::of::<propose_plan::Arguments>("proposePlan", Purpose::Plan, propose_plan::spec),
-    Tool::of::<complete_step::Arguments>("completeStep", Purpose::Tick, complete_step::spec),
+    Tool::of::<edit_file::Arguments>("editFile", ToolPurpose::Change, edit_file::spec),
+    Tool::of::<read_files::Arguments>("readFiles", ToolPurpose::Read, read_files::spec),
+    Tool::of::<list_files::Arguments>("listFiles", ToolPurpose::Read, list_files::spec),
+    Tool::of::<search_files::Arguments>("searchFiles", ToolPurpose::Read, search_files::spec),
+    Tool::of::<unsplash_image::Arguments>(
+        "unsplashImage",
+        ToolPurpose::Change,
+        unsplash_image::spec,
+    ),
+    Tool::of::<check_app::Arguments>("checkApp", ToolPurpose::Change, check_app::spec),
+    Tool::of::<ask_questions::Arguments>("askQuestions", ToolPurpose::Plan, ask_questions::spec),
+    Tool::of::<propose_plan::Arguments>("proposePlan", ToolPurpose::Plan, propose_plan::spec),
+    Tool::of::<complete_step::Arguments>("completeStep", ToolPurpose::Tick, complete_step::spec),
 ];
 
 impl Tool {
     const fn of<H: Handler + DeserializeOwned + 'static>(
         name: &'static str,
-        purpose: Purpose,
+        purpose: ToolPurpose,
         spec: fn() -> (&'static str, Value),
     ) -> Self {
         Self {

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
-    agent::{Agent, App, Purpose, RunError},
+    agent::{Agent, App, RunError, SandboxPurpose},
     protocol::{
         AppEntry, EventKind, FileChange, Fragment, FragmentId, LeftOut, ProjectId, UserId,
         list_left_out,
@@ -76,7 +76,7 @@ impl Apps {
         let installation = persistently(|| self.store.installation()).await?;
         let app = self
             .agent
-            .create(project, Purpose::Project, &installation)
+            .create(project, SandboxPurpose::Project, &installation)
             .await?;
         match self.fill(project, &app, lost).await {
             Ok(()) => Ok(app),

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    agent::{Agent, App, PageState, Purpose, RunError},
+    agent::{Agent, App, PageState, RunError, SandboxPurpose},
     protocol::{FragmentId, PreviewState, ProjectId},
     store::Store,
 };
@@ -262,8 +262,8 @@ impl Inner {
         }
         let saved = self.store.find_version(project, version).await?;
         let purpose = match self.audience {
-            Audience::Owner => Purpose::View(version),
-            Audience::Visitors => Purpose::Share(version),
+            Audience::Owner => SandboxPurpose::View(version),
+            Audience::Visitors => SandboxPurpose::Share(version),
         };
         let app = self.agent.create(project, purpose, &installation).await?;
         let filled = if saved.partial {

@@ -4,7 +4,7 @@ use crate::protocol::Mode;
 
 /// The purpose of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum ToolPurpose {
     /// It reads the app.
     Read,
     /// It may change the app, or run what is in it.
@@ -36,12 +36,12 @@ impl Toolset {
         }
     }
 
-    pub(super) fn has(self, purpose: Purpose) -> bool {
+    pub(super) fn has(self, purpose: ToolPurpose) -> bool {
         match purpose {
-            Purpose::Read => true,
-            Purpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
-            Purpose::Plan => self == Self::Plan,
-            Purpose::Tick => self == Self::BuildByPlan,
+            ToolPurpose::Read => true,
+            ToolPurpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
+            ToolPurpose::Plan => self == Self::Plan,
+            ToolPurpose::Tick => self == Self::BuildByPlan,
         }
     }
 
