@@ -49,24 +49,24 @@ enum Command {
     Serve,
     /// Apply the database's migrations and exit
     Migrate,
-    /// Make and change accounts
+    /// Create and change accounts
     User {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Make this machine a server: say what is missing, and set it up
+    /// Turn this machine into a server: report what is missing, and set it up
     Setup(Setup),
     /// Serve only sandboxes, for apps on other machines
     SandboxHost,
     /// The init process of a sandbox
     #[command(hide = true)]
     Envd,
-    /// The process that becomes the browser which checks pages
+    /// The process that becomes the page-checking browser
     #[command(hide = true)]
     BrowserJail(Jail),
-    /// Copy the database, all files and the key to a folder, also while the server works
+    /// Back up the database, all files and the key to a folder; the server may be running
     Backup {
-        /// The folder, empty or with an earlier backup, to which what is new is added
+        /// The folder, empty or with an earlier backup, which is updated
         folder: PathBuf,
     },
     /// Fill an empty data folder and database from a backup
@@ -74,21 +74,21 @@ enum Command {
         /// The backup's folder
         folder: PathBuf,
     },
-    /// Find what is left over or missing in the database and the data folder
+    /// Find leftovers and losses in the database and the data folder
     Doctor {
-        /// Mend what is found; the server must be stopped
+        /// Repair what is found; the server must be stopped
         #[arg(long)]
         fix: bool,
-        /// A backup from which missing contents are taken
+        /// A backup to restore lost contents from
         #[arg(long)]
         backup: Option<PathBuf>,
     },
     /// Delete all accounts, projects and files of a staging server
     Reset {
-        /// Says that it is one
+        /// Confirm that this is a staging server
         #[arg(long, required = true)]
         staging: bool,
-        /// Don't ask
+        /// Don't ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -97,9 +97,9 @@ enum Command {
     PackSite {
         /// The folder that cargo-leptos wrote
         site: PathBuf,
-        /// The program that is made
+        /// The program to write
         output: PathBuf,
-        /// The program that is copied, instead of this one
+        /// The program to copy, instead of this one
         #[arg(long)]
         program: Option<PathBuf>,
     },
@@ -128,7 +128,7 @@ enum TemplateCommand {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// Make an account, and print the link that sets its password
+    /// Create an account, and print the link that sets its password
     Create {
         /// The e-mail address
         email: String,
@@ -153,21 +153,21 @@ enum UserCommand {
         /// user or admin
         role: AccountRole,
     },
-    /// Let an account in no more; what it has stays
+    /// Disable an account; its projects stay
     Disable {
         /// The e-mail address
         email: String,
     },
-    /// Let a disabled account in again
+    /// Enable a disabled account
     Enable {
         /// The e-mail address
         email: String,
     },
-    /// Give an account another e-mail address
+    /// Change an account's e-mail address
     SetEmail {
         /// The e-mail address
         email: String,
-        /// The address that it is to have
+        /// The new address
         to: String,
     },
     /// Turn off two-step sign-in for somebody who lost the app and the recovery codes
@@ -180,7 +180,7 @@ enum UserCommand {
         /// The e-mail address
         email: String,
     },
-    /// Print a link that makes an account where SIGN_UP=invite
+    /// Print a link that creates an account where SIGN_UP=invite
     InviteLink,
 }
 
