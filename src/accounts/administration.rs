@@ -28,7 +28,7 @@ impl Accounts {
             Ok(account) => account,
             Err(StoreError::Conflict(_)) => {
                 return Err(AccountError::Refused(
-                    "There is an account with this address already.",
+                    "An account with this address already exists.",
                 ));
             }
             Err(error) => return Err(error.into()),
@@ -66,7 +66,7 @@ impl Accounts {
         };
         match self.change(email, change).await {
             Err(AccountError::Conflict(_)) => Err(AccountError::Refused(
-                "There is an account with this address already.",
+                "An account with this address already exists.",
             )),
             set => set,
         }

@@ -93,7 +93,7 @@ impl Accounts {
         if identity.acting {
             // The token would outlive the hour in which the administrator acts for the account.
             return Err(AccountError::Refused(
-                "Only the account's owner can make API tokens, not an administrator in their name.",
+                "Only the account's owner can create API tokens, not an administrator on their behalf.",
             ));
         }
         let name = given_name(name, "Name the token after the program that will use it")?;

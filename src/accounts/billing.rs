@@ -49,7 +49,7 @@ impl Accounts {
     pub async fn portal(&self, identity: &Identity) -> Result<String, AccountError> {
         let stripe = self.stripe()?;
         let customer = self.inner.store.billing_customer(&identity.user).await?;
-        let customer = customer.ok_or(AccountError::Refused("You have bought no plan here."))?;
+        let customer = customer.ok_or(AccountError::Refused("You have not bought a plan here."))?;
         stripe.portal(&customer.id, &self.inner.public_url).await
     }
 

@@ -103,7 +103,7 @@ impl Accounts {
             let link = self.link("reset", Purpose::Reset, Some(found.user)).await?;
             mailer.send(Letter {
                 to: account.email,
-                subject: "You have an account on CodeFlow already",
+                subject: "You already have a CodeFlow account",
                 text: format!(
                     "Somebody wanted to sign up on {site} with this address, which has an account \
                      there.\n\nIf it was you, sign in: {site}/sign-in\n\nIf you forgot your \
@@ -167,7 +167,7 @@ impl Accounts {
         });
         mailer.send(Letter {
             to: account.email.clone(),
-            subject: "Your CodeFlow account is to have another address",
+            subject: "Your CodeFlow account's address is about to change",
             text: format!(
                 "Somebody who is signed in to your account on {site} asked for another address for \
                  it: {email}\n\nIt changes when that address is confirmed. If it wasn't you, change \
@@ -197,7 +197,7 @@ impl Accounts {
         if let Some(mailer) = &self.inner.mailer {
             mailer.send(Letter {
                 to: before.email,
-                subject: "Your CodeFlow account has another address",
+                subject: "Your CodeFlow account's address has changed",
                 text: format!(
                     "Your account on {} has the address {email} from now on.\n\nIf you did not \
                      want that, tell an administrator.\n",

@@ -140,10 +140,10 @@ impl Accounts {
         match self.inner.sign_up {
             SignUp::Open => Ok(None),
             SignUp::Invite => Err(AccountError::Refused(
-                "An account is made by invitation here. Ask an administrator for a link.",
+                "Sign-up is by invitation here. Ask an administrator for a link.",
             )),
             SignUp::Closed => Err(AccountError::Refused(
-                "No accounts can be made here. Ask an administrator for one.",
+                "Sign-up is closed here. Ask an administrator for an account.",
             )),
         }
     }

@@ -36,7 +36,7 @@ impl Projects {
         let is_value = value.len() <= MAX_VALUE_BYTES && !value.chars().any(char::is_control);
         if !is_name || !is_value {
             return Err(ProjectError::Conflict(
-                "This preference can't be kept: its name or its value is too long or has odd characters.",
+                "This preference can't be saved: its name or value is too long or has invalid characters.",
             ));
         }
         let (store, Ok(user)) = (&self.inner.store, self.user()) else {

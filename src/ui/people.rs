@@ -69,7 +69,7 @@ pub fn PeopleSection(project: ProjectId) -> impl IntoView {
             <div>
                 <h3 id="people" class="text-sm font-medium">"People"</h3>
                 <p class="mt-0.5 text-xs leading-5 text-muted-foreground">
-                    "Editors send messages and change files, at the cost of their own credits. Viewers look."
+                    "Editors send messages and change files, paid with their own credits. Viewers can only look."
                 </p>
             </div>
             {part(move || trouble.get().map(|text| view! { <Alert>{text}</Alert> }).into_any())}
@@ -199,8 +199,8 @@ fn InviteForm(section: Section) -> impl IntoView {
         let inviting = invite(project, role.get_untracked(), None);
         section.perform(inviting, move |done| {
             said.set(match browser::copy(&done.link) {
-                true => "Copied. The link is for one person, within 14 days.".to_owned(),
-                false => "The link is for one person, within 14 days.".to_owned(),
+                true => "Copied. The link works for one person, within 14 days.".to_owned(),
+                false => "The link works for one person, within 14 days.".to_owned(),
             });
             invited.set(Some(done));
         });

@@ -54,7 +54,7 @@ panes! {
                 Some(version) => view! { <Settings project state version/> }.into_any(),
                 None => view! {
                     <p class="text-sm leading-6 text-muted-foreground">
-                        "There is nothing to share yet. Come back when the first version is there."
+                        "There is nothing to share yet. Come back once the first version is saved."
                     </p>
                 }
                 .into_any(),

@@ -178,12 +178,12 @@ pub fn SignUpPage() -> impl IntoView {
         _ if !link.is_empty() => {
             "You were invited: choose the address and the password that you will sign in with."
         }
-        protocol::SignUp::Open if asks_for_address => "We send you a link that leads on from here.",
+        protocol::SignUp::Open if asks_for_address => "We will send you a link to continue.",
         protocol::SignUp::Open => "",
         protocol::SignUp::Invite => {
-            "An account is made by invitation here: open the link that an administrator gave you."
+            "Sign-up is by invitation here: open the link that an administrator gave you."
         }
-        protocol::SignUp::Closed => "No accounts can be made here. Ask an administrator for one.",
+        protocol::SignUp::Closed => "Sign-up is closed here. Ask an administrator for an account.",
     };
     let onward_to = to.clone();
     let (target, invitation) = (to.clone(), link.clone());
@@ -295,7 +295,7 @@ fn AskForLink() -> impl IntoView {
                 <Submit form label="Send a link"/>
             </form>
         };
-        let lead = "We send you a link with which you choose a new password.";
+        let lead = "We will send you a link to choose a new password.";
         (lead, form.into_any())
     };
     view! {
@@ -326,7 +326,7 @@ pub fn ConfirmPage() -> impl IntoView {
         .into_any();
     }
     view! {
-        <Frame heading="Confirm your address" lead="Your account is to have the address to which this link was sent.">
+        <Frame heading="Confirm your address" lead="Your account's address will change to the one this link was sent to.">
             <form method="post" action="/api/account/email/confirm" class="flex flex-col gap-4" on:submit=submit>
                 <Refusal form/>
                 <input type="hidden" name="link" value=link/>

@@ -45,7 +45,7 @@ pub fn UsagePage() -> impl IntoView {
                             <EmptyState
                                 icon=IconName::Sparkles
                                 title="Nothing used yet"
-                                hint="When the agent has worked for you, its runs, tokens and cost are here."
+                                hint="Once the agent has worked for you, your runs, tokens and costs appear here."
                             />
                         }
                         .into_any(),

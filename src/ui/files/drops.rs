@@ -145,7 +145,7 @@ fn files(data: &DataTransfer) -> Result<Vec<File>, &'static str> {
         .filter_map(|at| items.get(at)?.webkit_get_as_entry().ok()?)
         .any(|entry| entry.is_directory());
     if has_folder {
-        return Err("A folder can't be uploaded. Make it here, and drop its files on it.");
+        return Err("Folders can't be uploaded. Create it here, then drop its files on it.");
     }
     let files = data.files();
     Ok(files

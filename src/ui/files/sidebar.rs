@@ -142,7 +142,7 @@ pub fn Sidebar(
         let Some(path) = untrack(path) else { return };
         spawn_local(async move {
             said.set(match delete_file(project, path.clone()).await {
-                Ok(()) => format!("Deleted {path}. The versions before still have it."),
+                Ok(()) => format!("Deleted {path}. Earlier versions still have it."),
                 Err(error) => error.message,
             });
         });
@@ -213,7 +213,7 @@ pub fn Sidebar(
             problem.get().or_else(|| {
                 let unmatched =
                     filter.with(|filter| !filter.is_empty()) && selected.get().is_none();
-                unmatched.then(|| "No file has this in its path.".to_owned())
+                unmatched.then(|| "No file's path contains this.".to_owned())
             })
         };
         view! {
@@ -303,7 +303,7 @@ pub fn Sidebar(
         <ConfirmDialog
             open=deleting
             title=Signal::derive(move || format!("Delete {}?", path().unwrap_or_default()))
-            description="The versions saved before keep it."
+            description="Earlier versions keep it."
             action="Delete"
             on_confirm=Callback::new(delete)
         />

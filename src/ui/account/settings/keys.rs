@@ -28,7 +28,7 @@ pub fn KeysSection() -> impl IntoView {
         <Section
             id="keys"
             heading="Model keys"
-            lead="With a key of your own you choose its provider's models. What you send to them costs no credits here: the provider bills you. Keys are stored encrypted and not shown again."
+            lead="With your own key you can choose its provider's models. Messages to them cost no credits here; the provider bills you. Keys are stored encrypted and not shown again."
         >
             <Refusal form/>
             <Transition fallback=|| view! { <Skeleton class="h-9 w-full"/> }>
@@ -103,7 +103,7 @@ fn Key(
             <ConfirmDialog
                 open=asking
                 title=format!("Remove your {label} key?")
-                description="It is deleted here, not at the provider. Messages that wait for an answer with it fail."
+                description="It is deleted here, not at the provider. Messages waiting for an answer with it will fail."
                 action="Remove key"
                 on_confirm=Callback::new(move |()| remove.run(provider))
             />

@@ -46,7 +46,7 @@ pub fn TokensSection() -> impl IntoView {
         <Section
             id="tokens"
             heading="API tokens"
-            lead="With a token, a program or your editor's agent can start builds on your behalf, over MCP or HTTP. Whoever has it can do that too, until you revoke it: a new password does not end it."
+            lead="With a token, a program or your editor's agent can start builds on your behalf, over MCP or HTTP. Anyone who has it can do so until you revoke it; a new password does not."
         >
             <Refusal form/>
             <Transition fallback=|| view! { <Skeleton class="h-9 w-full"/> }>
