@@ -1,5 +1,5 @@
-//! The program has the page's files in itself: it serves them where nothing else is, and a package
-//! of it is the same each time it is made.
+//! The self-contained program: it serves its embedded page files where no others exist, and
+//! packaging it twice gives the same bytes.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ fn text() -> String {
     "export default function hydrate() {}\n".repeat(200)
 }
 
-/// A site as small as it can be.
+/// A minimal site.
 fn site(folder: &Path) -> PathBuf {
     let site = folder.join("site");
     fs::create_dir_all(site.join("pkg")).unwrap();
@@ -31,7 +31,7 @@ fn site(folder: &Path) -> PathBuf {
     site
 }
 
-/// A copy of the program with the site in it.
+/// A copy of the program with the site embedded.
 fn packed(folder: &Path) -> PathBuf {
     let program = folder.join("codeflow");
     let packed = Command::new(env!("CARGO_BIN_EXE_codeflow"))
@@ -120,7 +120,7 @@ async fn the_program_alone_serves_its_pages_where_there_is_no_checkout() {
     );
     server.stop();
 
-    // A folder that is named is served instead.
+    // A configured folder takes precedence.
     let other = empty.path().join("other");
     fs::create_dir_all(other.join("pkg")).unwrap();
     fs::write(other.join(SCRIPT), "other").unwrap();

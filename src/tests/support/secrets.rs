@@ -1,12 +1,12 @@
-//! The secrets that the tests have used so far. When a server stops, neither its log nor its
-//! database may have one of them.
+//! The secrets that tests have used so far. When a server stops, neither its log nor its database
+//! may contain one of them.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use parking_lot::Mutex;
 use regex::bytes::Regex;
 
-/// Shorter texts are words like others.
+/// Shorter texts could be ordinary words.
 const MIN_SECRET_BYTES: usize = 16;
 
 static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
