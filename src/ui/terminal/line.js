@@ -5,9 +5,9 @@ const FIRST_RETRY_DELAY_MS = 250;
 const MAX_RETRY_DELAY_MS = 10_000;
 const PING_INTERVAL_MS = 20_000;
 const MAX_SILENCE_MS = 45_000;
-/** The most that one frame holds of what is typed, in bytes. */
+/** The most bytes of typed input in one frame. */
 const PIECE = 16 << 10;
-/** The server's code for what it refuses for good. */
+/** The server's close code for a permanent refusal. */
 const REFUSED = 1008;
 const HEAD = 12;
 
@@ -78,7 +78,7 @@ export function openLine(project, on) {
   return {
     isOpen,
     ask,
-    /** Types into a shell; false when there is no line. */
+    /** Types into a shell; false if there is no connection. */
     type(shell, text) {
       const bytes = encoder.encode(text);
       for (let at = 0; at < bytes.length; at += PIECE) {
