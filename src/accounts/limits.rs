@@ -11,7 +11,7 @@ pub enum Effort {
     /// Requests that start a run.
     Prompt,
     Upload,
-    /// Feeds and terminals, which also wake a sandbox.
+    /// A feed or a terminal, which also wakes a sandbox.
     Socket,
 }
 

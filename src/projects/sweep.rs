@@ -127,8 +127,8 @@ impl Sweeper {
         );
         let mut ended = 0;
         for sandbox in agent.sandboxes().await? {
-            // At a provider with other users, only sandboxes with our mark are ours. Old ones on
-            // this machine may lack it.
+            // At a provider that others use too, only sandboxes with our mark are ours. Old ones of
+            // this machine may have none.
             let is_ours = match &sandbox.installation {
                 Some(installation) => *installation == ours,
                 None => self.settings.disk.is_some(),

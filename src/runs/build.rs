@@ -45,7 +45,7 @@ const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 const IMAGE_LOST: &str = "The image of this message is no longer stored. Send the message again, \
     and attach the image once more if it matters.";
 
-/// Decrypts a user's own key for a provider.
+/// Opens a user's own key of the provider, as it was saved.
 pub type UnsealKey =
     Arc<dyn Fn(&UserId, ModelProvider, &str) -> anyhow::Result<SecretString> + Send + Sync>;
 
@@ -350,7 +350,7 @@ async fn entries(
     Ok((overlay(before, sandbox.written().await), partial, left_out))
 }
 
-/// The summary, with notes on the journeys that passed and on what the version leaves out.
+/// The summary, with notes of the journeys that passed and of what the version leaves out.
 fn with_notes(outcome: &BuildOutcome, left_out: &[LeftOut]) -> String {
     let mut content = outcome.summary.clone();
     if !outcome.journeys.is_empty() {

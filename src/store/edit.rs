@@ -28,7 +28,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// A change to the app's files. Paths are relative to the app.
+/// One change of the app's files. Paths are relative to the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// The whole file.

@@ -43,7 +43,7 @@ pub struct Model {
     pub restored: Option<i32>,
     pub changed: Option<i32>,
     pub picture: Option<String>,
-    /// The user who edited or restored it; `None` for the project's owner and for a run's version.
+    /// Whose edits it has, or who restored it; `None` for the project's owner, and for a run's.
     pub user_id: Option<UserId>,
 }
 
@@ -128,7 +128,7 @@ impl Origin {
     }
 }
 
-/// A version's files as stored: path, kind and hash of each.
+/// A version's files as they are stored: path, kind and hash of each.
 pub(super) type FileSet = BTreeSet<(String, String, String)>;
 
 impl Model {

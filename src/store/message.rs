@@ -26,7 +26,7 @@ pub struct Model {
     pub content: String,
     pub created_at: i64,
     pub image_hash: Option<String>,
-    /// The message that replaced it, or its own id if it was withdrawn without replacement.
+    /// The message that took its place, or its own id where none did.
     pub replaced_by: Option<MessageId>,
     pub mode: Mode,
     /// JSON.
@@ -156,8 +156,8 @@ impl Store {
         found.pop().ok_or(StoreError::NotFound("message"))
     }
 
-    /// The requests for builds before this message, except those in `shown`, latest first; at most
-    /// `limit` texts.
+    /// What was asked to be built before this message, except in those that are `shown`, the latest
+    /// first: at most `limit` texts.
     pub async fn requests_before(
         &self,
         message: &Message,
@@ -335,7 +335,7 @@ pub(super) async fn insert(
     Ok(message)
 }
 
-/// Adds the message. Its run and its version are saved separately.
+/// Adds the message; its run and its version are saved by themselves.
 pub(super) async fn save(tx: &impl ConnectionTrait, message: &Message) -> Result<()> {
     let part = message.part.as_ref();
     let part = part.map(|part| to_json("part", part)).transpose()?;

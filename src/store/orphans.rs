@@ -74,7 +74,7 @@ impl Store {
         .await
     }
 
-    /// Stores a lost content again, under the hash that versions reference.
+    /// Stores a content again under its hash, by which files of versions name it.
     pub async fn put_back(&self, hash: &str, content: &[u8]) -> Result<()> {
         let (hash, content) = (hash.to_owned(), content.to_owned());
         self.write(move |tx| Box::pin(async move { blob::put(tx, hash, &content).await }))

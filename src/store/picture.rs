@@ -1,4 +1,4 @@
-//! Pictures of apps: blobs that versions reference.
+//! Pictures of apps: blobs that versions name.
 
 use sea_orm::{
     ExprTrait as _,

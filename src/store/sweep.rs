@@ -19,8 +19,7 @@ use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 const FREE_PAGES: i64 = 64;
 /// … by this many pages at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
-/// Within this time, an image that was uploaded again gets its message, however old the first
-/// upload is.
+/// Within this time an uploaded image gets its message, whatever becomes of older ones.
 const UPLOADED_AGAIN: Duration = Duration::from_secs(60);
 
 /// Identifies this database among others that use the same sandbox provider.
@@ -259,8 +258,8 @@ async fn remove_unused_images(tx: &impl ConnectionTrait, until: i64) -> Result<u
     remove(tx, unused.all(tx).await?, until).await
 }
 
-/// Removes the images among these that no message has any more, unless they were uploaded again in
-/// the last minute.
+/// Removes those of the images that no message has any more, unless they were uploaded again in the
+/// last minute.
 pub(super) async fn remove_images(tx: &impl ConnectionTrait, hashes: Vec<String>) -> Result<()> {
     if hashes.is_empty() {
         return Ok(());

@@ -398,7 +398,7 @@ mod tests {
             (second.id, 2, Some(3))
         );
         assert_eq!((grown.title.as_str(), events.len()), ("Two, too", 1));
-        // Only the latest version is replaced.
+        // Only the latest grows.
         let (third, _) = save(&new("Three", &[("a", "3")]), Some(first.id))
             .await
             .unwrap();

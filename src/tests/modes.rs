@@ -1,5 +1,5 @@
-//! The modes of a message: answers and plans that change nothing, questions that stay open for
-//! days, and plans that are approved once and ticked off as they are built.
+//! The modes of a message: answers and plans that change nothing, questions that wait for days, and
+//! plans that are approved once and ticked as they are built.
 
 use codeflow::protocol::{
     AppPlan, EventKind, Fragment, Message, MessageId, MessageKind, MessagePart, Mode, ProjectId,

@@ -1,5 +1,5 @@
-//! Programs on the real server, over HTTP and MCP: from a prompt to files, and what they may not
-//! do.
+//! What programs order on the real server, over HTTP and MCP: from a prompt to files, and what they
+//! may not.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Changes to one's account on the real server: two-step sign-in, links by e-mail, a copy of the
-//! data, and deletion.
+//! What somebody does with their own account on the real server: two-step sign-in, links by e-mail,
+//! a copy of their data, and its end.
 
 use std::io::{Cursor, Read as _};
 
@@ -13,7 +13,7 @@ use crate::{
     support::{MailServer, Server, data_dir, http, picture, until},
 };
 
-/// The code of the base 32 secret, this many time steps from now (RFC 6238).
+/// The code of the base 32 secret, so many time steps from now (RFC 6238).
 pub fn code(secret: &str, steps: i64) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: String = secret
@@ -134,7 +134,7 @@ async fn with_two_steps_a_password_alone_signs_nobody_in_and_no_code_works_twice
     let state: SecondStepState = state.json().await.unwrap();
     assert_eq!((state.is_on, state.codes), (true, 8));
 
-    // Setting a new password alone is not enough to sign in.
+    // Who can set the password can't sign in by that alone either.
     let link = command(&data, &["reset-link", "ada@example.com"]);
     let token = link.split_once("/reset?link=").unwrap().1;
     let form = [("link", token), ("password", OTHER)];
@@ -195,7 +195,7 @@ async fn codes_can_not_be_tried_out_and_an_administrator_helps_who_lost_everythi
     assert_eq!(said, "ada@example.com signs in without a code");
     let plain = sign(&server, "sign-in", "ada@example.com", PASSWORD).await;
     assert!(cookie(&plain).unwrap().starts_with("codeflow-session="));
-    // A half-finished sign-in is no longer valid.
+    // A sign-in that was half done is of no use any more.
     assert!(second_step(&server, &step, "123456").await.is_err());
 }
 

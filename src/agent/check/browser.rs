@@ -24,8 +24,8 @@ use crate::{config, sandbox::PageAddress};
 
 /// How long the browser may take to start, on a busy machine.
 const START: Duration = Duration::from_secs(30);
-/// The maximum size of a message that is read, in bytes: screenshots are the largest. Longer ones
-/// are pages' console output.
+/// The longest message that is read, in bytes: a screenshot is the largest. Longer ones are what
+/// pages write on the console.
 const MAX_MESSAGE: usize = 16 << 20;
 /// How it is started, beyond what `launch` adds.
 const ARGUMENTS: [&str; 17] = [
@@ -67,7 +67,7 @@ pub struct Browser {
     visitor: Value,
     /// Events that arrived while a call waited for its result.
     events: Events,
-    /// Whether the previous message was too long; the reader then reports its end once.
+    /// Whether the message before was too long: after one, the reader says once that it has ended.
     skipped: bool,
     relay: Relay,
     remains: Remains,
@@ -134,7 +134,7 @@ impl Browser {
     }
 
     async fn open_page(&mut self) -> Result<(), BrowserError> {
-        // Such a context keeps pages' storage in memory, and limits it.
+        // Such a context keeps what pages store in memory, and limits it.
         let context = self
             .call("Target.createBrowserContext", json!({}), START)
             .await?;

@@ -23,8 +23,8 @@ const MIN_BROWSERS: usize = 2;
 pub struct Browsers {
     settings: config::Browser,
     slots: Arc<Semaphore>,
-    /// Whether one has loaded a page. A later failure is then the fault of that browser, not of the
-    /// machine.
+    /// Whether one has loaded a page. A later failure is then a fault of that browser, and not of
+    /// the machine.
     proven: Arc<AtomicBool>,
     /// Whether the lack of a browser has been logged.
     warned: Arc<AtomicBool>,

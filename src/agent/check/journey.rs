@@ -109,8 +109,7 @@ pub fn is_journey(path: &str) -> bool {
     name.is_some_and(|name| name.ends_with(".json") && !name.contains('/'))
 }
 
-/// Reports those of the journeys that the app no longer has. One that can't be listed does not
-/// count as gone.
+/// Adds those of the journeys that the app has no more. What can't be listed is not taken for gone.
 pub fn require(journeys: &[String], listing: &Listing, report: &mut Report) {
     let gone = journeys
         .iter()

@@ -49,7 +49,7 @@ pub struct Findings {
     pub screenshot: Option<Vec<u8>>,
 }
 
-/// The browser's messages if it can't reach the app, whatever the app does.
+/// What the browser says when it has no way to the app, whatever the app does.
 const UNREACHABLE: [&str; 6] = [
     "ERR_INTERNET_DISCONNECTED",
     "ERR_NAME_NOT_RESOLVED",

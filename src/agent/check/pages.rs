@@ -134,7 +134,7 @@ impl Agent {
     ) -> Result<bool, RunError> {
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
         for path in &plan.pages {
-            // The first page is loaded, however long the others took to answer.
+            // The first is loaded however long the others took to answer.
             if !loaded.is_empty() && plan.begun.elapsed() > ENOUGH {
                 unchecked.push(path.clone());
                 continue;

@@ -29,7 +29,7 @@ pub struct Report {
     /// The titles of the journeys that passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub journeys: Vec<String>,
-    /// A small JPEG of the first page. It is not saved with the report.
+    /// What the first page looks like: a small JPEG. No part of what is saved.
     #[serde(skip)]
     pub picture: Option<Vec<u8>>,
 }

@@ -22,8 +22,8 @@ const STARTING: Duration = Duration::from_millis(300);
 /// A route that fails is requested again after this time: it may have been compiled from
 /// half-written files.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
-/// How long a route handler may take the first and the second time: some wait for an event. The
-/// first request also compiles it, which takes long on a busy machine.
+/// How long a route handler may take the first and the second time: some wait for something to
+/// happen. The first request also compiles it, which takes long on a busy machine.
 const HANDLER: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(20)];
 
 /// Requests a path; `true` if it answers well. Adds errors and oddities to the report.

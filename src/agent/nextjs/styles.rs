@@ -19,17 +19,17 @@ const TAILWIND: &str = "tailwindcss";
 /// number, because the dev server rounds plain numbers.
 const MARK: &str = "\n:root{--codeflow-mark:";
 const MARK_END: &str = "}\n";
-/// How long the dev server may take to serve a change, once its page answers and in total.
+/// How long the dev server may take to serve a change, once its page answers and in all.
 const SERVED: Duration = Duration::from_secs(8);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval at which the served styles are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(80);
 
-/// Recompiles the styles. `true` if the dev server serves the result: by then it has seen every
-/// file written before this call. `false` if there are no styles, or it serves none.
+/// Compiles the styles again. True when the dev server serves the result: by then it has seen every
+/// file written before this call. False when there are no styles, or it serves none.
 ///
-/// The stylesheet carries a mark until the mark is served, because a busy dev server mistakes a
-/// file that is soon changed back for an unchanged one.
+/// Its stylesheet carries a mark until the mark is served: a busy dev server takes a file that is
+/// soon as it was for one that never changed.
 pub async fn remake(app: &App) -> Result<bool, RunError> {
     let mut is_served = false;
     for path in STYLESHEETS {
@@ -38,7 +38,7 @@ pub async fn remake(app: &App) -> Result<bool, RunError> {
         };
         if text.contains(TAILWIND) {
             let app = app.clone();
-            // In a task of its own, so that a stopped run leaves no mark behind.
+            // In a task of its own: a run that is stopped leaves no mark behind.
             let marking = async move { mark(&app, path, &text).await };
             let marking = tokio::spawn(marking.in_current_span());
             is_served |= match marking.await.map_err(anyhow::Error::from)? {
@@ -68,8 +68,8 @@ async fn mark(app: &App, path: &'static str, text: &str) -> Result<bool, RunErro
     Ok(served? && serves(app, &word, false).await?)
 }
 
-/// Waits until the styles of the first page contain the mark, or no longer do; `false` if that
-/// takes too long, or if the page fails and has no styles.
+/// Waits until the styles of the first page have the mark, or no longer have it; false when that
+/// does not happen in time, or the page fails and has no styles.
 async fn serves(app: &App, mark: &str, is_wanted: bool) -> Result<bool, RunError> {
     let looking = async {
         let mut first_answer = None;

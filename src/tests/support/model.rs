@@ -55,7 +55,7 @@ pub enum Reply {
     Text(&'static str),
     /// Calls of tools: name and arguments, as text that may be anything but JSON.
     Calls(Vec<(&'static str, String)>),
-    /// A stream, sent as it is.
+    /// What is streamed, as it is.
     Raw(Vec<String>),
     /// A body of this content type, in these packets, as it is.
     Body(&'static str, Vec<Vec<u8>>),

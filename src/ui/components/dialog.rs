@@ -14,7 +14,7 @@ pub enum DialogSize {
     Default,
     /// Nearly fills the window.
     Full,
-    /// For a list of commands, without a heading.
+    /// For a list of commands: without a heading.
     Command,
 }
 

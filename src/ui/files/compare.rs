@@ -49,13 +49,13 @@ pub fn Compared(
     }
 }
 
-/// Whether the window is too narrow for two sides.
+/// Whether two sides don't fit beside each other.
 pub fn is_narrow() -> bool {
     let query = window().match_media("(max-width: 900px)");
     query.ok().flatten().is_some_and(|query| query.matches())
 }
 
-/// Chooses between side-by-side and unified display.
+/// Chooses between two texts beside each other and one.
 #[component]
 pub fn LayoutButtons(unified: RwSignal<bool>) -> impl IntoView {
     view! {

@@ -31,7 +31,7 @@ const PANEL: &str = "open-file";
 #[component]
 pub fn EditorPane(
     session: Session,
-    /// Whether a run is working, which prevents saving.
+    /// Whether a run is at work, which keeps everybody else from saving.
     at_work: Memo<bool>,
     listing: RwSignal<bool>,
 ) -> impl IntoView {

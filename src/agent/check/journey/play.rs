@@ -76,8 +76,8 @@ impl Kind {
 /// What a step led to; the error says why it failed.
 type Played<T = ()> = Result<Result<T, String>, BrowserError>;
 
-/// Plays the journey as a new visitor. `Err` if the browser fails; the inner error says which step
-/// failed, and what was there instead.
+/// Plays the journey as a visitor who was never there. `Err` when the browser fails; the inner
+/// error says which step failed, and what was there instead.
 pub async fn play(browser: &mut Browser, address: &PageAddress, journey: &Journey) -> Played {
     let mut player = Player {
         browser,

@@ -7,7 +7,7 @@ import { EditorView, keymap, lineNumbers } from "@codemirror/view";
 import { language } from "./language.js";
 import { look } from "./look.js";
 
-/** `names` are the texts' accessible names; `merges` makes the second one editable. */
+/** `names` are what assistive technology calls the two; `merges` lets the second one be edited. */
 export function compare(host, path, [before, after], names, unified, merges) {
   const side = (at, fixed) => [
     lineNumbers(),
