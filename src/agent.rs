@@ -86,7 +86,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Fails if a rule that hides secrets does not compile: without it, nothing may be sent to a
+    /// Errors when a rule that hides secrets does not compile: without it, nothing may be sent to a
     /// model.
     pub fn new(
         model: Model,

@@ -21,7 +21,7 @@ fn text() -> String {
     "export default function hydrate() {}\n".repeat(200)
 }
 
-/// A minimal site.
+/// A site as small as it can be.
 fn site(folder: &Path) -> PathBuf {
     let site = folder.join("site");
     fs::create_dir_all(site.join("pkg")).unwrap();

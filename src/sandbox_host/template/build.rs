@@ -230,7 +230,7 @@ async fn prepare_home(
     shown
 }
 
-/// Waits until the cache has been written and stopped growing; `false` if it takes too long.
+/// Waits until the cache has grown and is at rest; false when that does not happen in time.
 async fn is_written(cache: PathBuf) -> bool {
     let written = async {
         let first = size(&cache).await;

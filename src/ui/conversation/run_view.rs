@@ -169,7 +169,7 @@ impl RunView {
         let key = BlockKey::Text(of);
         let known = self.blocks.iter().find(|placed| placed.key == key);
         let html = match known.map(|known| &*known.latest.value) {
-            // Keeps the same elements in the page.
+            // The same elements stay in the page.
             Some(Block::Text(grown))
                 if (html.is_empty() && !text.is_empty()) || is_made_of(html, &grown.html) =>
             {
@@ -236,7 +236,7 @@ pub(super) fn html_blocks(html: &str) -> Vec<Arc<str>> {
     html.split(BLOCK_BOUNDARY).map(Arc::from).collect()
 }
 
-/// Whether the HTML consists of these blocks, whatever its own boundaries.
+/// Whether the HTML is these blocks, one after the other; its own may be others.
 fn is_made_of(html: &str, blocks: &[Arc<str>]) -> bool {
     let own = html.split(BLOCK_BOUNDARY).flat_map(str::bytes);
     !blocks.is_empty() && own.eq(blocks.iter().flat_map(|block| block.bytes()))
