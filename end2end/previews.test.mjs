@@ -218,4 +218,21 @@ test("previews on a domain of their own have hot reload whatever the app's confi
   assert.equal(await upgrade(address.origin), 101);
   const foreign = await upgrade("https://evil.example").catch(() => "hung up on");
   assert.notEqual(foreign, 101);
+
+  // And in a tab: its buttons live, and an edit arrives there by itself.
+  const names = await startBrowser([`--host-resolver-rules=MAP ${address.hostname} 127.0.0.1:${new URL(server.url).port}`]);
+  try {
+    const tab = await names.newPage();
+    await tab.goto(address.href, { timeout: PATIENCE });
+    const dialog = tab.waitForEvent("dialog", { timeout: PATIENCE }).then((shown) => shown.accept());
+    await tab.getByRole("button", { name: "alert", exact: true }).click();
+    await dialog;
+    await tab.getByText("alert works").waitFor({ timeout: PATIENCE });
+    await tab.getByRole("link", { name: "Settings" }).click();
+    await tab.getByRole("heading", { name: "Settings" }).waitFor({ timeout: PATIENCE });
+    await post(server, "/api/messages/send", { project, text: "Change the settings' heading" });
+    await tab.getByRole("heading", { name: "Options" }).waitFor({ timeout: PATIENCE });
+  } finally {
+    await names.close();
+  }
 });

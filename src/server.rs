@@ -22,6 +22,7 @@ mod refused_body;
 mod security;
 mod shares;
 mod site_files;
+mod slow_refusals;
 mod terminal;
 mod tls_ask;
 mod traced;
@@ -201,6 +202,7 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
         .layer(middleware::from_fn(traced::trace))
         .layer(TraceLayer::new_for_http())
         .layer(middleware::from_fn(metrics::count))
+        .layer(middleware::from_fn(slow_refusals::delay))
         .with_state(state);
     Ok(router)
 }

@@ -172,7 +172,21 @@ async fn live(server: &Server, store: &Store, count: usize) {
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    shrunk(&database).await;
     database.close().await.unwrap();
+}
+
+/// Waits until the pages that the database gave back have left its file, too: that happens when its
+/// log is written into it, which nothing but the next writes would bring about.
+async fn shrunk(database: &sea_orm::DatabaseConnection) {
+    let begun = Instant::now();
+    while number(database, "PRAGMA wal_checkpoint(TRUNCATE)").await != 0 {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the database's log cannot be written into its file"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
@@ -212,10 +226,12 @@ async fn until(what: &str, mut check: impl FnMut() -> bool) {
 }
 
 async fn rows(database: &sea_orm::DatabaseConnection, table: &str) -> i64 {
-    let query = sea_orm::Statement::from_string(
-        sea_orm::DbBackend::Sqlite,
-        format!("SELECT count(*) FROM {table}"),
-    );
+    number(database, &format!("SELECT count(*) FROM {table}")).await
+}
+
+/// The first number that a statement answers.
+async fn number(database: &sea_orm::DatabaseConnection, query: &str) -> i64 {
+    let query = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, query);
     database
         .query_one_raw(query)
         .await

@@ -14,6 +14,7 @@ mod backups;
 mod bad_input;
 mod billing;
 mod builds;
+mod busy_pages;
 mod cancel;
 mod commands;
 mod crashes;

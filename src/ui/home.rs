@@ -5,12 +5,12 @@ mod projects;
 mod showcase;
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
 use super::{
     commands::CommandsButton,
     credits::CreditsBadge,
     model::{DemoNotice, DemoNoticeState, ModelBadge},
+    page_title::PageTitle,
     theme::ThemeToggle,
     visitor::{self, AccountMenu},
 };
@@ -48,7 +48,7 @@ pub fn HomePage() -> impl IntoView {
     let all_runs = if is_administrator { ALL_RUNS } else { "" };
     let footer = FOOTER.replace("{administration}", all_runs);
     view! {
-        <Title text=""/>
+        <PageTitle text=""/>
         <div class="hero-glow min-h-dvh">
             <SiteHeader>
                 {is_administrator

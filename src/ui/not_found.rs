@@ -1,11 +1,11 @@
 //! The page for an unknown address.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
 use super::{
     components::{ButtonSize, ButtonVariant, button_class},
     home::SiteHeader,
+    page_title::PageTitle,
 };
 
 /// The 404 page; on the server the response gets that status.
@@ -13,7 +13,7 @@ use super::{
 pub fn NotFound() -> impl IntoView {
     crate::respond_not_found();
     view! {
-        <Title text="Not found"/>
+        <PageTitle text="Not found"/>
         <SiteHeader/>
         <main class="mx-auto flex max-w-xl flex-col items-center px-6 py-24 text-center">
             <p class="font-mono text-sm text-muted-foreground">"404"</p>

@@ -15,7 +15,6 @@ mod usage;
 use std::time::Duration;
 
 use leptos::{html, leptos_dom::helpers::debounce, prelude::*};
-use leptos_meta::Title;
 use leptos_router::{LazyRoute, NavigateOptions, hooks::query_signal_with_options};
 
 use super::{
@@ -25,6 +24,7 @@ use super::{
     },
     home::SiteHeader,
     not_found::NotFound,
+    page_title::PageTitle,
     pane::{page, panes},
     visitor,
 };
@@ -134,7 +134,7 @@ fn RunsPage() -> impl IntoView {
         }
     });
     view! {
-        <Title text="Runs"/>
+        <PageTitle text="Runs"/>
         <SiteHeader/>
         <AdminNav current="/admin/runs"/>
         <main class="mx-auto max-w-6xl px-4 pt-6 pb-24 sm:px-5">

@@ -2,7 +2,7 @@
 //! button to remix it. The pages work without scripts.
 
 use leptos::prelude::*;
-use leptos_meta::{Meta, Title};
+use leptos_meta::Meta;
 use leptos_router::{
     LazyRoute,
     hooks::{use_params_map, use_query_map},
@@ -16,6 +16,7 @@ use super::{
     home::{HomeLink, SiteHeader},
     link_card::LinkCard,
     live,
+    page_title::PageTitle,
     pane::{page, panes},
     preview::{POWERS, SANDBOX},
     theme::ThemeToggle,
@@ -106,7 +107,7 @@ fn Refused(error: ApiError) -> impl IntoView {
         _ => ("This app can't be shown right now", error.message),
     };
     view! {
-        <Title text=heading/>
+        <PageTitle text=heading/>
         <SiteHeader/>
         <main class="mx-auto flex max-w-xl flex-col items-center px-6 py-24 text-center">
             <h1 class="text-2xl font-semibold tracking-tight">{heading}</h1>
@@ -158,7 +159,7 @@ fn SharedView(slug: String, app: SharedApp) -> impl IntoView {
         })
     });
     view! {
-        <Title text=name_of_tab/>
+        <PageTitle text=name_of_tab/>
         <Meta name="robots" content="noindex"/>
         <LinkCard title=card_title description=DESCRIPTION path=Some(address) picture/>
         <div class="flex h-dvh flex-col overflow-hidden">
@@ -287,7 +288,7 @@ fn SourceView(slug: String, source: SharedSource) -> impl IntoView {
         .into_any(),
     };
     view! {
-        <Title text=format!("Source of {title}")/>
+        <PageTitle text=format!("Source of {title}")/>
         <Meta name="robots" content="noindex"/>
         <div class="flex h-dvh flex-col overflow-hidden">
             <header class="flex min-h-12 shrink-0 flex-wrap items-center gap-x-2.5 gap-y-1 border-b border-border px-3 py-1.5 md:px-4">

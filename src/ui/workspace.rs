@@ -7,7 +7,6 @@ mod separator;
 mod title;
 
 use leptos::{ev, prelude::*, reactive::computed::suspense::SuspenseContext, web_sys};
-use leptos_meta::Title;
 use leptos_router::{
     LazyRoute,
     hooks::{use_params_map, use_query_map},
@@ -24,6 +23,7 @@ use super::{
     home::SiteHeader,
     model::{DemoNotice, DemoNoticeState},
     not_found::NotFound,
+    page_title::PageTitle,
     pane::{page, pane, panes},
     preview::{Picked, PreviewPane},
     team::{self, TeamState},
@@ -202,7 +202,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     });
 
     view! {
-        <Title text=title/>
+        <PageTitle text=title/>
         <div class="flex h-dvh flex-col overflow-hidden">
             <WorkspaceHeader project conversation title model=model.clone() notice part versions_open/>
             <main class="relative flex min-h-0 flex-1">
@@ -321,7 +321,7 @@ fn Unavailable(error: ApiError) -> impl IntoView {
         let _ = location().reload();
     };
     view! {
-        <Title text="Unavailable"/>
+        <PageTitle text="Unavailable"/>
         <SiteHeader/>
         <main class="mx-auto flex max-w-xl flex-col items-center px-6 py-24 text-center">
             <h1 class="text-2xl font-semibold tracking-tight">"The project can't be opened right now"</h1>

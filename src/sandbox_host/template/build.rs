@@ -35,8 +35,11 @@ use crate::{
 
 /// A cache that has not grown for this long is complete.
 const QUIET_PERIOD: Duration = Duration::from_secs(4);
-/// How long the dev server may take to write its cache.
-const CACHE: Duration = Duration::from_secs(60);
+/// How long the dev server may take to write its cache. It writes when it falls idle, and every two
+/// minutes in any case.
+const CACHE_TIMEOUT: Duration = Duration::from_secs(150);
+/// A dev server that fell idle while it was writing notices only after its next request.
+const REQUEST_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Builds the template from its sources, unless it is up to date. A failed or cancelled build
 /// leaves the earlier one unchanged.
@@ -218,7 +221,7 @@ async fn prepare_home(
     };
     if shown.is_ok()
         && let Some(cache) = &server.cache
-        && !is_written(home.join(cache)).await
+        && !is_written(home.join(cache), &container, server.port).await
     {
         tracing::warn!(
             template = name,
@@ -231,19 +234,25 @@ async fn prepare_home(
 }
 
 /// Waits until the cache has grown and is at rest; false when that does not happen in time.
-async fn is_written(cache: PathBuf) -> bool {
+async fn is_written(cache: PathBuf, container: &RunningContainer, port: u16) -> bool {
     let written = async {
         let first = size(&cache).await;
         let (mut last, mut since) = (first, Instant::now());
+        let mut asked = Instant::now();
         while last <= first || since.elapsed() < QUIET_PERIOD {
             tokio::time::sleep(QUIET_PERIOD / 8).await;
+            if last <= first && asked.elapsed() > REQUEST_INTERVAL {
+                // Whether it answers does not matter: the cache shows it.
+                first_page::wait_for(container, port).await.ok();
+                asked = Instant::now();
+            }
             let now = size(&cache).await;
             if now != last {
                 (last, since) = (now, Instant::now());
             }
         }
     };
-    tokio::time::timeout(CACHE, written).await.is_ok()
+    tokio::time::timeout(CACHE_TIMEOUT, written).await.is_ok()
 }
 
 async fn size(folder: &Path) -> u64 {

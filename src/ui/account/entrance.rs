@@ -2,7 +2,6 @@
 //! resetting a password by a link, and confirming an address by one.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
-use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::{
@@ -23,6 +22,7 @@ use crate::{
         components::{Button, ButtonSize, ButtonVariant, CARD, button_class},
         erased::part_when,
         home::SiteHeader,
+        page_title::PageTitle,
         visitor,
     },
 };
@@ -52,7 +52,7 @@ pub fn Frame(
     children: Children,
 ) -> impl IntoView {
     view! {
-        <Title text=heading/>
+        <PageTitle text=heading/>
         <SiteHeader/>
         <main class="mx-auto flex max-w-md flex-col px-5 pt-10 pb-24 sm:pt-16">
             <div class=format!("flex flex-col gap-5 p-6 sm:p-8 {CARD}")>

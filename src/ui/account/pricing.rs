@@ -2,7 +2,6 @@
 //! because everything here is a link, some of them to Stripe.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
             Alert, Badge, BadgeVariant, ButtonSize, ButtonVariant, CARD, Skeleton, button_class,
         },
         home::SiteHeader,
+        page_title::PageTitle,
         visitor,
     },
 };
@@ -32,7 +32,7 @@ pub fn PricingPage() -> impl IntoView {
         })
     };
     view! {
-        <Title text="Pricing"/>
+        <PageTitle text="Pricing"/>
         <SiteHeader/>
         <main class="mx-auto flex max-w-3xl flex-col gap-6 px-5 pt-6 pb-24">
             <h1 class="text-2xl font-semibold tracking-tight">"Pricing"</h1>

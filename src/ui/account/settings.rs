@@ -12,7 +12,6 @@ mod tokens;
 mod two_step;
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
-use leptos_meta::Title;
 
 use super::form::{Field, Form, Refusal, Submit, value};
 use crate::{
@@ -23,6 +22,7 @@ use crate::{
             ButtonSize, ButtonVariant, EmptyState, IconName, Toast, Toaster, button_class,
         },
         home::SiteHeader,
+        page_title::PageTitle,
         visitor,
     },
 };
@@ -66,7 +66,7 @@ pub fn SettingsPage() -> impl IntoView {
         .into_any(),
     };
     view! {
-        <Title text="Settings"/>
+        <PageTitle text="Settings"/>
         <SiteHeader/>
         <main class="mx-auto flex max-w-2xl flex-col gap-6 px-5 pt-6 pb-24">
             <h1 class="text-2xl font-semibold tracking-tight">"Settings"</h1>

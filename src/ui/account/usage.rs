@@ -1,7 +1,6 @@
 //! The usage of the user's runs: in total, by day and by model; and the credits' ledger.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
 use super::chart::{Bar, BarChart};
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
     ui::{
         components::{Alert, CARD, EmptyState, IconName, Skeleton},
         home::SiteHeader,
+        page_title::PageTitle,
         runs::figures,
         time::{RelativeTime, day},
         visitor,
@@ -69,7 +69,7 @@ pub fn UsagePage() -> impl IntoView {
         })
     };
     view! {
-        <Title text="Usage"/>
+        <PageTitle text="Usage"/>
         <SiteHeader/>
         <main class="mx-auto flex max-w-3xl flex-col gap-6 px-5 pt-6 pb-24">
             <h1 class="text-2xl font-semibold tracking-tight">"Usage"</h1>

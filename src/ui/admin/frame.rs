@@ -2,7 +2,6 @@
 //! and links that keep a filter.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use leptos_router::{hooks::use_query_map, location::Url};
 
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
         components::{Alert, Button, ButtonVariant, CARD, INPUT, Icon, IconName, Skeleton},
         home::SiteHeader,
         not_found::NotFound,
+        page_title::PageTitle,
         visitor,
     },
 };
@@ -67,7 +67,7 @@ pub fn page(
     }
     let notice = Resource::new_blocking(|| (), |()| take_notice());
     view! {
-        <Title text=title/>
+        <PageTitle text=title/>
         <SiteHeader/>
         <AdminNav current=path/>
         <main class="mx-auto flex max-w-6xl flex-col gap-5 px-4 pt-6 pb-24 sm:px-5">

@@ -168,15 +168,14 @@ impl RunView {
     ) {
         let key = BlockKey::Text(of);
         let known = self.blocks.iter().find(|placed| placed.key == key);
-        let html = match known.map(|known| &*known.latest.value) {
-            // The same elements stay in the page.
-            Some(Block::Text(grown))
-                if (html.is_empty() && !text.is_empty()) || is_made_of(html, &grown.html) =>
-            {
-                grown.html.clone()
-            }
-            _ if html.is_empty() => Vec::new(),
-            _ => html_blocks(html),
+        let grown = match known.map(|known| &*known.latest.value) {
+            Some(Block::Text(grown)) => grown.html.as_slice(),
+            Some(Block::Tool(_)) | None => &[],
+        };
+        let html = match (html.is_empty(), text.is_empty()) {
+            (true, false) => grown.to_vec(),
+            (true, true) => Vec::new(),
+            (false, _) => blocks_after(grown, html),
         };
         self.place(key, seq, Block::Text(Text { html, took }));
     }
@@ -236,8 +235,34 @@ pub(super) fn html_blocks(html: &str) -> Vec<Arc<str>> {
     html.split(BLOCK_BOUNDARY).map(Arc::from).collect()
 }
 
-/// Whether the HTML is these blocks, one after the other; its own may be others.
-fn is_made_of(html: &str, blocks: &[Arc<str>]) -> bool {
-    let own = html.split(BLOCK_BOUNDARY).flat_map(str::bytes);
-    !blocks.is_empty() && own.eq(blocks.iter().flat_map(|block| block.bytes()))
+/// The blocks of a whole text that has grown in the page. Those that are its beginning stay, so that
+/// their elements do; how it is cut into blocks may differ.
+pub(super) fn blocks_after(grown: &[Arc<str>], html: &str) -> Vec<Arc<str>> {
+    let (mut same, mut rest, mut end) = (0, html, Some(html));
+    for (index, block) in grown.iter().enumerate() {
+        end = end.and_then(|end| after(end, block));
+        match end {
+            Some(end) if end.is_empty() => return grown[..=index].to_vec(),
+            Some(end) if end.starts_with(BLOCK_BOUNDARY) => {
+                (same, rest) = (index + 1, &end[BLOCK_BOUNDARY.len()..]);
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut blocks = grown[..same].to_vec();
+    blocks.extend(html_blocks(rest));
+    blocks
+}
+
+/// What follows the block in the HTML, if that begins with it.
+fn after<'a>(mut html: &'a str, mut block: &str) -> Option<&'a str> {
+    while !block.is_empty() {
+        html = html.strip_prefix(BLOCK_BOUNDARY).unwrap_or(html);
+        let end = html.find(BLOCK_BOUNDARY).unwrap_or(html.len());
+        let length = end.min(block.len());
+        block = block.strip_prefix(html.get(..length).filter(|own| !own.is_empty())?)?;
+        html = &html[length..];
+    }
+    Some(html)
 }

@@ -247,6 +247,37 @@ fn a_text_grows_by_pieces_once_each_until_it_is_whole() {
 }
 
 #[test]
+fn a_text_that_is_whole_keeps_the_blocks_that_have_grown() {
+    let blocks = |all: &[&str]| -> Vec<Arc<str>> { all.iter().copied().map(Arc::from).collect() };
+    let grown = blocks(&["<p>A</p>", "<p>B</p><p>C</p>", "<pre>un"]);
+    for (html, expected, kept) in [
+        // The last one was not finished, and its cuts differ.
+        (
+            "<p>A</p><!----><p>B</p><!----><p>C</p><!----><pre>unfinished",
+            vec!["<p>A</p>", "<p>B</p><p>C</p>", "<pre>unfinished"],
+            2,
+        ),
+        (
+            "<p>A</p><p>B</p><p>C</p><pre>un",
+            vec!["<p>A</p>", "<p>B</p><p>C</p>", "<pre>un"],
+            3,
+        ),
+        (
+            "<p>A</p><p>B</p><!----><p>Other</p>",
+            vec!["<p>A</p><p>B</p>", "<p>Other</p>"],
+            0,
+        ),
+        ("<p>A</p>", vec!["<p>A</p>"], 1),
+        ("<p>Anew</p>", vec!["<p>Anew</p>"], 0),
+    ] {
+        let whole = run_view::blocks_after(&grown, html);
+        assert_eq!(whole, blocks(&expected));
+        let same = whole.iter().zip(&grown).filter(|(a, b)| Arc::ptr_eq(a, b));
+        assert_eq!(same.count(), kept, "{html}");
+    }
+}
+
+#[test]
 fn what_the_workspace_says_stands_against_older_events() {
     let mut workspace = workspace();
     workspace.after = 13;

@@ -1,7 +1,6 @@
 //! A run's page: its prompt, its outcome, its cost, and every step it took.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use leptos_router::{
     NavigateOptions,
     hooks::{use_navigate, use_params_map},
@@ -23,6 +22,7 @@ use crate::{
         home::SiteHeader,
         live,
         not_found::NotFound,
+        page_title::PageTitle,
         time::{RelativeTime, ServerClock},
     },
 };
@@ -118,7 +118,7 @@ fn Details(first: RunDetails) -> impl IntoView {
         })
     };
     view! {
-        <Title text=move || format!("Run · {}", title.get())/>
+        <PageTitle text=Signal::derive(move || format!("Run · {}", title.get()))/>
         <SiteHeader/>
         <main class="mx-auto max-w-6xl px-4 pt-6 pb-24 sm:px-5">
             <nav aria-label="Breadcrumb" class="flex min-w-0 items-center gap-2 text-sm text-muted-foreground">
