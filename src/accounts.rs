@@ -1,5 +1,5 @@
-//! Accounts: who somebody is. A request's cookie leads to an [`Identity`], in whose name the rest
-//! of the server reads and writes; without accounts (`AUTH=off`) everybody is the local user.
+//! Accounts: who a user is. A request's cookie leads to an [`Identity`], for which the rest of the
+//! server reads and writes. Without accounts (`AUTH=off`), everybody is the local user.
 
 mod admin_request;
 mod administration;
@@ -42,7 +42,7 @@ pub use cookie::own_path;
 pub use error::AccountError;
 pub use invitations::Invitee;
 pub use limits::Effort;
-pub use outside::{Answer as OutsideAnswer, OutsideOutcome};
+pub use outside::{OutsideAnswer, OutsideOutcome};
 pub use pass::{Pass, PassKind};
 pub use throttle::{Rate, Throttle};
 pub use token::{SignInStep, SignedIn, Token};
@@ -63,21 +63,21 @@ use stripe::Stripe;
 use vault::Vault;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// How long a session lasts, and how long it may go without a request.
+/// The maximum lifetime of a session, and how long it may go unused.
 const LIFETIME: Duration = DAY.saturating_mul(30);
 const IDLE: Duration = DAY.saturating_mul(7);
-/// How exactly it is known when a session was last used: not every request is a write.
-const SEEN_EVERY: i64 = 5 * 60 * 1000;
-/// The time between two removals of what has ended.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-/// How many entries of a ledger are shown.
+/// How accurately a session's last use is recorded: not every request is a write.
+const SEEN_INTERVAL_MS: i64 = 5 * 60 * 1000;
+/// The interval at which ended sessions and links are removed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+/// The number of ledger entries that are shown.
 const ENTRIES: u64 = 20;
 /// How long a link can be used.
 const LINK_LIFETIME: Duration = DAY;
-/// How long a sign-in may take from one step to the next.
+/// How long one step of a sign-in may take.
 const STEP_LIFETIME: Duration = Duration::from_secs(600);
 
-/// In whose name a request reads and writes.
+/// The user a request acts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub user: UserId,
@@ -109,18 +109,18 @@ pub struct Requester {
     /// `None` where nobody is signed in.
     pub identity: Option<Identity>,
     pub client: Client,
-    /// What its cookie had, whether it is a session's or not.
+    /// The token from its cookie, whether or not it belongs to a session.
     pub token: Option<Token>,
-    /// What the identity has left, for a page to show; `None` where runs cost nothing.
+    /// The identity's balance, for a page to show; `None` where runs cost nothing.
     pub credits: Option<Credits>,
-    /// What its cookie of a sign-in that has come half-way had.
+    /// The token from the cookie of an unfinished sign-in.
     pub step: Option<Token>,
-    /// What its cookie of a question to an authenticator had.
+    /// The token from the cookie of a passkey challenge.
     pub passkey: Option<Token>,
 }
 
 impl Requester {
-    /// In whose name the request is answered, or `SignedOut`.
+    /// The identity that the request acts for, or `SignedOut`.
     pub fn identity(&self) -> Result<&Identity, AccountError> {
         self.identity.as_ref().ok_or(AccountError::SignedOut)
     }
@@ -138,14 +138,14 @@ struct Inner {
     passwords: Passwords,
     throttle: Throttle,
     vault: Vault,
-    /// `None` where no e-mail is sent.
+    /// `None` where the server sends no e-mail.
     mailer: Option<Mailer>,
     keys: pass::Keys,
-    /// `None` where nothing is sold.
+    /// `None` where no plan is sold.
     stripe: Option<Stripe>,
-    /// `None` where browsers have no passkeys for the site's address.
+    /// `None` where browsers support no passkeys for the site's address.
     relying_party: Option<RelyingParty>,
-    /// Asks the services with whose accounts one signs in.
+    /// The client for the services that people can sign in with.
     http: Http,
     oidc: Option<config::Oidc>,
     github: Option<config::Github>,
@@ -153,17 +153,17 @@ struct Inner {
     sign_up: SignUp,
     trusted_proxies: Vec<config::Network>,
     public_url: String,
-    /// Who everybody is where there are no accounts.
+    /// The user that everybody is where there are no accounts.
     local: UserId,
-    /// Counts the times at which sessions ended, so that what is open on their behalf looks again.
+    /// Counts ended sessions, so that open connections check theirs again.
     ended: watch::Sender<u64>,
-    /// What administrators' next pages show once, by their sessions.
+    /// Notices for administrators' next pages, by session; each is shown once.
     notices: Mutex<HashMap<Option<SessionId>, Notice>>,
 }
 
 impl Accounts {
-    /// `on`: whether the server asks who one is. Where it doesn't, everybody has what belongs to
-    /// the first administrator, if there is one.
+    /// `on`: whether users must sign in. If they needn't, everybody owns what belongs to the first
+    /// administrator, if there is one.
     pub async fn new(
         store: Store,
         settings: &config::Accounts,
@@ -195,13 +195,13 @@ impl Accounts {
         })
     }
 
-    /// Whether the server asks who one is.
+    /// Whether users must sign in.
     pub fn are_on(&self) -> bool {
         self.inner.on
     }
 
-    /// Whose request it is, by the session's token that came with it; `None` when that is nobody's
-    /// (any more).
+    /// The identity of the session's token that came with a request; `None` if it is not valid (any
+    /// more).
     pub async fn identify(&self, token: Option<&Token>) -> Result<Option<Identity>, AccountError> {
         if !self.inner.on {
             return Ok(Some(Identity {
@@ -219,14 +219,14 @@ impl Accounts {
         let Some(mut session) = store.find_session(&token.hash(), IDLE).await? else {
             return Ok(None);
         };
-        // Also when the clock was set back.
+        // Also if the clock was set back.
         let age = Timestamp::now().0.saturating_sub(session.seen_at.0);
-        if age.saturating_abs() > SEEN_EVERY {
+        if age.saturating_abs() > SEEN_INTERVAL_MS {
             store.touch_session(&session).await?;
         }
         let acting = session.acting.is_some();
         if acting {
-            // Also when the account became an administrator's meanwhile.
+            // Also if the account has become an administrator's in the meantime.
             session.account.role = AccountRole::User;
         }
         Ok(Some(Identity {
@@ -238,72 +238,72 @@ impl Accounts {
         }))
     }
 
-    /// The value of `Set-Cookie` that gives a browser its session.
+    /// The `Set-Cookie` value that gives a browser its session.
     pub fn session_cookie(&self, signed_in: &SignedIn) -> String {
         cookie::session(&self.inner.public_url, signed_in)
     }
 
-    /// The value of `Set-Cookie` that takes the session from a browser.
+    /// The `Set-Cookie` value that removes the session from a browser.
     pub fn expired_cookie(&self) -> String {
         cookie::expired(&self.inner.public_url, cookie::Kind::Session)
     }
 
-    /// The value of `Set-Cookie` with which a browser goes on to the sign-in's next step.
+    /// The `Set-Cookie` value for the next step of a sign-in.
     pub fn step_cookie(&self, token: &Token) -> String {
         cookie::step(&self.inner.public_url, cookie::Kind::Step, token)
     }
 
-    /// The value of `Set-Cookie` with which a browser comes back from another service.
+    /// The `Set-Cookie` value for a browser's return from another service.
     pub fn outside_cookie(&self, token: &Token) -> String {
         cookie::step(&self.inner.public_url, cookie::Kind::Outside, token)
     }
 
-    /// The value of `Set-Cookie` that takes it from a browser.
+    /// The `Set-Cookie` value that removes it.
     pub fn expired_outside_cookie(&self) -> String {
         cookie::expired(&self.inner.public_url, cookie::Kind::Outside)
     }
 
-    /// The value of `Set-Cookie` with which a browser brings an authenticator's answer.
+    /// The `Set-Cookie` value for the answer to a passkey challenge.
     pub fn passkey_cookie(&self, token: &Token) -> String {
         cookie::step(&self.inner.public_url, cookie::Kind::Passkey, token)
     }
 
-    /// The value of `Set-Cookie` that takes it from a browser.
+    /// The `Set-Cookie` value that removes it.
     pub fn expired_passkey_cookie(&self) -> String {
         cookie::expired(&self.inner.public_url, cookie::Kind::Passkey)
     }
 
-    /// The token of a question to an authenticator among a request's cookies.
+    /// The token of a passkey challenge among a request's cookies.
     pub fn sent_passkey<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
         cookie::token(&self.inner.public_url, cookie::Kind::Passkey, cookies)
     }
 
-    /// The token of a question to another service among a request's cookies.
+    /// The token of a sign-in with another service among a request's cookies.
     pub fn sent_outside<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
         cookie::token(&self.inner.public_url, cookie::Kind::Outside, cookies)
     }
 
-    /// The value of `Set-Cookie` that takes the half-done sign-in from a browser.
+    /// The `Set-Cookie` value that removes an unfinished sign-in.
     pub fn expired_step_cookie(&self) -> String {
         cookie::expired(&self.inner.public_url, cookie::Kind::Step)
     }
 
-    /// The session's token among a request's cookies, the values of its `Cookie` headers.
+    /// The session's token among a request's cookies (the values of its `Cookie` headers).
     pub fn sent_token<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
         cookie::token(&self.inner.public_url, cookie::Kind::Session, cookies)
     }
 
-    /// The token of a half-done sign-in among a request's cookies.
+    /// The token of an unfinished sign-in among a request's cookies.
     pub fn sent_step<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> Option<Token> {
         cookie::token(&self.inner.public_url, cookie::Kind::Step, cookies)
     }
 
-    /// What the identity has left; `None` where runs cost nothing.
+    /// The identity's balance; `None` where runs cost nothing.
     pub async fn credits(&self, identity: &Identity) -> Result<Option<Credits>, AccountError> {
         Ok(self.inner.store.credits(&identity.user).await?)
     }
 
-    /// The last entries of the identity's ledger, the latest first.
+    /// The most recent entries of the identity's ledger, latest first.
     pub async fn credit_entries(
         &self,
         identity: &Identity,
@@ -312,7 +312,7 @@ impl Accounts {
         Ok(store.list_credit_entries(&identity.user, ENTRIES).await?)
     }
 
-    /// What a page knows of who looks at it, and has these credits.
+    /// What a page knows of its visitor, who has these credits.
     pub fn visitor(&self, identity: Option<&Identity>, credits: Option<Credits>) -> Visitor {
         Visitor {
             accounts: self.inner.on,
@@ -327,7 +327,7 @@ impl Accounts {
         }
     }
 
-    /// The client's address: a trusted proxy says it in `forwarded`, the values of
+    /// The client's address: a trusted proxy reports it in `forwarded`, the values of
     /// `X-Forwarded-For`.
     pub fn client_address(&self, peer: IpAddr, forwarded: &str) -> IpAddr {
         let is_trusted = |address| {
@@ -335,7 +335,7 @@ impl Accounts {
             proxies.any(|network| network.contains(address))
         };
         let mut client = peer.to_canonical();
-        // Each proxy adds, at the end, whom it was asked by.
+        // Each proxy appends the address that asked it.
         for named in forwarded.rsplit(',') {
             if !is_trusted(client) {
                 break;
@@ -361,8 +361,8 @@ impl Accounts {
         }
     }
 
-    /// A link with which the first administrator's account is made; `None` when it is there, or
-    /// nobody is asked who they are.
+    /// The link that creates the first administrator's account; `None` if that account exists, or
+    /// if nobody has to sign in.
     pub async fn administrator_link(&self) -> Result<Option<String>, AccountError> {
         if !self.inner.on || self.inner.store.first_administrator().await?.is_some() {
             return Ok(None);
@@ -375,7 +375,7 @@ impl Accounts {
     pub fn keep_swept(&self, shutdown: CancellationToken) {
         let store = self.inner.store.clone();
         tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(SWEEP_EVERY);
+            let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
             loop {
                 tokio::select! {
                     _ = ticks.tick() => {}
@@ -388,7 +388,7 @@ impl Accounts {
         });
     }
 
-    /// Saves a link of this purpose, and returns it.
+    /// Saves a link for this purpose and returns it.
     async fn link(
         &self,
         page: &str,
@@ -414,7 +414,7 @@ impl Accounts {
         Ok(token)
     }
 
-    /// Uses up the link that the token stands for; `None` when it is unknown, used or expired.
+    /// Redeems the link of the token; `None` if it is unknown, used or expired.
     async fn redeem(
         &self,
         token: Option<&Token>,
@@ -444,7 +444,7 @@ impl Accounts {
     }
 }
 
-/// The moment after this time.
+/// The moment this long from now.
 pub fn later(time: Duration) -> Timestamp {
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     Timestamp(Timestamp::now().0.saturating_add(millis))

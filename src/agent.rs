@@ -19,7 +19,7 @@ pub use input::{
     AgentInput, CodeFiles, Design, NOTES, PrevMessage, Titles, earlier_requests, provisional_title,
 };
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
-pub use nextjs::{answer::PageState, jsx};
+pub use nextjs::{answer::PageState, jsx, routes::FIRST_PAGE};
 pub use plan::{ApprovedPlan, Tick, note as plan_note};
 use secrecy::SecretString;
 use text::secrets::Redactor;
@@ -40,20 +40,20 @@ use crate::{
 /// How long a sandbox stays awake after it was last opened.
 const AWAKE: Duration = Duration::from_secs(15 * 60);
 
-/// The metadata that says who owns a sandbox.
+/// The metadata key for a sandbox's project.
 pub const PROJECT: &str = "project";
 const VERSION: &str = "version";
 const SHARED: &str = "shared";
 pub const INSTALLATION: &str = "installation";
 
-/// What a sandbox is made for.
+/// The purpose of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To be the project's own.
+pub enum SandboxPurpose {
+    /// The project's own sandbox.
     Project,
-    /// To show a version to the project's owner.
+    /// Shows a version to the project's owner.
     View(FragmentId),
-    /// To show a version to whoever has the project's link.
+    /// Shows a version to anyone with the project's link.
     Share(FragmentId),
 }
 
@@ -63,9 +63,9 @@ pub struct ListedSandbox {
     pub id: String,
     /// The project it was made for, if any.
     pub project: Option<String>,
-    /// The version that it shows, where it isn't its project's own.
+    /// The version that it shows, unless it is its project's own sandbox.
     pub version: Option<String>,
-    /// Whether it shows that to whoever has the project's link.
+    /// Whether it shows the version to anyone with the project's link.
     pub shared: bool,
     /// The installation that made it.
     pub installation: Option<String>,
@@ -73,7 +73,7 @@ pub struct ListedSandbox {
     pub awake: bool,
 }
 
-/// Model, sandboxes, and a browser to look at apps with, as a cheap handle.
+/// The model, the sandboxes, and a browser for looking at apps, as a cheap handle.
 #[derive(Clone)]
 pub struct Agent {
     model: Model,
@@ -104,7 +104,7 @@ impl Agent {
         (&self.http, &self.settings.unsplash)
     }
 
-    /// The same, asking this model first where it is configured; the others stand in for it in
+    /// The same agent with this model first, if it is configured; the others remain fallbacks in
     /// their order.
     pub fn preferring(&self, model: Option<&ModelId>) -> Self {
         match model.and_then(|model| self.model.preferring(model)) {
@@ -116,7 +116,7 @@ impl Agent {
         }
     }
 
-    /// The same, asking the provider's models with this key of somebody's own, and no others.
+    /// The same agent, limited to the provider's models with this user's own key.
     pub fn with_key(&self, provider: ModelProvider, key: &SecretString) -> Self {
         Self {
             model: self.model.with_key(provider, key),
@@ -124,23 +124,23 @@ impl Agent {
         }
     }
 
-    /// How many providers there are to fall back to after the first.
+    /// The number of fallback providers after the first.
     pub fn alternatives(&self) -> usize {
         self.model.alternatives()
     }
 
-    /// What the page says about the model that builds, to somebody who has keys of these providers.
+    /// The page's notice about the model that builds, for a user with keys of these providers.
     pub fn notice(&self, keys: &[ModelProvider]) -> ModelNotice {
         self.model.notice_for(keys)
     }
 
-    /// The models, for whoever looks after them.
+    /// The models, for administrators.
     pub fn models(&self) -> ModelsOverview {
         self.model.overview()
     }
 
-    /// Asks a model for a tool call, to see whether it can build. `alternative` and `task` as in
-    /// [`Agent::models`].
+    /// Asks a model for a tool call, to find out whether it can build. `alternative` and `task` as
+    /// in [`Agent::models`].
     pub async fn test_model(
         &self,
         alternative: usize,
@@ -156,7 +156,7 @@ impl Agent {
     pub async fn create(
         &self,
         project: ProjectId,
-        purpose: Purpose,
+        purpose: SandboxPurpose,
         installation: &str,
     ) -> Result<App, RunError> {
         let mut metadata = HashMap::from([
@@ -164,9 +164,9 @@ impl Agent {
             (INSTALLATION, installation.to_owned()),
         ]);
         match purpose {
-            Purpose::Project => {}
-            Purpose::View(version) => _ = metadata.insert(VERSION, version.to_string()),
-            Purpose::Share(version) => {
+            SandboxPurpose::Project => {}
+            SandboxPurpose::View(version) => _ = metadata.insert(VERSION, version.to_string()),
+            SandboxPurpose::Share(version) => {
                 metadata.insert(VERSION, version.to_string());
                 metadata.insert(SHARED, "yes".to_owned());
             }
@@ -176,7 +176,7 @@ impl Agent {
         Ok(App::new(sandbox))
     }
 
-    /// The app in an existing sandbox, which wakes if it sleeps; `None` when it is gone.
+    /// The app in an existing sandbox, which is woken if it sleeps; `None` if it is gone.
     pub async fn open(&self, sandbox: &str) -> Result<Option<App>, RunError> {
         match self.sandboxes.connect(sandbox, self.awake()).await {
             Ok(sandbox) => Ok(Some(App::new(sandbox))),
@@ -185,7 +185,7 @@ impl Agent {
         }
     }
 
-    /// Whether the sandbox is awake; `None` when it is gone. Does not wake it.
+    /// Whether the sandbox is awake; `None` if it is gone. Does not wake it.
     pub async fn is_awake(&self, sandbox: &str) -> Result<Option<bool>, RunError> {
         Ok(self.sandboxes.is_awake(sandbox).await?)
     }
@@ -195,7 +195,7 @@ impl Agent {
         AWAKE.max(self.settings.run_timeout)
     }
 
-    /// Kills a sandbox that nobody needs.
+    /// Kills a sandbox that is no longer needed.
     pub async fn discard(&self, sandbox: &str) -> Result<(), RunError> {
         Ok(self.sandboxes.kill(sandbox).await?)
     }
@@ -215,7 +215,7 @@ impl Agent {
         Ok(listed.collect())
     }
 
-    /// What these sandboxes used a moment ago, by their ids, as far as it was measured.
+    /// The recent usage of these sandboxes, by id, as far as it was measured.
     pub async fn measure(&self, ids: &[&str]) -> Result<HashMap<String, SandboxUse>, RunError> {
         Ok(self.sandboxes.measure(ids).await?)
     }

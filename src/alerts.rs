@@ -1,4 +1,4 @@
-//! Alerts: every minute the figures of `/metrics` are compared with thresholds. An alert is logged,
+//! Alerts: the figures of `/metrics` are compared with thresholds every minute. An alert is logged,
 //! and sent to a webhook and by e-mail, when it begins to fire and when it is resolved.
 
 mod figures;
@@ -19,15 +19,15 @@ use figures::Figures;
 use rules::{Alert, Kind, Sample, problems};
 use webhook::Webhook;
 
-/// The time over which counters are compared.
+/// The period over which counters are compared.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// An alert is resolved when this many checks in a row have not found it: figures waver.
+/// An alert is resolved after this many checks in a row without it, because figures fluctuate.
 const CALM_CHECKS: u32 = 3;
 const SUBJECT_FIRING: &str = "CodeFlow needs attention";
 const SUBJECT_RESOLVED: &str = "CodeFlow: an alert is over";
 
-/// Checks the figures until the shutdown: `read` returns them as Prometheus reads them, or `None`
-/// where nothing is measured. `public_url` says which server it is.
+/// Checks the figures until the shutdown. `read` returns them in Prometheus' format, or `None` if
+/// nothing is measured; `public_url` identifies the server.
 pub fn watch<F>(
     settings: config::Alerts,
     accounts: Accounts,
@@ -82,21 +82,21 @@ fn log(alert: &Alert) {
     }
 }
 
-/// The samples of the window, and the alerts that fire.
+/// The samples of the window, and the firing alerts.
 #[derive(Default)]
 struct Monitor {
     samples: VecDeque<Sample>,
-    /// With the number of checks since that have not found it.
+    /// With the number of checks since the alert was last found.
     firing: BTreeMap<Kind, u32>,
 }
 
 impl Monitor {
-    /// The alerts that begin to fire, or are resolved, by this sample.
+    /// The alerts that begin to fire or are resolved with this sample.
     fn check(&mut self, sample: Sample, thresholds: &config::AlertThresholds) -> Vec<Alert> {
         let at = sample.at;
         let window = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
         self.samples.push_back(sample);
-        // The first is the last that is older than the window, or the first there was.
+        // Keeps one sample from before the window, if there is one.
         while self
             .samples
             .get(1)
@@ -173,7 +173,7 @@ mod tests {
         let mut sent = Vec::new();
         for minute in 0..60 {
             let sample = Sample {
-                // A storm of two minutes.
+                // A burst of two minutes.
                 sign_ins: f64::from(u8::try_from(minute.clamp(10, 12) - 10).unwrap_or(0)) * 60.0,
                 ..sample(minute, 50.0)
             };

@@ -1,19 +1,18 @@
-//! The settings of the C library's allocator: memory that a peak of work took goes back to the
-//! machine. This module depends on nothing.
+//! Configures the C library's allocator to return memory to the machine after a peak. This module
+//! depends on nothing.
 
-/// Makes glibc give memory back, by what it otherwise does for speed: it keeps eight arenas for
-/// each processor, each with the holes that work of long ago left, and never again returns large
-/// blocks by themselves once one of their size was freed (mallopt(3)). To be called while the
-/// process has one thread; a variable such as `MALLOC_ARENA_MAX` has no effect then. Other C
-/// libraries do without.
+/// Makes glibc return memory that it otherwise keeps for speed: it has eight arenas per processor,
+/// each with holes from old work, and stops returning large blocks separately once a block of their
+/// size was freed (mallopt(3)). Call this while the process has one thread. Variables such as
+/// `MALLOC_ARENA_MAX` then have no effect. Other C libraries don't need it.
 pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     {
         use nix::libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, mallopt};
 
-        /// Enough for threads that seldom meet: small blocks have a cache for each thread.
+        /// Enough for threads that seldom contend: small blocks have a cache per thread.
         const ARENAS: i32 = 2;
-        /// In bytes; glibc's own at a process's start.
+        /// In bytes; glibc's initial value.
         const LARGE: i32 = 128 << 10;
 
         for (setting, value) in [(M_ARENA_MAX, ARENAS), (M_MMAP_THRESHOLD, LARGE)] {
@@ -21,7 +20,7 @@ pub fn give_memory_back() {
                 unsafe_code,
                 reason = "the allocator is set up by a call of the C library"
             )]
-            // SAFETY: the call takes numbers, and refuses those that it doesn't know.
+            // SAFETY: the call takes numbers, and refuses unknown ones.
             unsafe {
                 mallopt(setting, value);
             }

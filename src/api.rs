@@ -1,6 +1,6 @@
-//! The server functions, by noun: what the page may ask of the server. Their bodies are short and
-//! call down. `ui` mirrors the nouns; errors are [`ApiError`](crate::protocol::ApiError) with the
-//! HTTP status of their code.
+//! The server functions, by noun: everything the page may request from the server. Their bodies are
+//! short and call down. `ui` mirrors the nouns; errors are [`ApiError`](crate::protocol::ApiError),
+//! sent with the HTTP status of their code.
 
 pub mod account;
 pub mod admin;

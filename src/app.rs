@@ -34,7 +34,7 @@ use crate::ui::{
 };
 pub use crate::ui::{link_card::SiteUrl, preview::POWERS};
 
-/// What search engines and shared links say of it.
+/// The description for search engines and shared links.
 const DESCRIPTION: &str =
     "Describe a web app; CodeFlow builds it in a sandbox where it really runs.";
 
@@ -68,8 +68,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The app: pages by route. Data is loaded before the response starts, so that every page works and
-/// has its status without scripts.
+/// The app: pages by route. Data is loaded before the response starts, so that every page works,
+/// with the right status, without scripts.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
@@ -115,7 +115,7 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// What a link to the site shows of it elsewhere. Shared apps have a card of their own.
+/// The card for links to the site. Shared apps have a card of their own.
 #[component]
 fn SiteCard() -> impl IntoView {
     let is_shared = use_location()

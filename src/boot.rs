@@ -1,5 +1,5 @@
-//! Boot: from settings and a bound listener to a server that runs, and back to a process with
-//! nothing left behind. `main` calls it, and so do tests that need the real server.
+//! Boot: from settings and a bound listener to a running server, and its orderly end. `main` calls
+//! it, and so do tests that need the real server.
 
 mod backup;
 mod database;
@@ -45,7 +45,7 @@ pub use reset::reset;
 /// How long open connections may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The server, started. Its listener is served by [`Service::run`].
+/// A started server. [`Service::run`] serves its listener.
 pub struct Service {
     address: SocketAddr,
     listener: TcpListener,
@@ -59,7 +59,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens everything the server needs, and resumes what was unfinished. `shutdown` stops it.
+    /// Opens everything the server needs, and resumes unfinished work. `shutdown` stops it.
     pub async fn start(
         settings: Settings,
         site: Site,
@@ -85,7 +85,7 @@ impl Service {
         let accounts_are_on = account_settings.are_on(address, &settings.public_url)?;
         let model = Model::new(llm, own_llm, keys)?;
         let bundle = Bundle::of_program()?;
-        // Before the database: a second server must change nothing in it.
+        // Before the database: a second server must not change it.
         let lock = DataLock::take(&settings.data_dir)?;
         let mut site = site;
         if let Some(bundle) = &bundle {
@@ -97,7 +97,7 @@ impl Service {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
         };
-        // Strangers leave one another room; whoever is alone has all of it.
+        // With several users, each has a limit; a single user may use everything.
         if accounts_are_on {
             let of_user = agent_settings.max_runs.div_ceil(4);
             agent_settings.max_runs_of_user.get_or_insert(of_user);
@@ -231,7 +231,7 @@ impl Service {
         })
     }
 
-    /// Where it listens.
+    /// The listener's address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -258,7 +258,7 @@ impl Service {
     }
 }
 
-/// Logs what the server's owner should know at the start.
+/// Logs what the server's operator should know at the start.
 fn log_notices(projects: &Projects, accounts: &Accounts, public_url: &str) {
     if !accounts.are_on() && !config::is_loopback_url(public_url) {
         tracing::warn!(
@@ -277,8 +277,8 @@ fn log_notices(projects: &Projects, accounts: &Accounts, public_url: &str) {
     }
 }
 
-/// Hands requests for a preview's host name to the sandbox host, once the gate lets them pass;
-/// everything else is the app's.
+/// Passes requests for a preview's host name to the sandbox host, once the gate admits them; all
+/// other requests go to the app.
 fn with_previews(app: Router, host: Arc<SandboxHost>, gate: Option<Arc<PreviewGate>>) -> Router {
     let previews = host.previews();
     app.layer(middleware::from_fn(move |request: Request, next: Next| {
@@ -318,7 +318,7 @@ fn with_previews(app: Router, host: Arc<SandboxHost>, gate: Option<Arc<PreviewGa
 
 /// Applies the database's migrations.
 pub async fn migrate(settings: &config::Server) -> anyhow::Result<()> {
-    // A database server may be in use by other servers; a file in this folder belongs to one
+    // Other servers may be using a database server; a file in the data folder belongs to one
     // process.
     let _lock = match settings.database {
         Database::File(_) => Some(DataLock::take(&settings.data_dir)?),
@@ -328,7 +328,7 @@ pub async fn migrate(settings: &config::Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The accounts of the database, for commands. A server may be at work in it.
+/// The accounts of the database, for commands. A server may be using it at the same time.
 pub async fn accounts(env: &Env) -> anyhow::Result<Accounts> {
     let settings = config::Server::from_env(env)?;
     let accounts = config::Accounts::from_env(env)?;

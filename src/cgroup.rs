@@ -1,6 +1,6 @@
-//! Control groups, on cgroup v2 and on the older hierarchies: what one uses, its share, and its
-//! freezer. The sandbox host's containers and the browser that checks pages run in them; this
-//! module depends on nothing.
+//! Control groups, on cgroup v2 and on the older hierarchies: a group's usage, its share, and its
+//! freezer. The sandbox host's containers and the page-checking browser run in them; this module
+//! depends on nothing else.
 
 mod settings;
 
@@ -18,14 +18,14 @@ use nix::{
 };
 use settings::{CGROUPS, Hierarchies, Setting};
 
-/// The controllers that groups below one need, as `cgroup.subtree_control` takes them.
+/// The controllers that child groups need, as `cgroup.subtree_control` takes them.
 const CONTROLLERS: &str = "+cpu +memory +pids";
-/// The controller of disks, which not every kernel has: one write would fail for all of them.
+/// The disk controller, which some kernels lack: a combined write would then fail for all.
 const DISK_CONTROLLER: &str = "+io";
-/// A usual share of what is short.
+/// The normal share of a contended resource.
 pub const USUAL_SHARES: u64 = 1024;
-/// How many times to try to freeze or remove a group, whose processes may take a moment to stop or
-/// to end, and the pauses between.
+/// How many times freezing or removing a group is attempted, and the pauses in between: its
+/// processes may take a moment to stop or end.
 const MAX_ATTEMPTS: u32 = 40;
 const FREEZE_RETRY_DELAY: Duration = Duration::from_millis(5);
 const REMOVE_RETRY_DELAY: Duration = Duration::from_millis(50);
@@ -33,14 +33,14 @@ const REMOVE_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// A control group, which may or may not exist.
 #[derive(Debug, Clone)]
 pub struct Cgroup {
-    /// Below the hierarchies' roots.
+    /// Relative to the hierarchies' roots.
     path: PathBuf,
 }
 
-/// What the processes of a group may take together.
+/// Limits for the processes of a group together.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// In bytes; there is no swap beyond it.
+    /// In bytes; without additional swap.
     pub memory: u64,
     /// Processes and threads.
     pub processes: u32,
@@ -48,18 +48,18 @@ pub struct Limits {
     pub processors: u32,
 }
 
-/// What a group uses.
+/// A group's usage.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     /// Processor time in nanoseconds.
     pub cpu: u64,
     /// Memory in use, in bytes.
     pub memory: u64,
-    /// Memory that only caches files, in bytes.
+    /// Memory used for cached files only, in bytes.
     pub cache: u64,
 }
 
-/// Where this process may make control groups, below the hierarchies' roots.
+/// Where this process may create control groups, relative to the hierarchies' roots.
 pub fn base() -> PathBuf {
     if geteuid().is_root() {
         return PathBuf::from("/");
@@ -72,8 +72,8 @@ impl Cgroup {
         Self { path }
     }
 
-    /// Makes the group, which is not there yet, with these limits. Errors where one of them can't
-    /// be set; nothing is left then.
+    /// Creates a new group with these limits. If one of them can't be set, it fails and leaves
+    /// nothing behind.
     pub fn create(path: PathBuf, limits: Limits) -> io::Result<Self> {
         let group = Self { path };
         group.make(limits).inspect_err(|_| _ = group.is_removed())?;
@@ -87,13 +87,13 @@ impl Cgroup {
         }
         self.write(&hierarchies.processors(limits.processors))?;
         self.write(&hierarchies.memory_and_processes(limits.memory, limits.processes.into()))?;
-        // Missing where the kernel doesn't count swap.
+        // The file is missing if the kernel doesn't account swap.
         let _ = self.write(&[hierarchies.no_swap(limits.memory)]);
         Ok(())
     }
 
-    /// Makes it where it is missing, and bounds what it and all below it use together: bytes of
-    /// memory, processes and threads.
+    /// Creates the group if it is missing, and limits its total usage, including child groups:
+    /// bytes of memory, processes and threads.
     pub fn set_limits(&self, memory: u64, processes: u64) -> io::Result<()> {
         let hierarchies = self.prepare();
         let settings = hierarchies.memory_and_processes(memory, processes);
@@ -103,12 +103,11 @@ impl Cgroup {
         self.write(&settings)
     }
 
-    /// Lets groups beside it have limits, which cgroup v2 wants said in the group above.
+    /// Enables limits for its sibling groups; on cgroup v2 their parent must do that.
     fn prepare(&self) -> Hierarchies {
         let hierarchies = Hierarchies::of_machine();
         if let (Hierarchies::Unified, Some(above)) = (hierarchies, self.below("").parent()) {
-            // It is no error to say it again. Where it can't be said, the limits' files are missing
-            // below.
+            // Repeating it is no error. If it is not possible, the limits' files are missing below.
             for controllers in [CONTROLLERS, DISK_CONTROLLER] {
                 let _ = fs::write(above.join("cgroup.subtree_control"), controllers);
             }
@@ -125,7 +124,7 @@ impl Cgroup {
         })
     }
 
-    /// The files that a process writes `0` to in order to be in the group.
+    /// The files to write `0` to in order to enter the group.
     pub fn entrances(&self) -> Vec<PathBuf> {
         self.everywhere()
             .into_iter()
@@ -133,7 +132,7 @@ impl Cgroup {
             .collect()
     }
 
-    /// How many of its processes were ended because it had no memory left.
+    /// How many of its processes were killed for lack of memory.
     pub fn memory_kills(&self) -> u64 {
         let kills = match self.unified() {
             Some(group) => field(&group.join("memory.events"), "oom_kill"),
@@ -142,7 +141,7 @@ impl Cgroup {
         kills.unwrap_or(0)
     }
 
-    /// Ends all of its processes at once.
+    /// Kills all of its processes at once.
     pub fn kill(&self) {
         let processes = self
             .entrances()
@@ -157,7 +156,7 @@ impl Cgroup {
         }
     }
 
-    /// Removes it; whether it is gone. It stays while something is in it.
+    /// Tries to remove it; returns whether it is gone. A group with processes stays.
     pub fn is_removed(&self) -> bool {
         let left = self.everywhere();
         left.iter()
@@ -166,7 +165,7 @@ impl Cgroup {
             == 0
     }
 
-    /// The groups in it whose name begins with this.
+    /// The child groups whose names begin with this.
     pub fn children(&self, prefix: &str) -> Vec<(String, Self)> {
         let entries = self
             .everywhere()
@@ -190,15 +189,14 @@ impl Cgroup {
         Path::new(CGROUPS).join(hierarchy).join(path)
     }
 
-    /// The one group of cgroup v2, where controllers are there.
+    /// The group in cgroup v2, if that has the controllers.
     fn unified(&self) -> Option<PathBuf> {
         Some(self.below("")).filter(|group| group.join("cgroup.controllers").exists())
     }
 
-    /// What it uses; `None` when it is gone.
+    /// Its usage; `None` if it is gone.
     pub fn usage(&self) -> Option<Usage> {
-        // What is in a file system in memory counts as the files' cache, and can't be given up like
-        // that.
+        // Files in tmpfs count as file cache, but can't be reclaimed like it.
         if let Some(group) = self.unified() {
             let stat = group.join("memory.stat");
             let cache = field(&stat, "file")?.saturating_sub(field(&stat, "shmem").unwrap_or(0));
@@ -219,7 +217,7 @@ impl Cgroup {
         })
     }
 
-    /// Processor time that it has used, in nanoseconds; `None` when it is gone.
+    /// The processor time it has used, in nanoseconds; `None` if it is gone.
     pub fn processor_time(&self) -> Option<u64> {
         match self.unified() {
             Some(group) => Some(field(&group.join("cpu.stat"), "usage_usec")? * 1000),
@@ -227,13 +225,13 @@ impl Cgroup {
         }
     }
 
-    /// Processes and threads in it and below; `None` when it is gone.
+    /// The processes and threads in it and below; `None` if it is gone.
     pub fn processes(&self) -> Option<u64> {
         let group = self.unified().unwrap_or_else(|| self.below("pids"));
         number(&group.join("pids.current"))
     }
 
-    /// The most memory that it may use, in bytes; `None` where there is no bound.
+    /// Its memory limit in bytes; `None` if there is none.
     pub fn memory_limit(&self) -> Option<u64> {
         match self.unified() {
             Some(group) => number(&group.join("memory.max")),
@@ -241,16 +239,16 @@ impl Cgroup {
         }
     }
 
-    /// Gives it this share of processors that are short, where [`USUAL_SHARES`] is a usual one, and
-    /// of the disk where the kernel has weights for that.
+    /// Sets its share of contended processors, where [`USUAL_SHARES`] is the normal one, and of the
+    /// disk if the kernel supports disk weights.
     pub fn set_shares(&self, shares: u64) -> io::Result<()> {
         self.set_disk_shares(shares);
         self.write(&[Hierarchies::of_machine().shares(shares)])
     }
 
-    /// Lets the groups in it have shares of the disk. Whether the kernel has weights for that.
+    /// Enables disk shares for its child groups. Returns whether the kernel supports disk weights.
     pub fn divides_disk(&self) -> bool {
-        // Unless the runtime has said so.
+        // The runtime may have enabled it already.
         let _ = fs::write(
             self.below("").join("cgroup.subtree_control"),
             DISK_CONTROLLER,
@@ -267,7 +265,7 @@ impl Cgroup {
         set.count() > 0
     }
 
-    /// Stops all of its processes where they are; they use no processor then.
+    /// Freezes all of its processes, so that they use no processor time.
     pub async fn freeze(&self) -> io::Result<()> {
         for _ in 0..MAX_ATTEMPTS {
             let frozen = match self.unified() {
@@ -293,7 +291,7 @@ impl Cgroup {
         ))
     }
 
-    /// Lets its processes go on. One that is gone is no error.
+    /// Thaws its processes. A group that is gone is no error.
     pub fn thaw(&self) -> io::Result<()> {
         let written = match self.unified() {
             Some(group) => fs::write(group.join("cgroup.freeze"), "0"),
@@ -305,7 +303,7 @@ impl Cgroup {
         }
     }
 
-    /// Where it is, in every hierarchy that has it.
+    /// Its folders, in every hierarchy that has it.
     fn everywhere(&self) -> Vec<PathBuf> {
         if Hierarchies::of_machine() == Hierarchies::Unified {
             return Vec::from_iter(Some(self.below("")).filter(|group| group.is_dir()));
@@ -317,8 +315,7 @@ impl Cgroup {
         groups.collect()
     }
 
-    /// Removes the groups in it that nothing is in: a host that died between making one and using
-    /// it left them.
+    /// Removes empty child groups, left behind by a host that died between creating and using them.
     pub fn remove_empty_children(&self) {
         for group in self.everywhere() {
             for child in fs::read_dir(group).into_iter().flatten().flatten() {
@@ -327,7 +324,7 @@ impl Cgroup {
         }
     }
 
-    /// Ends what is in the groups in it, frozen or not, and removes them and it.
+    /// Kills everything in its child groups, frozen or not, and removes them and the group itself.
     pub async fn end(&self) {
         for _ in 0..MAX_ATTEMPTS {
             for (_, child) in self.children("") {
@@ -343,8 +340,8 @@ impl Cgroup {
         tracing::warn!(cgroup = %self.path.display(), "control groups can't be removed");
     }
 
-    /// Removes it, and the empty groups in it, from every hierarchy; a container in it that is
-    /// ending this moment is waited for, a little.
+    /// Removes it and its empty child groups from every hierarchy. Waits a little for a container
+    /// in it that is just ending.
     pub async fn remove(&self) {
         for _ in 0..MAX_ATTEMPTS {
             self.remove_empty_children();
@@ -357,7 +354,7 @@ impl Cgroup {
     }
 }
 
-/// A file that is open while its group is removed fails with `ENODEV`.
+/// An open file fails with `ENODEV` if its group is removed.
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENODEV as i32)
 }
@@ -378,10 +375,10 @@ fn field(path: &Path, name: &str) -> Option<u64> {
     })
 }
 
-/// This process's control group, made ready to hold others: on cgroup v2, where it was delegated to
-/// its user (as `systemd-run --user --scope -p Delegate=yes` does). A group with children must not
-/// have processes itself, so this one, and whatever else is in it (the shell that started it),
-/// moves into a child.
+/// This process's control group, prepared to hold others: on cgroup v2, if it was delegated to its
+/// user (as `systemd-run --user --scope -p Delegate=yes` does). A group with children must not
+/// contain processes itself, so this process moves into a child, with whatever else is in the group
+/// (such as the shell that started it).
 fn delegated() -> Option<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own
@@ -390,13 +387,13 @@ fn delegated() -> Option<PathBuf> {
         .to_owned();
     let group = Path::new(CGROUPS).join(own.trim_start_matches('/'));
     let host = group.join("codeflow-host");
-    // Moved already, by an earlier call.
+    // An earlier call has already moved it.
     if own.ends_with("/codeflow-host") {
         return Some(Path::new(&own).parent()?.to_owned());
     }
     fs::create_dir_all(&host).ok()?;
     for process in fs::read_to_string(group.join("cgroup.procs")).ok()?.lines() {
-        // One that ends this moment need not move.
+        // A process that is just ending need not move.
         let _ = fs::write(host.join("cgroup.procs"), process);
     }
     fs::write(group.join("cgroup.subtree_control"), CONTROLLERS).ok()?;
@@ -429,7 +426,7 @@ mod tests {
         assert_eq!(field(&file, "oom"), Some(3));
         assert_eq!(field(&file, "oom_kill"), Some(2));
         assert_eq!(field(&file, "high"), None);
-        // A limit that is not set is `max`.
+        // An unset limit is `max`.
         fs::write(&file, "max\n").unwrap();
         assert_eq!(number(&file), None);
     }

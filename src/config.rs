@@ -1,6 +1,6 @@
 //! Settings from environment variables: one struct per concern, read once at the start. A wrong
-//! value stops the start with one line that names the variable, the value and what it may be. Keys,
-//! tokens and passwords are secrets, which `Debug` does not print.
+//! value stops the start with one line that names the variable, the value and the accepted values.
+//! Keys, tokens and passwords are secrets, which `Debug` does not print.
 
 mod accounts;
 mod agent;
@@ -42,7 +42,7 @@ pub use settings::Settings;
 pub use sweeps::{Disk, Sweeps};
 pub use traces::Traces;
 
-/// A variable whose value can't be used. Its text is the one line that the user sees.
+/// A variable with an unusable value. The error's text is the one line that the user sees.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {expected}", subject(.name, .value))]
 pub struct ConfigError {

@@ -1,6 +1,6 @@
-//! What both sides of E2B's protocol share: ports, header names, and the frames of Connect streams
+//! The shared part of E2B's protocol: ports, header names, and the frames of Connect streams
 //! (<https://connectrpc.com/docs/protocol>). The client (`sandbox`) and the server (`sandbox_host`)
-//! import it and nothing of each other's; it imports no other module.
+//! import it and nothing of each other; it imports no other module.
 
 use axum::http::HeaderName;
 use bytes::{Buf, Bytes, BytesMut};
@@ -10,10 +10,10 @@ pub const ENVD_PORT: u16 = 49983;
 
 /// The control plane's key.
 pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-/// The sandbox that a request to the data plane is for, and its port.
+/// The sandbox and the port that a request to the data plane is for.
 pub const SANDBOX_ID: HeaderName = HeaderName::from_static("e2b-sandbox-id");
 pub const SANDBOX_PORT: HeaderName = HeaderName::from_static("e2b-sandbox-port");
-/// A sandbox's token, which envd's port asks for.
+/// A sandbox's token, required on envd's port.
 pub const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
 /// The token of a sandbox whose apps are not public.
 pub const TRAFFIC_TOKEN: HeaderName = HeaderName::from_static("e2b-traffic-access-token");
@@ -27,23 +27,23 @@ pub const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protoco
 pub const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 /// Seconds of silence after which a stream sends a keepalive.
 pub const KEEPALIVE_INTERVAL: HeaderName = HeaderName::from_static("keepalive-ping-interval");
-/// How many bytes of each output of a command the client keeps: the first and the last half. Our
-/// own host sends no more; E2B's ignores the header.
+/// How many bytes of each output of a command the client keeps, half from each end. Our own host
+/// sends no more; E2B's ignores the header.
 pub const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("codeflow-output-limit");
-/// On a request whose answer may take long without keeping the sandbox awake: nobody may be
-/// looking. Our own host's alone; in E2B's cloud no request does.
+/// Marks a request whose response may take long but must not keep the sandbox awake, because nobody
+/// may be looking. Only our own host knows it; in E2B's cloud no request keeps a sandbox awake.
 pub const PASSIVE: HeaderName = HeaderName::from_static("codeflow-passive");
 
 /// The content type of a stream.
 pub const STREAM: &str = "application/connect+json";
-/// The longest message of a frame, in bytes.
+/// The maximum size of a frame's message, in bytes.
 pub const MAX_FRAME: usize = 16 << 20;
 /// The flag of a frame whose message is compressed.
 pub const COMPRESSED: u8 = 1;
 /// The flag of a stream's last frame.
 pub const END_OF_STREAM: u8 = 2;
 
-/// Flags and the length of the message.
+/// The length of the flags and the message's length.
 const HEAD: usize = 5;
 
 /// A frame of a stream.

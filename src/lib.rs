@@ -60,8 +60,8 @@ pub mod store;
 #[cfg(feature = "ssr")]
 pub mod traces;
 
-/// Takes over the page that the server rendered. Returns when the whole page is taken over, also
-/// those parts whose code is fetched first.
+/// Hydrates the page that the server rendered. Returns when the whole page is hydrated, including
+/// the parts whose code is fetched on demand.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub async fn hydrate() {
@@ -82,8 +82,7 @@ pub async fn hydrate() {
     }
 }
 
-/// Gives the response that carries the page being rendered the status 404; in the browser there is
-/// no response any more.
+/// Sets the status 404 for the page being rendered; in the browser there is no response any more.
 #[cfg(feature = "ssr")]
 fn respond_not_found() {
     if let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>() {
@@ -94,8 +93,8 @@ fn respond_not_found() {
 #[cfg(not(feature = "ssr"))]
 fn respond_not_found() {}
 
-/// Gives the answer of a server function whose arguments can't be read the status 400; in the
-/// browser there is none.
+/// Sets the status 400 for a server function whose arguments can't be read; in the browser there is
+/// none.
 #[cfg(feature = "ssr")]
 fn respond_invalid() {
     api::answer::respond_invalid();

@@ -1,6 +1,6 @@
-//! Serves a router on a listener within limits: a client that does not finish its request headers
-//! is disconnected, and the number of open connections is limited. The app and the sandbox host
-//! are served this way.
+//! Serves a router on a listener within limits: clients that do not finish their request headers
+//! are disconnected, and the number of open connections is limited. The app and the sandbox host
+//! are both served this way.
 
 use std::{
     io,
@@ -30,11 +30,11 @@ use tower::util::MapRequest;
 
 use crate::config::Connections;
 
-/// Files the process may have open: a preview's connection takes three, and many systems allow
-/// only 1024.
+/// The number of files that the process may open: a preview's connection takes three, and many
+/// systems allow only 1024.
 const OPEN_FILES: u64 = 65_536;
 
-/// Raises the limit of open files to what connections may need, as far as the system allows.
+/// Raises the limit of open files as far as needed and the system allows.
 pub fn raise_open_files() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let wanted = OPEN_FILES.min(hard).max(soft);
@@ -44,8 +44,8 @@ pub fn raise_open_files() {
     }
 }
 
-/// Serves until `shutdown`, then until the requests under way are answered. Connections over the
-/// limit wait to be accepted; upgraded ones count until they are closed.
+/// Serves until `shutdown`, then finishes the requests under way. Connections over the limit wait
+/// to be accepted; upgraded ones count until they are closed.
 pub async fn serve(
     mut listener: TcpListener,
     router: Router,
@@ -66,7 +66,7 @@ pub async fn serve(
         let Some((stream, peer, slot)) = shutdown.run_until_cancelled(accepting).await else {
             break;
         };
-        // The pieces of a stream, such as a command's output, must not wait for each other.
+        // Pieces of a stream, such as a command's output, must not wait for each other.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY can't be set on a connection");
         }
@@ -74,7 +74,7 @@ pub async fn serve(
             stream,
             _slot: slot,
         });
-        // Routes find where a request comes from in its extensions.
+        // Routes find the client's address in the request's extensions.
         let with_peer = MapRequest::new(router.clone(), move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request
@@ -101,8 +101,7 @@ pub async fn serve(
     connections.wait().await;
 }
 
-/// A slot for one more connection, once there is one; `None` never comes, as the semaphore is not
-/// closed.
+/// Waits for a free slot; never `None`, because the semaphore is not closed.
 async fn free_slot(slots: &Arc<Semaphore>, max: usize) -> Option<OwnedSemaphorePermit> {
     if let Ok(slot) = slots.clone().try_acquire_owned() {
         return Some(slot);

@@ -45,17 +45,17 @@ use crate::{
     traces,
 };
 
-/// The model, as a cheap handle: the first provider, and alternatives for when that is limited or
-/// down.
+/// The model, as a cheap handle: the first provider, and alternatives for when it is at its limit
+/// or down.
 #[derive(Clone)]
 pub struct Model {
     backends: Arc<[Arc<(Backend, CallLog)>]>,
     keys: Arc<[ProviderKey]>,
-    /// The models that a message may ask for; none where the demo answers.
+    /// The models that a message may ask for; empty if the demo answers.
     offered: Arc<[OfferedModel]>,
-    /// Those that people ask with keys of their own.
+    /// The models available with users' own keys.
     own: Arc<[(OfferedModel, Hosted)]>,
-    /// The provider, where it is asked with somebody's own key.
+    /// The provider, if it is asked with a user's own key.
     own_key: Option<ModelProvider>,
 }
 
@@ -65,9 +65,9 @@ enum Backend {
 }
 
 impl Model {
-    /// The first provider answers; the others (`AI_FALLBACK`) stand in for it. Errors when a client
-    /// can't be created, or when a recording of the demo is broken. `own` are the models that
-    /// people ask with keys of their own, `keys` says whose keys are set.
+    /// The first provider answers; the others (`AI_FALLBACK`) stand in for it. Fails if a client
+    /// can't be created, or if a recording of the demo is broken. `own` are the models available
+    /// with users' own keys; `keys` says which providers' keys are set.
     pub fn new(settings: Vec<Llm>, own: Vec<Llm>, keys: Vec<ProviderKey>) -> anyhow::Result<Self> {
         let backend = |settings: Llm| -> anyhow::Result<Backend> {
             Ok(match settings.provider {
@@ -93,7 +93,8 @@ impl Model {
         Ok(Self { offered, ..model })
     }
 
-    /// The same models with this one first, whoever's it is; `None` where it is not configured.
+    /// The same models with this one first, whichever provider it belongs to; `None` if it is not
+    /// configured.
     pub fn preferring(&self, model: &ModelId) -> Option<Self> {
         let is_it = |backend: &Arc<(Backend, CallLog)>| backend.0.id() == *model;
         let position = self.backends.iter().position(is_it)?;
@@ -121,13 +122,13 @@ impl Model {
             .collect()
     }
 
-    /// How many alternatives there are to the first provider.
+    /// The number of alternatives to the first provider.
     pub fn alternatives(&self) -> usize {
         self.backends.len() - 1
     }
 
-    /// The answer of the first provider (0) or of an alternative (counted from 1); `on_piece` gets
-    /// its pieces as they come. An answer that breaks off is an error, never a partial answer.
+    /// The answer of the first provider (0) or of an alternative (counted from 1). `on_piece` gets
+    /// its pieces as they arrive. An interrupted answer is an error, never a partial answer.
     pub async fn stream(
         &self,
         alternative: usize,
@@ -172,8 +173,8 @@ impl Model {
         Ok(reply)
     }
 
-    /// About what an answer to the request has cost so far, estimated from the bytes received: for
-    /// one that breaks off before its provider reports the cost.
+    /// The approximate cost of an answer so far, estimated from the received bytes, in case it
+    /// breaks off before its provider reports the cost.
     pub fn estimate(
         &self,
         alternative: usize,
@@ -189,8 +190,8 @@ impl Model {
         }
     }
 
-    /// How many tokens a chat with the first provider may have. An alternative with a smaller
-    /// context says so, and is asked again with less.
+    /// The maximum length of a chat with the first provider, in tokens. An alternative with a
+    /// smaller context says so, and is asked again with less.
     pub fn context_tokens(&self) -> usize {
         match self.backend(0) {
             Backend::Hosted(hosted) => hosted.context_tokens(),
@@ -198,7 +199,7 @@ impl Model {
         }
     }
 
-    /// Whether the provider that answers (see [`Model::stream`]) accepts images: the demo doesn't.
+    /// Whether the provider that answers (see [`Model::stream`]) accepts images; the demo doesn't.
     pub fn supports_vision(&self, alternative: usize) -> bool {
         match self.backend(alternative) {
             Backend::Hosted(hosted) => hosted.supports_vision(),
@@ -206,8 +207,8 @@ impl Model {
         }
     }
 
-    /// Whether the provider's model for images is known to see: by its name, or because the
-    /// settings say so.
+    /// Whether the provider's vision model is known to support images, by its name or by the
+    /// settings.
     pub fn sees(&self, alternative: usize) -> bool {
         match self.backend(alternative) {
             Backend::Hosted(hosted) => hosted.sees(),
@@ -223,8 +224,8 @@ impl Model {
         &self.backends[alternative.min(self.alternatives())].1
     }
 
-    /// Whose keys are set, and all models in the order in which they are asked, with what came of
-    /// it since the start; what their answers cost is not known here.
+    /// The providers' keys, and all models in the order in which they are asked, with the outcome
+    /// of their requests since the start. The cost of their answers is not known here.
     pub fn overview(&self) -> ModelsOverview {
         let all = self.backends.iter().map(|backend| &**backend).enumerate();
         let models = all.flat_map(|(alternative, (backend, log))| {
@@ -268,7 +269,7 @@ impl Model {
         }
     }
 
-    /// Which model writes the apps, as the page shows it.
+    /// The model that writes the apps, as the page shows it.
     pub fn notice(&self) -> ModelNotice {
         match self.backend(0) {
             Backend::Hosted(_) => {
@@ -302,7 +303,7 @@ impl Backend {
         ModelId::new(provider, model)
     }
 
-    /// The provider's name, and that of the model that answers in this role.
+    /// The names of the provider and of the model for this role.
     fn names(&self, role: ModelRole) -> (&'static str, &str) {
         match self {
             Self::Hosted(hosted) => (hosted.provider().as_str(), hosted.model(role)),
@@ -311,7 +312,7 @@ impl Backend {
     }
 }
 
-/// Counts a request to a model, by the names that the settings give it.
+/// Counts a request to a model, under the names from the settings.
 fn measure(
     provider: &'static str,
     model: &str,

@@ -1,9 +1,9 @@
-//! What the log looks like in the end: each event is a line of its own, so that no text from
-//! outside can look like further ones.
+//! The log's final form: each event is one line, so that text from outside can't look like further
+//! events.
 
 use std::io;
 
-/// Writes events to a log, each as one write; line breaks inside one are written as `\n` and `\r`.
+/// Writes each event to a log in a single write; line breaks inside it become `\n` and `\r`.
 pub struct OneLine<W>(pub W);
 
 impl<W: io::Write> io::Write for OneLine<W> {

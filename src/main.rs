@@ -1,4 +1,4 @@
-//! The `codeflow` command: thin, every command calls down into the library.
+//! The `codeflow` command. It is thin: every command calls into the library.
 
 use std::{
     io::{IsTerminal, Write},
@@ -29,7 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Why an address that other machines can reach is refused.
+/// Why a sandbox host without a key must not listen for other machines.
 const NO_KEY: &str = "a sandbox host that other machines reach needs a key in SANDBOX_HOST_KEY";
 
 #[derive(Parser)]
@@ -49,24 +49,24 @@ enum Command {
     Serve,
     /// Apply the database's migrations and exit
     Migrate,
-    /// Make and change accounts
+    /// Create and change accounts
     User {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Make this machine a server: say what is missing, and set it up
+    /// Turn this machine into a server: report what is missing, and set it up
     Setup(Setup),
     /// Serve only sandboxes, for apps on other machines
     SandboxHost,
     /// The init process of a sandbox
     #[command(hide = true)]
     Envd,
-    /// The process that becomes the browser which checks pages
+    /// The process that becomes the page-checking browser
     #[command(hide = true)]
     BrowserJail(Jail),
-    /// Copy the database, all files and the key to a folder, also while the server works
+    /// Back up the database, all files and the key to a folder; the server may be running
     Backup {
-        /// The folder, empty or with an earlier backup, to which what is new is added
+        /// The folder, empty or with an earlier backup, which is updated
         folder: PathBuf,
     },
     /// Fill an empty data folder and database from a backup
@@ -74,21 +74,21 @@ enum Command {
         /// The backup's folder
         folder: PathBuf,
     },
-    /// Find what is left over or missing in the database and the data folder
+    /// Find leftovers and losses in the database and the data folder
     Doctor {
-        /// Mend what is found; the server must be stopped
+        /// Repair what is found; the server must be stopped
         #[arg(long)]
         fix: bool,
-        /// A backup from which missing contents are taken
+        /// A backup to restore lost contents from
         #[arg(long)]
         backup: Option<PathBuf>,
     },
     /// Delete all accounts, projects and files of a staging server
     Reset {
-        /// Says that it is one
+        /// Confirm that this is a staging server
         #[arg(long, required = true)]
         staging: bool,
-        /// Don't ask
+        /// Don't ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -97,9 +97,9 @@ enum Command {
     PackSite {
         /// The folder that cargo-leptos wrote
         site: PathBuf,
-        /// The program that is made
+        /// The program to write
         output: PathBuf,
-        /// The program that is copied, instead of this one
+        /// The program to copy, instead of this one
         #[arg(long)]
         program: Option<PathBuf>,
     },
@@ -128,7 +128,7 @@ enum TemplateCommand {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// Make an account, and print the link that sets its password
+    /// Create an account, and print the link that sets its password
     Create {
         /// The e-mail address
         email: String,
@@ -153,21 +153,21 @@ enum UserCommand {
         /// user or admin
         role: AccountRole,
     },
-    /// Let an account in no more; what it has stays
+    /// Disable an account; its projects stay
     Disable {
         /// The e-mail address
         email: String,
     },
-    /// Let a disabled account in again
+    /// Enable a disabled account
     Enable {
         /// The e-mail address
         email: String,
     },
-    /// Give an account another e-mail address
+    /// Change an account's e-mail address
     SetEmail {
         /// The e-mail address
         email: String,
-        /// The address that it is to have
+        /// The new address
         to: String,
     },
     /// Turn off two-step sign-in for somebody who lost the app and the recovery codes
@@ -180,7 +180,7 @@ enum UserCommand {
         /// The e-mail address
         email: String,
     },
-    /// Print a link that makes an account where SIGN_UP=invite
+    /// Print a link that creates an account where SIGN_UP=invite
     InviteLink,
 }
 
@@ -188,16 +188,16 @@ fn main() -> ExitCode {
     allocator::give_memory_back();
     let command = Cli::parse().command.unwrap_or(Command::Serve);
     let done = match command {
-        // A sandbox starts in milliseconds: its init sets nothing else up.
+        // A sandbox starts in milliseconds, so its init sets up nothing else.
         Command::Envd => sandbox_host::envd::run(),
-        // Only a process with a single thread can enter a namespace of its own.
+        // Only a single-threaded process can enter a namespace of its own.
         Command::BrowserJail(jail) => jail.run(),
         command => run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error may be gone, so no panic if it can't be written.
+            // Standard error may be gone; that must not panic.
             let _ = writeln!(std::io::stderr(), "codeflow: {error:#}");
             ExitCode::FAILURE
         }
@@ -206,8 +206,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(command: Command) -> anyhow::Result<()> {
-    // One provider for every TLS client of the process; it fails only when one is installed
-    // already.
+    // The TLS provider for the whole process. It fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let env = Env::of_process();
     let is_server = matches!(command, Command::Serve | Command::SandboxHost);
@@ -271,7 +270,7 @@ fn set_up_log(format: LogFormat, traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = fmt::layer()
         .with_writer(|| OneLine(std::io::stderr()))
-        // A log that nobody reads any more must end nothing: a complaint about it would go to the
+        // Failing to write the log must not end the process: a complaint about it would go to the
         // same place, and panic.
         .log_internal_errors(false);
     let log = match format {
@@ -343,7 +342,7 @@ async fn user(command: UserCommand) -> anyhow::Result<()> {
     say(&said)
 }
 
-/// Prints what a command has to tell.
+/// Prints a command's message.
 fn say(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
@@ -387,8 +386,8 @@ async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener
         })
 }
 
-/// Ends at the first SIGINT or SIGTERM from here on: one that comes while the process starts must
-/// not end it with control groups and folders half made.
+/// Completes at the first SIGINT or SIGTERM from now on. A signal during the start must not end the
+/// process with half-made control groups and folders.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let listen = |kind| signal(kind).context("signals can't be listened for");
     let mut terminate = listen(SignalKind::terminate())?;

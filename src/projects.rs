@@ -1,5 +1,6 @@
-//! Projects, for the pages that show them: the one door of `api` and `server`. Reads come from the
-//! store and the sandbox; what begins or ends a run goes to `runs`. Errors are [`ProjectError`].
+//! Projects, for the pages that show them: the only entrance for `api` and `server`. Reads come
+//! from the store and the sandbox; whatever begins or ends a run goes to `runs`. Errors are
+//! [`ProjectError`].
 
 mod access;
 mod administration;
@@ -66,14 +67,14 @@ use terminals::Terminals;
 use views::{Audience, Views};
 use visits::Visits;
 
-/// How long the work under way may take to stop.
+/// How long current work may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Projects as somebody sees them, as a cheap handle: what is not theirs looks absent.
+/// Projects as one identity sees them, as a cheap handle: those of others look absent.
 #[derive(Clone)]
 pub struct Projects {
     inner: Arc<Inner>,
-    /// In whose name this handle reads and writes.
+    /// The identity that this handle reads and writes for.
     identity: Option<Identity>,
 }
 
@@ -87,14 +88,14 @@ struct Inner {
     previews: Previews,
     terminals: Terminals,
     views: Views,
-    /// The versions that visitors of shared apps look at, and what the visitors may cost.
+    /// The versions that visitors of shared apps view, and the limits on those visitors.
     shared: Views,
     visits: Visits,
     presence: Presence,
-    /// Of those that change a project's app.
+    /// The locks for changes to a project's app.
     locks: ProjectLocks,
     runs: Supervisor,
-    /// Wakes what removes deleted projects.
+    /// Wakes the task that removes deleted projects.
     deleted: Notify,
     /// Apps being opened, watched previews, shells and the sweep.
     tasks: TaskTracker,
@@ -174,7 +175,7 @@ impl Projects {
         }
     }
 
-    /// Projects as the identity sees them; nobody sees any.
+    /// Projects as the identity sees them; without one, none are visible.
     pub fn seen_by(&self, identity: Option<Identity>) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -187,7 +188,7 @@ impl Projects {
         Ok(&identity.user)
     }
 
-    /// Whose runs the dashboard shows: one's own, and everybody's to an administrator.
+    /// Whose runs the dashboard shows: the user's own, and for administrators everybody's.
     fn dashboard_of(&self) -> Result<Option<&UserId>, ProjectError> {
         let user = self.user()?;
         let sees_all = self
@@ -197,7 +198,7 @@ impl Projects {
         Ok((!sees_all).then_some(user))
     }
 
-    /// Creates a project from its first prompt and the image that was uploaded for it; its run
+    /// Creates a project from its first prompt and the image that was uploaded for it. Its run
     /// begins at once.
     pub async fn create(
         &self,
@@ -212,8 +213,8 @@ impl Projects {
             .await?)
     }
 
-    /// Adds a message, with the image that was uploaded for it, to the project; its run begins when
-    /// those before it have ended.
+    /// Adds a message to the project, with the image that was uploaded for it. Its run begins after
+    /// the project's earlier runs.
     pub async fn add_prompt(
         &self,
         project: ProjectId,
@@ -227,26 +228,26 @@ impl Projects {
         Ok(added.await?)
     }
 
-    /// Stops the run, at work or waiting: what was written is kept. One that has ended already is
-    /// left as it is.
+    /// Stops the run, whether running or queued; what it wrote is kept. A finished run is left as
+    /// it is.
     pub async fn cancel(&self, run: RunId) -> Result<Run, ProjectError> {
         self.editable_run(run).await?;
         Ok(self.inner.runs.cancel(run).await?)
     }
 
-    /// Runs the message of a run that failed or was stopped once more; `Conflict` for any other.
+    /// Executes the message of a failed or stopped run once more; `Conflict` for any other run.
     pub async fn replay(&self, run: RunId) -> Result<Run, ProjectError> {
         self.editable_run(run).await?;
         Ok(self.inner.runs.replay(self.user()?, run).await?)
     }
 
-    /// Their projects and those of others that they are in, the one worked on last first.
+    /// The user's projects, their own and those of others they are in, most recently active first.
     pub async fn list(&self) -> Result<Vec<ProjectSummary>, ProjectError> {
         let store = &self.inner.store;
         Ok(store.list_visible_projects(self.user()?).await?)
     }
 
-    /// Gives the project a title of people's, which runs leave alone; open pages follow.
+    /// Gives the project a title of the user's choice, which runs leave alone; open pages follow.
     pub async fn rename(
         &self,
         project: ProjectId,
@@ -259,28 +260,28 @@ impl Projects {
         Ok(store.find_project(project).await?)
     }
 
-    /// A new project of theirs with the files of this one's latest version; its sandbox is made
-    /// when it is opened. `Conflict` when there is no version yet.
+    /// A new project with the files of this one's latest version. Its sandbox is created when it is
+    /// opened. `Conflict` if there is no version yet.
     pub async fn duplicate(&self, project: ProjectId) -> Result<Project, ProjectError> {
         self.expect_viewer(project).await?;
         let store = &self.inner.store;
         Ok(store.duplicate_project(self.user()?, project).await?)
     }
 
-    /// Tokens and money of their runs so far, of each user's to an administrator.
+    /// Tokens and money that the user's runs have used; for administrators, that of every user.
     pub async fn usage(&self) -> Result<Vec<UserUsage>, ProjectError> {
         Ok(self.inner.store.list_usage(self.dashboard_of()?).await?)
     }
 
-    /// Notes that somebody looks at the project's preview; an app that is asleep wakes.
+    /// Notes that somebody looks at the project's preview; a sleeping app wakes.
     pub async fn attend_preview(&self, project: ProjectId) -> Result<(), ProjectError> {
         self.expect_viewer(project).await?;
         self.inner.previews.attend(project);
         Ok(())
     }
 
-    /// Replaces the errors on the project's page, as reported by somebody's open preview. They are
-    /// forgotten when nobody watches it any more.
+    /// Replaces the errors of the project's page with those that an open preview reports. They are
+    /// forgotten when nobody watches the preview any more.
     pub async fn report_preview_errors(
         &self,
         project: ProjectId,
@@ -291,7 +292,7 @@ impl Projects {
         Ok(())
     }
 
-    /// What the app's dev server printed after so many bytes; nothing while there is no app.
+    /// The app's dev server log from this offset on; empty while there is no app.
     pub async fn dev_log(&self, project: ProjectId, after: u64) -> Result<DevLog, ProjectError> {
         self.expect_viewer(project).await?;
         if !self.inner.apps.exists(project).await? {
@@ -305,25 +306,25 @@ impl Projects {
         Ok(self.inner.store.ping().await?)
     }
 
-    /// How many runs have not ended, everybody's.
+    /// The number of unfinished runs of all users.
     pub async fn backlog(&self) -> Result<Backlog, ProjectError> {
         Ok(self.inner.store.backlog().await?)
     }
 
-    /// How many connections to the database are open, and how many of them are idle.
+    /// The number of open database connections, and how many of them are idle.
     pub fn database_connections(&self) -> (usize, usize) {
         self.inner.store.connections()
     }
 
-    /// Resumes every run that has not ended, and waits for the end of the sittings in which files
-    /// were edited. Returns how many projects have runs.
+    /// Resumes every unfinished run, and waits for the end of unfinished editing sessions. Returns
+    /// the number of projects with runs.
     pub async fn resume(&self) -> Result<usize, ProjectError> {
         self.inner.edits.resume().await?;
         Ok(self.inner.runs.resume().await?)
     }
 
     /// Waits until all work has stopped; call it after cancelling the token. Work that waits for
-    /// another machine is abandoned after 15 seconds, and resumes at the next start as after a
+    /// another machine is abandoned after 15 seconds and resumes at the next start, as after a
     /// crash.
     pub async fn stopped(&self) {
         let stopped = async {

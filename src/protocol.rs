@@ -1,5 +1,5 @@
-//! What moves between the stages and over the wire: serde types only, for both targets, knowing
-//! nothing of the engine. Operations come in ([`NewPrompt`]), events go out ([`Event`]).
+//! The types that move between the stages and over the wire: serde only, for both targets, without
+//! any dependency on the engine. Operations come in ([`NewPrompt`]), events go out ([`Event`]).
 
 mod account;
 mod administration;

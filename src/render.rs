@@ -1,5 +1,5 @@
-//! What the page shows of Markdown, of source files, of saved JSON and of attached images, rendered
-//! on the server so that the client stays small.
+//! Renders Markdown, source files, saved JSON and attached images for the page on the server, so
+//! that the client stays small.
 
 mod blocks;
 mod code;

@@ -1,17 +1,17 @@
-//! `Retry-After` (RFC 9110, section 10.2.3) and its kin: how long a server asks to wait, however it
-//! writes that.
+//! `Retry-After` (RFC 9110, section 10.2.3) and similar: how long a server asks clients to wait, in
+//! any notation.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// The time that the header `Retry-After` asks for; nothing is waited for a date that has passed.
+/// The time that the header `Retry-After` asks for; zero for a date in the past.
 pub fn in_header(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     moment(headers.get(RETRY_AFTER)?.to_str().ok()?.trim(), now)
 }
 
-/// The time until a moment, however it is written: a duration, seconds, seconds or milliseconds
-/// since the epoch, a date.
+/// The time until a moment in any notation: a duration, seconds, seconds or milliseconds since the
+/// epoch, or a date.
 pub fn moment(text: &str, now: SystemTime) -> Option<Duration> {
     let until = |at: SystemTime| at.duration_since(now).unwrap_or_default();
     if let Ok(number) = text.parse::<f64>() {
@@ -30,7 +30,7 @@ pub fn moment(text: &str, now: SystemTime) -> Option<Duration> {
         })
 }
 
-/// The duration that a text begins with, such as "6 seconds", "1m30.5s" or "20ms".
+/// The duration at the beginning of a text, such as "6 seconds", "1m30.5s" or "20ms".
 pub fn duration(text: &str) -> Option<Duration> {
     let (mut total, mut rest) = (None, text.trim_start());
     loop {
@@ -57,7 +57,7 @@ pub fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The duration of so many seconds; `None` for a negative number and the like.
+/// The duration of this many seconds; `None` if there is no such duration, as for negative numbers.
 pub fn seconds(number: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
 }

@@ -1,5 +1,5 @@
-//! The engine: from a prompt to a result, in durable steps. The supervisor saves what is asked for,
-//! the engine works on it, `build` performs a run's steps over the journal, and events reach the
+//! The engine: from a prompt to a result, in durable steps. The supervisor saves each request, the
+//! engine works on it, `build` executes a run's steps over the journal, and events reach the
 //! project's followers. `projects` provides the app that a run works on.
 
 mod build;

@@ -1,7 +1,7 @@
-//! The app's client of E2B's protocol: it makes sandboxes and works in them, whoever serves them.
+//! The app's client of E2B's protocol: it creates sandboxes and works in them, whoever hosts them.
 //! `control` is the control plane; `files`, `process` and `shell` are the data plane, the latter
-//! two over `connect`'s frames. `address` builds every URL, and `retry` repeats what is safe to
-//! repeat.
+//! two over `connect`'s frames. `address` builds every URL, and `retry` repeats requests where that
+//! is safe.
 
 mod address;
 mod body;
@@ -31,16 +31,16 @@ use crate::{config, e2b, http_client, traces};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for the next request: a sandbox host hangs up after 15 seconds.
+/// How long an idle connection is kept: sandbox hosts close theirs after 15 seconds.
 const POOL_IDLE: Duration = Duration::from_secs(10);
 /// How long a unary request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a stream may be silent; we ask the server for keepalives more often than that.
+/// How long a stream may be silent. The server is asked for more frequent keepalives.
 const STREAM_IDLE: Duration = Duration::from_secs(120);
-/// To a name like a browser's, previews would answer with HTML.
+/// Previews answer a browser-like name with HTML.
 const USER_AGENT: &str = concat!("codeflow/", env!("CARGO_PKG_VERSION"));
 
-/// Makes and finds sandboxes; cheap to clone.
+/// Creates and finds sandboxes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -50,22 +50,22 @@ pub struct Client {
 struct Inner {
     provider: config::SandboxProvider,
     template: String,
-    /// What previews' host names end with, where the server names nothing else.
+    /// The domain of previews, unless the server names another.
     domain: String,
-    /// Sensitive, so that `Debug` doesn't print it.
+    /// Marked sensitive, so that `Debug` doesn't print it.
     api_key: HeaderValue,
     control_plane: Url,
     data_plane: Url,
-    /// For the control plane and for unary calls.
+    /// For the control plane and unary calls.
     http: reqwest::Client,
-    /// For streams, which may last but not fall silent.
+    /// For streams, which may last long but not fall silent.
     streaming: reqwest::Client,
 }
 
 impl Client {
-    /// Errors when TLS can't be set up, or when the settings have an address or a key that is none.
+    /// Fails if TLS can't be set up, or if the settings contain an invalid address or key.
     pub fn new(settings: config::Sandbox) -> Result<Self, SandboxError> {
-        // HTTP/1.1 only: E2B's proxy pads downloads in a way that makes HTTP/2 clients hang up.
+        // HTTP/1.1 only: E2B's proxy pads downloads in a way that makes HTTP/2 clients disconnect.
         let builder = || {
             http_client::builder()
                 .user_agent(USER_AGENT)
@@ -97,8 +97,7 @@ impl Client {
 }
 
 impl Inner {
-    /// The request as a part of the current trace, towards our own host: others' traces are no
-    /// business of E2B's.
+    /// Continues the current trace in requests to our own host. Trace ids are not sent to E2B.
     fn traced(&self, request: RequestBuilder) -> RequestBuilder {
         match traces::traceparent() {
             Some(traceparent) if self.provider == config::SandboxProvider::Local => {
@@ -109,7 +108,7 @@ impl Inner {
     }
 }
 
-/// A header's value that `Debug` doesn't print; `None` when the text can't be one.
+/// A header value that `Debug` doesn't print; `None` if the text isn't a valid one.
 fn secret(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
@@ -122,11 +121,11 @@ pub struct Sandbox {
     client: Arc<Inner>,
     id: String,
     token: Option<HeaderValue>,
-    /// What the host names of its previews end with: the server's choice, else the configured one.
+    /// The domain of its previews: the server's choice, else the configured one.
     domain: String,
 }
 
-/// Where a browser on this machine finds a port of a sandbox.
+/// A sandbox port's address for a browser on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageAddress {
     /// The first page.
@@ -141,7 +140,7 @@ impl PageAddress {
         address::join(&self.url, path)
     }
 
-    /// The path that a link leads to; `None` when it leads out of the app or is not a link at all.
+    /// The path of a link within the app; `None` if it leads elsewhere or is not a link.
     pub fn own_path(&self, link: &str) -> Option<String> {
         address::own_path(&self.url, link)
     }
@@ -157,14 +156,14 @@ impl Sandbox {
         &self.id
     }
 
-    /// The address of a port for browsers, with a slash at its end.
+    /// A port's address for browsers, with a trailing slash.
     pub fn preview_url(&self, port: u16) -> String {
-        // `Client::sandbox` has checked the parts: none of them can end a host name early.
+        // `Client::sandbox` has validated the parts: none of them can end a host name early.
         format!("{}://{port}-{}.{}/", self.scheme(), self.id, self.domain)
     }
 
-    /// The address of a port for a browser on this machine: straight to our own sandbox host, past
-    /// whatever proxy stands in front of it.
+    /// A port's address for a browser on this machine: directly at our own sandbox host, past any
+    /// proxy in front of it.
     pub fn page_address(&self, port: u16) -> Result<PageAddress, SandboxError> {
         let data_plane = &self.client.data_plane;
         if data_plane.scheme() != "http" {
@@ -185,7 +184,7 @@ impl Sandbox {
         config::scheme_of(&self.domain)
     }
 
-    /// A request to a port, through the data plane. `Refused` when the path is not a path.
+    /// A request to a port, through the data plane. `Refused` if the path is invalid.
     fn request(
         &self,
         http: &reqwest::Client,
@@ -200,7 +199,7 @@ impl Sandbox {
         if let (Some(token), e2b::ENVD_PORT) = (&self.token, port) {
             request = request.header(e2b::ACCESS_TOKEN, token);
         }
-        // An app is none of ours.
+        // Apps are not part of our trace.
         if port == e2b::ENVD_PORT {
             request = self.client.traced(request);
         }

@@ -1,12 +1,12 @@
 //! The sandbox host: E2B's protocol, served on this machine by containers. The app reaches it over
-//! HTTP like any other E2B service, and nothing but `main.rs` imports it.
+//! HTTP like any other E2B service, and only `main.rs` imports it.
 //!
-//! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, when it names
-//! a sandbox's port, to `data_plane`, which speaks through `running_container` with its init
-//! (`envd`). What a container is, is decided in `bundle`, `seccomp` and `rootfs` and executed by
-//! `containers` and `runtime` with the rights of `privilege`; whose it is on the machine, in `ids`;
-//! what it may write, in `disk`; what it may reach, in `egress`; what it starts from, in
-//! `template`. What it uses is read off its control group (`cgroup`).
+//! A request goes to `control` (E2B's REST API over the registry in `sandboxes`) or, if it names a
+//! sandbox's port, to `data_plane`, which talks through `running_container` to the sandbox's init
+//! (`envd`). `bundle`, `seccomp` and `rootfs` define a container; `containers` and `runtime` run it
+//! with the rights of `privilege`. `ids` says which user it has on the machine, `disk` what it may
+//! write, `egress` what it may reach, and `template` what it starts from. Its usage is read from
+//! its control group (`cgroup`).
 
 mod assembly;
 mod bundle;
@@ -57,7 +57,7 @@ use tower::ServiceExt;
 
 use crate::{config, e2b, listener};
 
-/// The first id that files of sandboxes have on this machine's disk, and how many there are.
+/// The first id of sandboxes' files on this machine's disk, and the number of ids.
 pub const FILE_IDS: (u32, u32) = (ids::STORED, ids::COUNT);
 
 /// A running host.
@@ -69,7 +69,7 @@ pub struct SandboxHost {
 
 impl SandboxHost {
     /// Ends what an earlier host left running, and serves both planes on the listener. A machine
-    /// without a working runtime is no error: making a sandbox is, then.
+    /// without a working runtime is no error here, but creating a sandbox then is.
     pub async fn start(
         settings: config::SandboxHost,
         listener: TcpListener,
@@ -105,7 +105,7 @@ impl SandboxHost {
         })
     }
 
-    /// Where both planes are served.
+    /// The address of both planes.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -115,12 +115,12 @@ impl SandboxHost {
         self.sandboxes.settings().host_key.expose_secret()
     }
 
-    /// What the host names of previews end with.
+    /// The domain of previews.
     pub fn domain(&self) -> &str {
         &self.sandboxes.settings().domain
     }
 
-    /// Which runtime is used; the error says what to install.
+    /// The runtime in use; the error says what to install.
     pub fn runtime(&self) -> Result<String, String> {
         self.sandboxes
             .runtime()
@@ -133,7 +133,7 @@ impl SandboxHost {
         self.sandboxes.unenforced()
     }
 
-    /// How many sandboxes there are: running, asleep, and waiting in the pool.
+    /// The number of sandboxes: running, asleep, and waiting in the pool.
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         self.sandboxes.counts()
     }
@@ -143,15 +143,15 @@ impl SandboxHost {
         data_plane::by_host(host, self.domain()).is_some()
     }
 
-    /// The app that a Host header names, by its port and its sandbox; `None` for envd, which asks
-    /// for a token itself.
+    /// The app that a Host header names, by its port and its sandbox; `None` for envd, which
+    /// requires a token itself.
     pub fn app_at(&self, host: &str) -> Option<(u16, String)> {
         let target = data_plane::by_host(host, self.domain())?;
         (target.port != e2b::ENVD_PORT).then_some((target.port, target.id))
     }
 
-    /// The port and the sandbox that a preview's host name stands for; `None` where there is no
-    /// such sandbox. Each preview has one name.
+    /// The port and the sandbox of a preview's host name; `None` if there is no such sandbox. Each
+    /// preview has one name.
     pub fn preview_at(&self, host: &str) -> Option<(u16, String)> {
         let target = data_plane::by_host(host, self.domain())?;
         let is_whole = host.split('.').next() == Some(&format!("{}-{}", target.port, target.id));
@@ -159,8 +159,8 @@ impl SandboxHost {
         is_there.then_some((target.port, target.id))
     }
 
-    /// The data plane, for requests of which [`Self::is_preview`] is true. The control plane is not
-    /// behind it.
+    /// The data plane, for requests that match [`Self::is_preview`]. It does not include the
+    /// control plane.
     pub fn previews(&self) -> Router {
         let sandboxes = self.sandboxes.clone();
         Router::new()
@@ -168,14 +168,16 @@ impl SandboxHost {
             .layer(middleware::from_fn(http::read_to_its_end))
     }
 
-    /// Pauses what runs; files stay, containers, mounts, control groups and sockets don't.
+    /// Pauses running sandboxes. Files stay; containers, mounts, control groups and sockets are
+    /// removed.
     pub async fn shutdown(&self) {
         self.sandboxes.shutdown().await;
         self.shutdown.cancel();
     }
 }
 
-/// A request that names a sandbox's port is the data plane's, every other one the control plane's.
+/// A request that names a sandbox's port goes to the data plane, every other one to the control
+/// plane.
 fn both_planes(sandboxes: Arc<Sandboxes>) -> Router {
     let control = control::router(sandboxes.clone());
     let planes = Router::new().fallback(move |request: Request| {

@@ -1,5 +1,4 @@
-//! The HTTP side of the app: pages, server functions, the feed and the health checks on one
-//! listener.
+//! The app's HTTP server: pages, server functions, the feed and the health checks on one listener.
 
 mod billing;
 mod bundle;
@@ -71,7 +70,7 @@ pub use preview_names::{FindPreview, PreviewNames};
 pub use previews::{Admission, PreviewGate};
 use security::Security;
 
-/// Where the page's files are, and where the app listens.
+/// The locations of the page's files, and the app's address.
 pub type Site = LeptosOptions;
 
 /// The site as `Leptos.toml` in the working directory and `LEPTOS_*` variables describe it.
@@ -85,31 +84,32 @@ pub fn site() -> anyhow::Result<Site> {
     Ok(site.leptos_options)
 }
 
-/// What every request can reach.
+/// The state that every request can access.
 #[derive(Clone)]
 pub struct AppState {
     /// Projects and their runs.
     pub projects: Projects,
-    /// Who somebody is.
+    /// Accounts and sessions.
     pub accounts: Accounts,
-    /// Cancelled when the server stops; feeds close then.
+    /// Cancelled when the server stops, which closes feeds.
     pub shutdown: CancellationToken,
-    /// Why this machine can't create sandboxes, if it can't.
+    /// Why this machine can't create sandboxes; `None` if it can.
     pub sandbox_fault: Option<Arc<str>>,
-    /// The limits of sandboxes that this machine can't enforce, and why.
+    /// The sandbox limits that this machine can't enforce, and why.
     pub unenforced: Arc<[String]>,
     pub leptos: Site,
-    /// The page's files, where the program has them itself.
+    /// The page's files, if they are part of the executable.
     pub bundle: Option<Arc<Bundle>>,
-    /// The origin under which people reach the app, such as `http://localhost:3000`.
+    /// The app's public origin, such as `http://localhost:3000`.
     pub public_url: Arc<str>,
     /// Where browsers find previews.
     pub previews: PreviewHosts,
-    /// Those that may have certificates; `None` where another machine hosts the sandboxes.
+    /// The preview names that may get certificates; `None` where another machine hosts the
+    /// sandboxes.
     pub preview_names: Option<Arc<PreviewNames>>,
-    /// Whether every page says that this server is for trying things out.
+    /// Whether every page is marked as a staging server's.
     pub is_staging: bool,
-    /// What `/metrics` shows.
+    /// The figures for `/metrics`.
     pub measures: Arc<Measures>,
 }
 
@@ -119,8 +119,8 @@ impl FromRef<AppState> for LeptosOptions {
     }
 }
 
-/// The pages. Listed once in a process: while Leptos lists them, what any page that is being
-/// rendered waits for never comes.
+/// The pages. Listed once per process: while Leptos lists them, resources of a page that is being
+/// rendered never resolve.
 static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
 
 /// The app's routes.
@@ -195,10 +195,10 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
             security::harden,
         ))
         .layer(CompressionLayer::new().compress_when(
-            // A download is compressed already.
+            // Downloads are compressed already.
             DefaultPredicate::new().and(NotForContentType::new("application/zip")),
         ))
-        // Inside of the library's span: a run belongs to the innermost.
+        // Inside the library's layer: a run belongs to the innermost span.
         .layer(middleware::from_fn(traced::trace))
         .layer(TraceLayer::new_for_http())
         .layer(middleware::from_fn(metrics::count))
@@ -207,8 +207,8 @@ pub fn router(state: AppState) -> anyhow::Result<Router> {
     Ok(router)
 }
 
-/// A thread keeps the page that it began to render last, and Leptos would take what a server
-/// function begins there for a part of that page: with its person, its headers and its cookies.
+/// Leptos keeps a thread's last rendered page as the context of what runs there next. Without this,
+/// a server function could see that page's user, headers and cookies.
 async fn apart_from_pages(request: Request, next: Next) -> Response {
     if let Some(page) = Owner::current() {
         page.unset();
@@ -216,7 +216,7 @@ async fn apart_from_pages(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// The routes that are neither pages nor server functions.
+/// The routes besides pages and server functions.
 fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 30] {
     let limited = |upload: MethodRouter<AppState>, bytes| {
         upload
@@ -261,7 +261,7 @@ fn plain_routes() -> [(&'static str, MethodRouter<AppState>); 30] {
     ]
 }
 
-/// Every path that is answered: plain routes, server functions and pages.
+/// Every path with a route: plain routes, server functions and pages.
 pub fn paths() -> BTreeSet<String> {
     let plain = plain_routes().map(|(path, _)| path.to_owned());
     let functions = server_fn_paths().map(|(path, _)| path.to_owned());

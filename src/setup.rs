@@ -1,5 +1,5 @@
-//! `codeflow setup`: makes a machine a server. It is a list of checks; each says whether something
-//! is so, makes it so, or says what to do by hand. Run again, it changes nothing.
+//! `codeflow setup`: turns a machine into a server. It is a list of checks; each verifies a
+//! requirement, meets it, or says what to do by hand. Running it again changes nothing.
 
 mod ask;
 mod check;
@@ -43,14 +43,14 @@ pub struct Setup {
 /// What was found and done.
 #[derive(Default)]
 pub struct Report {
-    /// A line for each thing, and one for all.
+    /// One line for each requirement, and a summary.
     pub lines: String,
     changes: usize,
     by_hand: usize,
 }
 
 impl Report {
-    /// The error of a machine on which something is left to do by hand.
+    /// Fails if something is left to do by hand.
     pub fn expect_nothing_left(&self) -> anyhow::Result<()> {
         match self.by_hand {
             0 => Ok(()),
@@ -65,7 +65,7 @@ impl Report {
         Ok(writeln!(self.lines, "{word:<8} {subject}: {what}")?)
     }
 
-    /// Looks at one thing, and makes it so unless this is a dry run.
+    /// Runs one check, and meets the requirement unless this is a dry run.
     fn check(&mut self, check: &dyn Check, dry_run: bool) -> anyhow::Result<()> {
         let subject = check.subject();
         if check.comes_last() && self.by_hand > 0 {
@@ -106,7 +106,7 @@ impl Report {
 }
 
 impl Setup {
-    /// Sets the machine up.
+    /// Sets up the machine.
     pub async fn run(self, env: &Env) -> anyhow::Result<Report> {
         for (name, domain) in [
             ("--domain", &self.domain),
@@ -120,7 +120,7 @@ impl Setup {
             bail!("setup changes the system, which takes root: sudo codeflow setup");
         }
         let machine = Machine::new(&self.root, env.program()?)?;
-        // Asking, looking and making all wait for something: people, disks, other programs.
+        // All of this blocks: on people, disks and other programs.
         let (setup, env) = (self, env.clone());
         tokio::task::spawn_blocking(move || setup.work(&machine, &env)).await?
     }
@@ -155,7 +155,7 @@ impl Setup {
         Ok(report)
     }
 
-    /// In the order in which they need one another.
+    /// The checks, in the order of their dependencies.
     fn checks<'a>(
         &self,
         machine: &'a Machine,

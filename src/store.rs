@@ -1,6 +1,6 @@
-//! The database: one file per table, its model and its queries together. Nobody else names sea_orm.
-//! What belongs together is written in one transaction; what others must hear of comes back as
-//! saved `Event`s.
+//! The database: one file per table, with its model and its queries. No other module names sea_orm.
+//! What belongs together is written in one transaction; what others must learn comes back as saved
+//! `Event`s.
 
 mod account;
 mod administration;
@@ -96,25 +96,25 @@ use turns::Turns;
 pub use user::{Credentials, NewUser};
 pub use version::{AT_WORK, StoredFile};
 
-/// SQLite truncates its log to this many bytes at the first write after a complete checkpoint.
+/// SQLite truncates its log to this size, in bytes, at the first write after a complete checkpoint.
 const LOG_LIMIT: &str = "1048576";
 
-/// What can go wrong with the database.
+/// A database error.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no such row.
     #[error("no such {0}")]
     NotFound(&'static str),
-    /// The row is in a state that does not allow it; the sentence is for the user.
+    /// The row's state does not allow it; the sentence is for the user.
     #[error("{0}")]
     Conflict(&'static str),
     /// The user has too few credits for a run.
     #[error("out of credits: {} are left", .0.left)]
     OutOfCredits(Credits),
-    /// A row holds something that no version of this program writes.
+    /// A row holds a value that no version of this program writes.
     #[error("{0} can't be read from the database: {1}")]
     Corrupt(&'static str, String),
-    /// A newer version of this program has changed the database.
+    /// A newer version of this program has migrated the database.
     #[error(
         "the database is of a newer version of CodeFlow (it has the migration {0}); start that \
          version, or restore a backup of this one"
@@ -126,7 +126,7 @@ pub enum StoreError {
          restore it with that version"
     )]
     NewerCopy { codeflow: String, migration: String },
-    /// A backup isn't what one is.
+    /// The backup is damaged.
     #[error("the backup is damaged: {0}")]
     DamagedCopy(String),
     /// The work was abandoned, because the server is stopping or has a fault.
@@ -139,7 +139,7 @@ pub enum StoreError {
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         match error {
-            // A column does not hold what its type says: asking again does not help.
+            // A column holds a value of the wrong type: retrying does not help.
             DbErr::Type(error) => Self::Corrupt("a row", error),
             error => Self::Database(error),
         }
@@ -147,7 +147,7 @@ impl From<DbErr> for StoreError {
 }
 
 impl StoreError {
-    /// Whether the database has no room left (SQLite's code 13, PostgreSQL's class 53100).
+    /// Whether the disk is full (SQLite's code 13, PostgreSQL's class 53100).
     pub fn is_disk_full(&self) -> bool {
         let Self::Database(error) = self else {
             return false;
@@ -166,20 +166,20 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Store {
     db: DatabaseConnection,
     turns: Turns,
-    /// What runs cost; `None` where they cost nothing.
+    /// The price of runs; `None` where they cost nothing.
     credits: Option<CreditRules>,
-    /// The installation's models, where users' own keys count; see [`Store::with_own_keys`].
+    /// The installation's models, if users' own keys count; see [`Store::with_own_keys`].
     own_keys: Option<Arc<[ModelId]>>,
 }
 
 impl Store {
-    /// Opens the database of `url` (`sqlite:` or `postgres:`) and applies the migrations that are
-    /// missing. `Newer` when it has some that are unknown here.
+    /// Opens the database at `url` (`sqlite:` or `postgres:`) and applies missing migrations.
+    /// `Newer` if it has unknown ones.
     pub async fn open(url: &str) -> Result<Self> {
         Self::open_as_it_is(url).await?.migrated().await
     }
 
-    /// Opens the SQLite database in the file, which is created when it is missing, in the same way.
+    /// Opens the SQLite database in the file in the same way, creating it if it is missing.
     pub async fn open_file(path: &Path) -> Result<Self> {
         Self::open_file_as_it_is(path).await?.migrated().await
     }
@@ -213,13 +213,13 @@ impl Store {
                     Some(file) => sqlite.filename(file),
                     None => sqlite,
                 };
-                // With WAL and NORMAL every commit survives a kill of the process; only a power cut
-                // can lose the last ones.
+                // With WAL and NORMAL, every commit survives a kill of the process; only a power
+                // cut can lose the last ones.
                 sqlite
                     .create_if_missing(true)
                     .foreign_keys(true)
                     .busy_timeout(Duration::from_secs(30))
-                    // So that what is removed can be given back to the disk.
+                    // Lets the file shrink when rows are removed.
                     .pragma("auto_vacuum", "INCREMENTAL")
                     .pragma("journal_mode", "WAL")
                     .pragma("synchronous", "NORMAL")
@@ -241,7 +241,7 @@ impl Store {
         Ok(self.db.ping().await?)
     }
 
-    /// How many connections are open, and how many of them are idle.
+    /// The number of open connections, and how many of them are idle.
     pub fn connections(&self) -> (usize, usize) {
         let (open, idle) = match self.db.get_database_backend() {
             DbBackend::Postgres => {
@@ -256,7 +256,7 @@ impl Store {
         (usize::try_from(open).unwrap_or(usize::MAX), idle)
     }
 
-    /// Closes all connections, so that SQLite folds its log into the file.
+    /// Closes all connections, so that SQLite merges its log into the file.
     pub async fn close(self) {
         if let Err(error) = self.db.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
@@ -264,8 +264,7 @@ impl Store {
     }
 }
 
-/// Converts a database file that can't give space back. Done once; takes a moment for each
-/// gigabyte.
+/// Converts a database file that can't shrink. Happens once, and takes a moment per gigabyte.
 async fn let_shrink(db: &DatabaseConnection) {
     let made = async {
         if pragma(db, "auto_vacuum").await? == 0 {
@@ -279,7 +278,7 @@ async fn let_shrink(db: &DatabaseConnection) {
     }
 }
 
-/// The number that a pragma of SQLite returns.
+/// The numeric value of a SQLite pragma.
 async fn pragma(db: &DatabaseConnection, name: &str) -> Result<i64, DbErr> {
     let answer = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
     let row = db.query_one_raw(answer).await?;
@@ -289,8 +288,7 @@ async fn pragma(db: &DatabaseConnection, name: &str) -> Result<i64, DbErr> {
         .unwrap_or_default())
 }
 
-/// The text without zero bytes, which PostgreSQL does not accept and the output of programs may
-/// have.
+/// The text without zero bytes, which program output may contain and PostgreSQL rejects.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }

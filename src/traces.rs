@@ -1,8 +1,8 @@
-//! OpenTelemetry traces: prompt → run → step → model call or sandbox operation are one trace, over
-//! HTTP and over restarts of the server. The spans are `tracing`'s; this sends them to a collector
-//! when one is named (`config::Traces`), and carries a trace from the request to the run by a W3C
-//! `traceparent` (<https://www.w3.org/TR/trace-context/>). Events stay in the log: a trace has ids,
-//! names and times, and nothing that people wrote.
+//! OpenTelemetry traces: prompt → run → step → model call or sandbox operation form one trace,
+//! across HTTP and restarts of the server. The spans are `tracing`'s. This module sends them to a
+//! collector if one is configured (`config::Traces`), and carries a trace from the request to the
+//! run as a W3C `traceparent` (<https://www.w3.org/TR/trace-context/>). Events stay in the log:
+//! traces contain ids, names and times, and no texts that people wrote.
 
 mod collector;
 
@@ -30,10 +30,10 @@ use crate::config;
 
 /// The header, and the key in stored contexts.
 pub const TRACEPARENT: &str = "traceparent";
-/// Spans with which a trace may begin. Others that are part of none are left out: what the server
-/// does by itself, and requests of people's browsers to apps.
+/// Spans that may begin a trace. Others without a parent are left out: the server's own upkeep, and
+/// browsers' requests to apps.
 const BEGINNINGS: [&str; 2] = ["request", "run"];
-/// How long the last spans may take on their way when the server stops.
+/// How long sending the last spans may delay the server's stop.
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// Whether this process sends traces.
@@ -45,7 +45,8 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Errors when the client can't be set up. Must be called on a runtime: that sends.
+    /// Fails if the client can't be set up. Must be called on a runtime, which then sends the
+    /// spans.
     pub fn start(settings: &config::Traces) -> anyhow::Result<Self> {
         let headers = settings.headers.iter();
         let exporter = SpanExporter::builder()
@@ -71,8 +72,8 @@ impl Traces {
         Ok(Self { provider })
     }
 
-    /// What takes the spans up, whatever is logged: those of this program at `info` or above that
-    /// are part of a trace. Those of libraries have addresses of requests in them.
+    /// Collects the spans, independent of the log level: those of this program at `info` or above
+    /// that are part of a trace. Libraries' spans contain addresses of requests.
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -90,7 +91,7 @@ impl Traces {
                             || context.lookup_current().is_some()
                             || Context::map_current(Context::has_active_span))
                 })
-                // Else spans that nobody wants would be made, and stand between others.
+                // Otherwise unwanted spans would be created, and come between others.
                 .with_callsite_filter(|span| match is_ours(span) {
                     true => Interest::sometimes(),
                     false => Interest::never(),
@@ -99,7 +100,7 @@ impl Traces {
             )
     }
 
-    /// Sends what is left, for a few seconds at most.
+    /// Sends the remaining spans, for a few seconds at most.
     pub async fn stop(self) {
         let provider = self.provider;
         let stopping = move || provider.shutdown_with_timeout(FLUSH);
@@ -120,8 +121,8 @@ pub fn are_on() -> bool {
     ARE_ON.load(Ordering::Relaxed)
 }
 
-/// The current span as a `traceparent`, by which others continue its trace; `None` when it is of
-/// none.
+/// The current span as a `traceparent`, so that others can continue its trace; `None` if it is not
+/// part of one.
 pub fn traceparent() -> Option<String> {
     if !are_on() {
         return None;
@@ -131,13 +132,13 @@ pub fn traceparent() -> Option<String> {
     carrier.remove(TRACEPARENT)
 }
 
-/// What the headers of a request say of the trace that it is a part of.
+/// The `traceparent` among a request's headers.
 pub fn of(headers: &HeaderMap) -> Option<&str> {
     headers.get(TRACEPARENT)?.to_str().ok()
 }
 
-/// The span that `make` makes, as a part of the trace that the `traceparent` is of. One that can't
-/// be read is ignored.
+/// The span created by `make`, as a part of the `traceparent`'s trace. An unreadable one is
+/// ignored.
 pub fn within(traceparent: Option<&str>, make: impl FnOnce() -> Span) -> Span {
     let (true, Some(traceparent)) = (are_on(), traceparent) else {
         return make();
@@ -150,12 +151,12 @@ pub fn within(traceparent: Option<&str>, make: impl FnOnce() -> Span) -> Span {
     make()
 }
 
-/// Marks the span as failed. Why is in the log.
+/// Marks the span as failed. The log says why.
 pub fn fail(span: &Span) {
     span.set_status(Status::error(""));
 }
 
-/// Notes a number on the span.
+/// Records a number on the span.
 pub fn note(span: &Span, key: &'static str, number: u64) {
     span.set_attribute(key, i64::try_from(number).unwrap_or(i64::MAX));
 }

@@ -1,6 +1,6 @@
-//! The page, for both targets: rendered on the server, taken over in the browser. Everything shown
-//! is derived from signals; the signals are fed by the server functions of `api` and by [`feed`],
-//! the only file that knows its socket.
+//! The page, for both targets: rendered on the server, hydrated in the browser. Everything shown is
+//! derived from signals; the signals are fed by the server functions of `api` and by [`feed`], the
+//! only file that knows its socket.
 
 pub mod account;
 pub mod admin;

@@ -1,5 +1,5 @@
-//! Long answers in the smallest pieces that providers send: what it costs the server to publish
-//! each while it grows, and what it sends to a client that follows.
+//! Long answers in the smallest pieces that providers send: what publishing each growing piece
+//! costs the server, and what it sends to a following client.
 
 use std::time::Instant;
 
@@ -11,11 +11,11 @@ use crate::{
     model::{Model, Reply, chunk},
 };
 
-/// The answer's size in kB, where `BENCH_ANSWER_KB` does not say so.
+/// The answer's size in kB, unless `BENCH_ANSWER_KB` is set.
 const SIZE_KB: usize = 400;
 /// Characters in a piece.
 const PIECE: usize = 4;
-/// Pieces that come in one packet, a millisecond or two after the one before.
+/// Pieces in one packet; packets come a millisecond or two apart.
 const PIECES_IN_A_PACKET: usize = 4;
 
 /// Markdown as models write it.
@@ -33,7 +33,7 @@ fn size_kb() -> usize {
 const LINE: &str =
     "  const total = items.filter((item) => item.price > 0 && !item.hidden).length;\n";
 
-/// What is measured, each by the prompt that asks for it.
+/// The cases to measure, each by its prompt.
 pub const PROMPTS: [(&str, &str); 3] = [
     ("Answer", "an answer"),
     ("Code", "an answer that is one code block"),
@@ -47,7 +47,7 @@ pub fn replies() -> [(&'static str, Vec<Reply>); 3] {
     let summary = "<task_summary>Talked at length.</task_summary>";
     let words = format!("{}{summary}", repeated(SECTION));
     let code = format!("Here it is:\n\n```ts\n{}```\n\n{summary}", repeated(LINE));
-    // The path comes first: what is drafted has a name.
+    // The path comes first, so that the draft has a name.
     let content = json!(repeated(LINE));
     let arguments = format!(r#"{{"files":[{{"path":"lib/items.ts","content":{content}}}]}}"#);
     let text = |piece: &str| json!({ "content": piece });
@@ -71,8 +71,7 @@ pub fn replies() -> [(&'static str, Vec<Reply>); 3] {
     ]
 }
 
-/// The reply that streams the text in pieces, each as the delta that is made of it, after a first
-/// one.
+/// The reply that streams the text in pieces, each as a delta built by `delta`, after a first one.
 fn streamed(
     first: Option<Value>,
     text: &str,
@@ -94,7 +93,7 @@ fn streamed(
     Reply::Slow(1, Box::new(Reply::Raw(packets)))
 }
 
-/// Follows each answer to its end, and prints what it took.
+/// Follows each answer to its end and prints its cost.
 pub async fn measure(model: &Model, e2b: &str) {
     for (prompt, what) in PROMPTS {
         measure_one(model, e2b, prompt, what).await;

@@ -1,8 +1,8 @@
-//! Measures runs and the feed, for `script/bench runs`: what a step costs, how soon an event
-//! arrives, what a long answer costs, and many runs at a time. The server is the release binary
+//! Measures runs and the feed, for `script/bench runs`: the cost of a step, the latency of an
+//! event, the cost of a long answer, and many concurrent runs. The server is the release binary
 //! (`CODEFLOW_BIN`); the model and the sandboxes are stand-ins, except in the soak, which comes
-//! last. The arguments `answer`, `runs` and `soak` ask for one part alone. Prints figures; asserts
-//! no speed, but that all work succeeds and that the soak leaves nothing behind.
+//! last. The arguments `answer`, `runs` and `soak` select a single part. Prints figures without
+//! asserting speed; asserts that all work succeeds and that the soak leaves nothing behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod answer;
@@ -31,7 +31,7 @@ use futures::StreamExt;
 use model::{Model, Reply};
 use serde_json::json;
 
-/// As many steps as a long run has.
+/// The number of steps of a long run.
 const STEPS: usize = 60;
 const RUNS_MEASURED: usize = 30;
 /// A count from the environment, such as `BENCH_RUNS`.
@@ -43,22 +43,23 @@ fn count(variable: &str, default: usize) -> usize {
     })
 }
 
-/// Runs at a time.
+/// Concurrent runs.
 fn runs() -> usize {
     count("BENCH_RUNS", 500)
 }
 
-/// Runs whose pages a browser loads, which takes a thousand times longer than the rest of a run.
+/// Runs whose pages are checked in a browser, which takes a thousand times longer than the rest of
+/// a run.
 fn checked_runs() -> usize {
     count("BENCH_CHECKED_RUNS", 4)
 }
 
-/// Open feeds at a time.
+/// Concurrent feeds.
 fn sockets() -> usize {
     count("BENCH_SOCKETS", 1000)
 }
 
-/// The value below which so many per cent of the sorted ones lie.
+/// The value below which this percentage of the sorted values lies.
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }
@@ -72,7 +73,7 @@ fn print(what: &str, mut values: Vec<f64>, goal: &str) {
     );
 }
 
-/// What the journal adds to a step: noting its begin, and saving its output.
+/// The journal's cost per step: recording its start and saving its output.
 async fn steps() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_file(&folder.path().join("db.sqlite"))
@@ -108,7 +109,7 @@ async fn steps() {
     store.close().await;
 }
 
-/// The release binary, on a data folder of its own.
+/// The release binary with its own data folder.
 struct Server {
     child: Child,
     port: u16,
@@ -117,8 +118,8 @@ struct Server {
 }
 
 impl Server {
-    /// With stand-ins for sandboxes. No browser loads their pages, unless `checks_pages`: what is
-    /// measured is the app.
+    /// Starts it with stand-ins for sandboxes. Pages are loaded in a browser only with
+    /// `checks_pages`: the app is what is measured.
     fn start(model: &Model, e2b: &str, checks_pages: bool) -> Self {
         let runs = runs().to_string();
         let mut env = vec![
@@ -136,7 +137,7 @@ impl Server {
         Self::spawn(tempfile::tempdir().unwrap(), model, &env)
     }
 
-    /// With real sandboxes, which sleep soon, and sweeps that come soon.
+    /// Starts it with real sandboxes that sleep soon, and frequent sweeps.
     fn start_local(data: tempfile::TempDir, model: &Model) -> Self {
         let env = [
             ("SANDBOX_POOL_SIZE", "0"),
@@ -219,7 +220,7 @@ impl Server {
         self.data.path()
     }
 
-    /// A connection to its database beside it.
+    /// Opens a second connection to its database.
     async fn database(&self) -> sea_orm::DatabaseConnection {
         soak::connect(&self.data.path().join("codeflow.sqlite")).await
     }
@@ -231,12 +232,12 @@ impl Server {
         request.send().await.unwrap().text().await.unwrap()
     }
 
-    /// Its largest memory so far, in MB.
+    /// Its peak memory so far, in MB.
     fn peak_memory(&self) -> f64 {
         self.status("VmHWM:")
     }
 
-    /// Its memory now, in MB.
+    /// Its current memory, in MB.
     fn memory(&self) -> f64 {
         self.status("VmRSS:")
     }
@@ -244,7 +245,7 @@ impl Server {
     /// The processor time that it has used so far, in seconds (proc_pid_stat(5)).
     fn processor_time(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // After the name in brackets, which may have spaces in it: fields 3 and on.
+        // After the name in brackets, which may contain spaces: fields 3 and following.
         let fields: Vec<&str> = stat
             .rsplit_once(')')
             .unwrap()
@@ -256,7 +257,7 @@ impl Server {
         f64::from(ticks) / a_second.unwrap().unwrap() as f64
     }
 
-    /// What it has caused to be written to disk so far, in MB (proc_pid_io(5)).
+    /// What it has written to disk so far, in MB (proc_pid_io(5)).
     fn written(&self) -> f64 {
         let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
         let line = io
@@ -303,8 +304,8 @@ fn now_ms() -> f64 {
         * 1000.0
 }
 
-/// How long after it was saved an event reaches each socket; the sockets are spread over these
-/// projects, which all have a run.
+/// Measures the latency from saving an event until each socket has it; the sockets are spread over
+/// these projects, which all have a run.
 async fn feeds(server: &Server, projects: usize) {
     let mut ids = Vec::new();
     for _ in 0..projects {
@@ -325,7 +326,7 @@ async fn feeds(server: &Server, projects: usize) {
             while let Some(Ok(message)) = socket.next().await {
                 let at = now_ms();
                 let frame = message.to_text().unwrap_or_default();
-                // Not parsed: these clients share the machine with what is measured.
+                // Not parsed: these clients run on the measured machine.
                 if live && frame.contains(r#""kind":{"type":"text_piece""#) {
                     let saved = frame
                         .split_once(r#""at":"#)
@@ -356,7 +357,7 @@ async fn feeds(server: &Server, projects: usize) {
     print(&what, delays, "goal: p99 ≤ 20 ms");
 }
 
-/// Waits until these projects' runs have ended. Panics when one failed.
+/// Waits until these projects' runs have ended. Panics if one failed.
 async fn all_succeed(server: &Server, projects: &[ProjectId]) {
     let store = server.store().await;
     until_all_ended(&store).await;

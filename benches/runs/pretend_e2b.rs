@@ -1,5 +1,5 @@
-//! An endpoint of E2B's protocol that pretends: its sandboxes are maps of files, its commands end
-//! well at once. It costs next to nothing, so that what is measured is the app.
+//! A fake of E2B's API: its sandboxes are maps of files, and its commands succeed at once. It costs
+//! next to nothing, so that only the app is measured.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,7 +26,7 @@ struct Sandboxes {
     made: Arc<AtomicUsize>,
 }
 
-/// Starts it; its address.
+/// Starts it and returns its address.
 pub async fn start() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,6 +1,6 @@
-//! The soak: many projects are made, used, put to sleep and swept on this machine, with real
-//! sandboxes of a small template. Disk and memory come back to what they were, and every run works,
-//! or the bench fails. `SOAK_PROJECTS` says how many there are.
+//! The soak: many projects are created, used, put to sleep and swept on this machine, with real
+//! sandboxes of a small template. The bench fails unless disk and memory return to their initial
+//! values and every run works. `SOAK_PROJECTS` sets the number of projects.
 
 use std::{
     fs,
@@ -22,23 +22,22 @@ use super::{
     template,
 };
 
-/// How many projects there are, where `SOAK_PROJECTS` does not say so.
+/// The number of projects, unless `SOAK_PROJECTS` is set.
 const PROJECTS: usize = 300;
-/// How many are made at the same time.
-const AT_A_TIME: usize = 4;
-/// How much more may be in use at the end than at the beginning, in per cent.
+/// How many are created at the same time.
+const MAX_CONCURRENT: usize = 4;
+/// How much more than at the beginning may be in use at the end, in percent.
 const MARGIN: f64 = 5.0;
-/// A round of the warm-up that adds less to the server's memory than this, in per cent, is the
-/// last.
+/// The warm-up ends with a round that adds less than this to the server's memory, in percent.
 const STEADY: f64 = 1.0;
 const MAX_WARM_UPS: usize = 5;
-/// With fewer projects than these, what grows once and then stays is more than the margin: they
-/// only prove that everything is swept, and need no warm-up.
+/// With fewer projects, one-time growth exceeds the margin: the soak then only proves that
+/// everything is swept, and needs no warm-up.
 const MEASURABLE: usize = 100;
-/// The longest that any phase may take: a sweep that hangs is a failure.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// The timeout of each phase: a sweep that hangs is a failure.
+const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// What is used on this machine, in MB.
+/// Resources in use on this machine, in MB.
 #[derive(Debug, Clone, Copy)]
 struct Used {
     disk: f64,
@@ -78,7 +77,7 @@ pub async fn soak() {
     let server = Server::start_local(template::data_dir(), &model);
     let store = server.store().await;
     let rounds = if count < MEASURABLE { 0 } else { MAX_WARM_UPS };
-    let before = warmed_up(&server, &store, rounds, (count / 5).max(AT_A_TIME)).await;
+    let before = warmed_up(&server, &store, rounds, (count / 5).max(MAX_CONCURRENT)).await;
     before.print("before");
     live(&server, &store, count).await;
     let after = Used::now(&server);
@@ -102,8 +101,9 @@ pub async fn soak() {
     );
 }
 
-/// What is used once the server has everything that it holds for good: connections, caches, and
-/// what its allocator keeps for the next peak. It is warm when another round adds next to nothing.
+/// The resources in use after warm-up, once the server has everything that it keeps permanently:
+/// connections, caches, and the allocator's reserve. It is warm when another round adds next to
+/// nothing.
 async fn warmed_up(server: &Server, store: &Store, rounds: usize, count: usize) -> Used {
     let mut before = Used::now(server);
     for number in 1..=rounds {
@@ -119,12 +119,12 @@ async fn warmed_up(server: &Server, store: &Store, rounds: usize, count: usize) 
     before
 }
 
-/// Projects are made, used, put to sleep, and swept.
+/// Creates, uses, puts to sleep and sweeps projects.
 async fn live(server: &Server, store: &Store, count: usize) {
     let begun = Instant::now();
     let making = futures::stream::iter(0..count)
         .map(|_| build_and_use(server, store))
-        .buffer_unordered(AT_A_TIME);
+        .buffer_unordered(MAX_CONCURRENT);
     let projects: Vec<ProjectId> = making.collect().await;
     Used::now(server).print(&format!(
         "{count} made and used, {:.0} s",
@@ -133,7 +133,7 @@ async fn live(server: &Server, store: &Store, count: usize) {
     until("all sleep", || containers(server.data_path()).is_empty()).await;
     Used::now(server).print("all asleep");
 
-    // As if nobody had come for a month.
+    // As if nobody had visited for a month.
     let database = server.database().await;
     let month: i64 = 31 * 24 * 3600 * 1000;
     let age = format!(
@@ -167,7 +167,7 @@ async fn live(server: &Server, store: &Store, count: usize) {
         > 0
     {
         assert!(
-            begun.elapsed() < PATIENCE,
+            begun.elapsed() < TIMEOUT,
             "deleted projects or their blobs stay"
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -197,7 +197,7 @@ async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
         if run.state.is_final() {
             break run;
         }
-        assert!(begun.elapsed() < PATIENCE, "a run does not end");
+        assert!(begun.elapsed() < TIMEOUT, "a run does not end");
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     if run.state != RunState::Succeeded {
@@ -205,17 +205,14 @@ async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
         panic!("a run failed: {}", messages.last().unwrap().content);
     }
     let sandbox = store.sandbox_of(project).await.unwrap().unwrap();
-    // It may have fallen asleep meanwhile; its first request then wakes it, and says so at once.
+    // It may have fallen asleep; the first request then wakes it and answers at once.
     let begun = Instant::now();
     loop {
         let page = server.preview(&sandbox).await;
         if page.contains("A page of a usual size") {
             return project;
         }
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "the app does not answer: {page}"
-        );
+        assert!(begun.elapsed() < TIMEOUT, "the app does not answer: {page}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -223,7 +220,7 @@ async fn build_and_use(server: &Server, store: &Store) -> ProjectId {
 async fn until(what: &str, mut check: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !check() {
-        assert!(begun.elapsed() < PATIENCE, "timed out waiting until {what}");
+        assert!(begun.elapsed() < TIMEOUT, "timed out waiting until {what}");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
@@ -244,15 +241,15 @@ async fn number(database: &sea_orm::DatabaseConnection, query: &str) -> i64 {
         .unwrap()
 }
 
-/// A connection to the server's database beside the server.
+/// Opens a second connection to the server's database.
 pub async fn connect(file: &Path) -> sea_orm::DatabaseConnection {
     let mut options = ConnectOptions::new(format!("sqlite:{}", file.display()));
     options.max_connections(1);
     Database::connect(options).await.unwrap()
 }
 
-/// What a folder takes on its disk, in MB; not what is mounted below it, and not SQLite's log,
-/// which has a limit of its own.
+/// A folder's size on disk, in MB; without mounts below it, and without SQLite's log, which has its
+/// own limit.
 fn disk(folder: &Path) -> f64 {
     fn blocks(folder: &Path, device: u64) -> u64 {
         let entries = fs::read_dir(folder)
@@ -276,8 +273,8 @@ fn disk(folder: &Path) -> f64 {
     blocks(folder, device) as f64 * 512.0 / 1e6
 }
 
-/// The control groups of the server's containers, by the note that its host keeps of where they
-/// are: one that belongs to no sandbox any more is among them.
+/// The control groups of the server's containers, as its host records them, including any that no
+/// longer belong to a sandbox.
 fn containers(data: &Path) -> Vec<PathBuf> {
     let mut notes = folders(Path::new("/run")).into_iter().filter_map(|folder| {
         let note = fs::read(folder.join("host.json")).ok()?;
@@ -299,7 +296,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.is_dir()).collect()
 }
 
-/// What a control group uses, in MB; nothing when it has ended meanwhile.
+/// A control group's memory, in MB; zero if it has ended meanwhile.
 fn memory(group: &Path) -> f64 {
     // Of cgroup v1, and of v2.
     let files = ["memory.usage_in_bytes", "memory.current"];

@@ -1,5 +1,5 @@
-//! Requests of administrators. Whoever holds one was found to be an administrator, so what takes
-//! one is asked by nobody else; what it changes is written to the audit log.
+//! Requests of administrators. Holding one proves that the user is an administrator, so functions
+//! that take one check nothing else. Whatever they change is written to the audit log.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::{
     store::{AccountChange, Actor, Deed, NewSession, Store},
 };
 
-/// How long a session lasts in which an administrator acts as somebody else.
-const ACTING: Duration = Duration::from_secs(3600);
-/// The longest time for which an invitation is good, in days.
-const LONGEST_INVITATION: u32 = 90;
-/// Who looks at the same thing again within this time has one entry in the log.
-const LOOK: Duration = Duration::from_secs(10 * 60);
+/// How long an administrator may act as another user.
+const ACTING_LIFETIME: Duration = Duration::from_secs(3600);
+/// The maximum lifetime of an invitation, in days.
+const MAX_INVITATION_DAYS: u32 = 90;
+/// Repeated views of the same thing within this time share one entry in the log.
+const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// An administrator's request.
 #[derive(Debug, Clone)]
@@ -34,7 +34,8 @@ pub struct AdminRequest {
 }
 
 impl Accounts {
-    /// The administrator who sent the request: to others nothing of what they may do is there.
+    /// The request, if an administrator sent it. For everyone else, the administrators' pages do
+    /// not exist.
     pub fn administrator(&self, requester: &Requester) -> Result<AdminRequest, AccountError> {
         let identity = requester.identity()?;
         if !identity.is_administrator() {
@@ -51,7 +52,7 @@ impl Accounts {
 }
 
 impl AdminRequest {
-    /// In whose name it is written to the log.
+    /// The actor for the audit log.
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
@@ -60,7 +61,7 @@ impl AdminRequest {
         &self.accounts.inner.store
     }
 
-    /// A page of the accounts, and the open invitations.
+    /// A page of the accounts, with the open invitations.
     pub async fn users(&self, filter: &UserFilter) -> Result<UserPage, AccountError> {
         let (users, next) = self.store().list_users(filter).await?;
         Ok(UserPage {
@@ -78,15 +79,14 @@ impl AdminRequest {
         self.change(user, AccountChange::Plan(plan)).await
     }
 
-    /// Sets the account's role; `Conflict` where nobody would be an administrator any more.
+    /// Sets the account's role; `Conflict` if no administrator would be left.
     pub async fn set_role(&self, user: &UserId, role: AccountRole) -> Result<(), AccountError> {
         self.change(user, AccountChange::Role(role)).await?;
         self.accounts.announce_end();
         Ok(())
     }
 
-    /// Lets the account in no more, and ends its sessions and what is open in their name; or lets
-    /// it in again.
+    /// Locks the account, ending its sessions and open connections; or unlocks it.
     pub async fn set_disabled(&self, user: &UserId, disabled: bool) -> Result<(), AccountError> {
         self.change(user, AccountChange::Disabled(disabled)).await?;
         self.accounts.announce_end();
@@ -103,12 +103,12 @@ impl AdminRequest {
         self.accounts.reset_link_by(&self.actor, user).await
     }
 
-    /// A link that makes an account, for so many days.
+    /// A link that creates an account, valid for this many days.
     pub async fn invite(&self, days: u32) -> Result<String, AccountError> {
-        if !(1..=LONGEST_INVITATION).contains(&days) {
+        if !(1..=MAX_INVITATION_DAYS).contains(&days) {
             return Err(AccountError::Invalid {
                 field: "days",
-                why: format!("Choose a number of days from 1 to {LONGEST_INVITATION}."),
+                why: format!("Choose a number of days from 1 to {MAX_INVITATION_DAYS}."),
             });
         }
         self.accounts.invite_by(&self.actor, DAY * days).await
@@ -119,7 +119,7 @@ impl AdminRequest {
         Ok(store.revoke_invitation(&self.actor, invitation).await?)
     }
 
-    /// Begins an hour as the account's owner, in place of the administrator's own session.
+    /// Starts an hour as the account's owner, in place of the administrator's own session.
     pub async fn sign_in_as(&self, user: &UserId) -> Result<SignedIn, AccountError> {
         let token = Token::new();
         let new = NewSession {
@@ -127,7 +127,7 @@ impl AdminRequest {
             token: token.hash(),
             agent: first_chars(&self.client.agent, AGENT).replace(char::is_control, " "),
             address: self.client.address.to_string(),
-            expires_at: later(ACTING),
+            expires_at: later(ACTING_LIFETIME),
         };
         let before = self.token.as_ref().map(Token::hash);
         self.store().sign_in_as(&self.actor, new, before).await?;
@@ -135,7 +135,7 @@ impl AdminRequest {
         Ok(SignedIn { token })
     }
 
-    /// Notes that the administrator opened what is somebody else's.
+    /// Records that the administrator opened something of another user's.
     pub async fn opened(
         &self,
         kind: &'static str,
@@ -152,7 +152,7 @@ impl AdminRequest {
     }
 
     async fn looked(&self, deed: Deed) -> Result<(), AccountError> {
-        let look = i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX);
+        let look = i64::try_from(LOG_INTERVAL.as_millis()).unwrap_or(i64::MAX);
         let since = Timestamp(Timestamp::now().0.saturating_sub(look));
         Ok(self.store().record_once(&self.actor, deed, since).await?)
     }
@@ -160,14 +160,14 @@ impl AdminRequest {
     /// A page of the audit log.
     pub async fn audit(&self, filter: &AuditFilter) -> Result<AuditPage, AccountError> {
         let from = day("from", &filter.from)?.map(beginning);
-        // To the end of that day.
+        // The end of that day.
         let to = day("to", &filter.to)?;
         let to = to.map(|day| beginning(day.checked_add_days(Days::new(1)).unwrap_or(day)));
         let (entries, next) = self.store().list_audit(filter, from, to).await?;
         Ok(AuditPage { entries, next })
     }
 
-    /// A page of a table's rows; of the first table where none is named.
+    /// A page of a table's rows; of the first table if none is named.
     pub async fn data(&self, filter: &DataFilter) -> Result<DataPage, AccountError> {
         let store = self.store();
         if filter.table.is_empty() {
@@ -185,19 +185,19 @@ impl AdminRequest {
         Ok(page)
     }
 
-    /// Keeps what the next page shows of what was done.
+    /// Keeps a notice of what was done for the next page.
     pub fn notify(&self, notice: Notice) {
         let mut notices = self.accounts.inner.notices.lock();
         notices.insert(self.session, notice);
     }
 
-    /// What is to be shown, once.
+    /// The notice to show, once.
     pub fn take_notice(&self) -> Option<Notice> {
         self.accounts.inner.notices.lock().remove(&self.session)
     }
 }
 
-/// The day that was chosen; `None` for none.
+/// The chosen day; `None` for an empty text.
 fn day(field: &'static str, text: &str) -> Result<Option<NaiveDate>, AccountError> {
     if text.trim().is_empty() {
         return Ok(None);
@@ -211,7 +211,7 @@ fn day(field: &'static str, text: &str) -> Result<Option<NaiveDate>, AccountErro
     }
 }
 
-/// The moment at which the day begins in UTC.
+/// Midnight UTC, at the beginning of the day.
 fn beginning(day: NaiveDate) -> Timestamp {
     let midnight = day.and_time(chrono::NaiveTime::MIN);
     Timestamp(midnight.and_utc().timestamp_millis())

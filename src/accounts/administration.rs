@@ -1,5 +1,4 @@
-//! What administrators do with accounts, by the command `codeflow user`: it is in the audit log as
-//! the shell's.
+//! Changes to accounts by the command `codeflow user`. The audit log attributes them to the shell.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::{
 };
 
 impl Accounts {
-    /// Makes an account without a password, and returns the link that sets one.
+    /// Creates an account without a password, and returns the link that sets one.
     pub async fn create(
         &self,
         email: &str,
@@ -29,7 +28,7 @@ impl Accounts {
             Ok(account) => account,
             Err(StoreError::Conflict(_)) => {
                 return Err(AccountError::Refused(
-                    "There is an account with this address already.",
+                    "An account with this address already exists.",
                 ));
             }
             Err(error) => return Err(error.into()),
@@ -41,12 +40,12 @@ impl Accounts {
         self.change(email, AccountChange::Plan(plan)).await
     }
 
-    /// `Conflict` where nobody would be an administrator any more, as in the next.
+    /// `Conflict` if no administrator would be left; so does the next function.
     pub async fn set_role(&self, email: &str, role: AccountRole) -> Result<(), AccountError> {
         self.change(email, AccountChange::Role(role)).await
     }
 
-    /// Lets the account in no more, or again.
+    /// Locks or unlocks the account.
     pub async fn set_disabled(&self, email: &str, disabled: bool) -> Result<(), AccountError> {
         self.change(email, AccountChange::Disabled(disabled)).await
     }
@@ -58,7 +57,7 @@ impl Accounts {
         Ok(store.change_account(&by, &account.id, change).await?)
     }
 
-    /// Gives the account another address, to which nothing is sent.
+    /// Changes the account's address, without sending a letter.
     pub async fn set_email(&self, email: &str, to: &str) -> Result<(), AccountError> {
         let to = Email::new(to)?;
         let change = AccountChange::Email {
@@ -67,13 +66,14 @@ impl Accounts {
         };
         match self.change(email, change).await {
             Err(AccountError::Conflict(_)) => Err(AccountError::Refused(
-                "There is an account with this address already.",
+                "An account with this address already exists.",
             )),
             set => set,
         }
     }
 
-    /// Turns the account's two-step sign-in off: its owner lost the app and the recovery codes.
+    /// Turns off the account's two-step sign-in, for an owner who lost the app and the recovery
+    /// codes.
     pub async fn end_second_step_of(&self, email: &str) -> Result<(), AccountError> {
         self.change(email, AccountChange::NoSecondStep).await
     }
@@ -89,7 +89,7 @@ impl Accounts {
         self.reset_link_by(&Actor::shell(), user).await
     }
 
-    /// A link that sets the account's password, made by somebody else.
+    /// A link that sets the account's password, created by this actor.
     pub(super) async fn reset_link_by(
         &self,
         by: &Actor,
@@ -102,12 +102,12 @@ impl Accounts {
         Ok(self.address("reset", &token))
     }
 
-    /// A link that makes an account where only the invited may.
+    /// A link that creates an account where sign-up is by invitation.
     pub async fn invite_link(&self) -> Result<String, AccountError> {
         self.invite_by(&Actor::shell(), LINK_LIFETIME).await
     }
 
-    /// A link that makes an account within this time.
+    /// A link that creates an account, valid for this time.
     pub(super) async fn invite_by(
         &self,
         by: &Actor,

@@ -1,31 +1,30 @@
-//! Tokens with which programs act in an account's name, on the paths that are theirs alone: they
-//! begin with `cf_`, so that they are recognised where one was left lying about. The database has
-//! only their hashes.
+//! API tokens, with which programs act for an account, on the routes for programs only. They begin
+//! with `cf_`, so that a leaked one is recognised. The database stores only their hashes.
 
 use std::time::Duration;
 
 use super::{
-    AccountError, Accounts, DAY, Identity, SEEN_EVERY, Token, later, own::given_name,
+    AccountError, Accounts, DAY, Identity, SEEN_INTERVAL_MS, Token, later, own::given_name,
     throttle::Rate,
 };
 use crate::protocol::{AccountRole, ApiToken, ApiTokenId, NewApiToken, Timestamp};
 
-/// How every token begins.
+/// The prefix of every token.
 const BEGINNING: &str = "cf_";
-/// How much of a token is shown, in bytes: with so much less to guess, it is as hard to guess.
+/// How many bytes of a token are shown. The rest is still too much to guess.
 const SHOWN: usize = 8;
-/// The longest time for which a token is good, in days; it may also have no end.
-const LONGEST: u32 = 365;
-/// The limit on making tokens.
+/// The maximum lifetime of a token, in days; it may also have no end.
+const MAX_DAYS: u32 = 365;
+/// The limit on creating tokens.
 const CREATIONS: Rate = Rate {
     burst: 20,
     pause: Duration::from_secs(30),
 };
 
 impl Accounts {
-    /// In whose name a program's request is answered, by its `Authorization` header. It is never an
-    /// administrator. `Token` with a sentence where the header is missing or is nobody's (any
-    /// more).
+    /// The identity that a program's request acts for, by its `Authorization` header; never an
+    /// administrator's. `Token` with a sentence if the header is missing or its token is not valid
+    /// (any more).
     pub async fn identify_program(
         &self,
         authorization: Option<&str>,
@@ -63,10 +62,10 @@ impl Accounts {
                 "This API token has expired. Create another one in Settings.",
             ));
         }
-        // Also when the clock was set back.
+        // Also if the clock was set back.
         let since = summary.used_at.unwrap_or_default();
         let age = Timestamp::now().0.saturating_sub(since.0);
-        if age.saturating_abs() > SEEN_EVERY {
+        if age.saturating_abs() > SEEN_INTERVAL_MS {
             store.touch_api_token(&account.id, summary.id).await?;
         }
         account.role = AccountRole::User;
@@ -79,7 +78,7 @@ impl Accounts {
         })
     }
 
-    /// Makes a token for so many days, or for good. Nobody sees it again.
+    /// Creates a token that is valid for so many days, or for good. It is shown only once.
     pub async fn create_api_token(
         &self,
         identity: &Identity,
@@ -92,16 +91,16 @@ impl Accounts {
             ));
         }
         if identity.acting {
-            // It would outlive the hour for which the administrator acts.
+            // The token would outlive the hour in which the administrator acts for the account.
             return Err(AccountError::Refused(
-                "Only the account's owner can make API tokens, not an administrator in their name.",
+                "Only the account's owner can create API tokens, not an administrator on their behalf.",
             ));
         }
         let name = given_name(name, "Name the token after the program that will use it")?;
-        if days.is_some_and(|days| !(1..=LONGEST).contains(&days)) {
+        if days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
             return Err(AccountError::Invalid {
                 field: "days",
-                why: format!("Choose from 1 to {LONGEST} days, or no end."),
+                why: format!("Choose from 1 to {MAX_DAYS} days, or no end."),
             });
         }
         self.count(format!("API tokens of {}", identity.user), CREATIONS)?;
@@ -121,7 +120,7 @@ impl Accounts {
         Ok(self.inner.store.list_api_tokens(&identity.user).await?)
     }
 
-    /// Ends one of the account's tokens.
+    /// Revokes one of the account's tokens.
     pub async fn revoke_api_token(
         &self,
         identity: &Identity,

@@ -1,6 +1,6 @@
-//! Plans: what they have, and how one is bought, changed and ended at Stripe, where this CodeFlow
-//! sells any. What Stripe says of itself is only a hint: the subscriptions are asked for each time,
-//! so that events may come twice, late, or in any order.
+//! Plans: their allowances, and buying, changing and ending one at Stripe, where this CodeFlow
+//! sells any. Stripe's events are only a hint: each one makes the server fetch the subscriptions,
+//! so events may arrive twice, late, or in any order.
 
 use super::{AccountError, Accounts, Identity, stripe::Stripe};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Accounts {
-    /// What the plans have, and which one the identity has.
+    /// The plans' allowances, and the identity's own plan.
     pub async fn pricing(&self, identity: Option<&Identity>) -> Result<Pricing, AccountError> {
         let account = identity.and_then(|identity| identity.account.as_ref());
         let stripe = self.inner.stripe.as_ref();
@@ -25,7 +25,7 @@ impl Accounts {
         })
     }
 
-    /// Where the identity's account buys the larger plan.
+    /// The address where the identity's account buys the larger plan.
     pub async fn checkout(&self, identity: &Identity) -> Result<String, AccountError> {
         let stripe = self.stripe()?;
         let account = identity.account.as_ref().ok_or(NOTHING_SOLD)?;
@@ -45,15 +45,15 @@ impl Accounts {
         }
     }
 
-    /// Where the identity's account changes or ends its subscription.
+    /// The address where the identity's account changes or ends its subscription.
     pub async fn portal(&self, identity: &Identity) -> Result<String, AccountError> {
         let stripe = self.stripe()?;
         let customer = self.inner.store.billing_customer(&identity.user).await?;
-        let customer = customer.ok_or(AccountError::Refused("You have bought no plan here."))?;
+        let customer = customer.ok_or(AccountError::Refused("You have not bought a plan here."))?;
         stripe.portal(&customer.id, &self.inner.public_url).await
     }
 
-    /// Takes an event of Stripe's, signed by `signature`. Refused events are sent again by Stripe.
+    /// Handles an event from Stripe, signed by `signature`. Stripe sends refused events again.
     pub async fn take_event(&self, signature: &str, body: &[u8]) -> Result<(), AccountError> {
         let stripe = self.stripe()?;
         let event = stripe.event(signature, body)?;
@@ -73,7 +73,7 @@ impl Accounts {
                 );
                 Ok(())
             }
-            // Whose account was deleted, or who comes from elsewhere.
+            // The customer's account was deleted, or belongs to another installation.
             Err(StoreError::NotFound(_)) => {
                 tracing::warn!(
                     customer,
@@ -85,7 +85,7 @@ impl Accounts {
         }
     }
 
-    /// Ends what the account pays for, before the account goes.
+    /// Ends the account's subscription, before the account is deleted.
     pub(super) async fn end_payments(&self, identity: &Identity) -> Result<(), AccountError> {
         let Some(stripe) = &self.inner.stripe else {
             return Ok(());

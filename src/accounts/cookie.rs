@@ -1,5 +1,5 @@
-//! The cookies that hold the token of a session, or of a sign-in that has come half-way, and where
-//! a page leads after a sign-in.
+//! The cookies with the token of a session or of an unfinished sign-in, and the page to open after
+//! a sign-in.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use cookie::{Cookie, SameSite, time};
 
 use super::{LIFETIME, STEP_LIFETIME, SignedIn, Token};
 
-/// What a cookie is for.
+/// The purpose of a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A session.
     Session,
-    /// A sign-in that has come half-way.
+    /// An unfinished sign-in.
     Step,
-    /// A question to another service.
+    /// A sign-in with another service.
     Outside,
-    /// A question to an authenticator.
+    /// A passkey challenge.
     Passkey,
 }
 
-/// The cookie's name. Where the site has TLS, the prefix makes the browser refuse one that another
-/// host of the same domain sets.
+/// The cookie's name. Where the site has TLS, a prefix makes the browser refuse such a cookie from
+/// another host of the same domain.
 fn name(public_url: &str, kind: Kind) -> &'static str {
     match (kind, is_encrypted(public_url)) {
         (Kind::Session, true) => "__Host-codeflow-session",
@@ -39,18 +39,18 @@ fn is_encrypted(public_url: &str) -> bool {
     public_url.starts_with("https://")
 }
 
-/// The value of `Set-Cookie` that gives the browser its session.
+/// The `Set-Cookie` value that gives the browser its session.
 pub(super) fn session(public_url: &str, signed_in: &SignedIn) -> String {
     let token = signed_in.token.expose();
     cookie(public_url, Kind::Session, token, LIFETIME)
 }
 
-/// The value of `Set-Cookie` with which the browser goes on to the sign-in's next step.
+/// The `Set-Cookie` value for the sign-in's next step.
 pub(super) fn step(public_url: &str, kind: Kind, token: &Token) -> String {
     cookie(public_url, kind, token.expose(), STEP_LIFETIME)
 }
 
-/// The value of `Set-Cookie` that takes the cookie from the browser.
+/// The `Set-Cookie` value that removes the cookie.
 pub(super) fn expired(public_url: &str, kind: Kind) -> String {
     cookie(public_url, kind, "", Duration::ZERO)
 }
@@ -67,7 +67,7 @@ fn cookie(public_url: &str, kind: Kind, value: &str, lifetime: Duration) -> Stri
         .to_string()
 }
 
-/// The token among a request's cookies, the values of its `Cookie` headers.
+/// The token among a request's cookies (the values of its `Cookie` headers).
 pub(super) fn token<'a>(
     public_url: &str,
     kind: Kind,
@@ -82,13 +82,13 @@ pub(super) fn token<'a>(
     })
 }
 
-/// The path where somebody wanted to go, if it is one of this site; else home.
+/// The path to go to, if it is one of this site; otherwise the home page.
 pub fn own_path(to: Option<&str>) -> &str {
     to.filter(|to| is_own_path(to)).unwrap_or("/")
 }
 
-/// Whether a browser takes the text for a path of the page's own site: not for the name of another
-/// host (`//`, which a browser also sees in `/\`).
+/// Whether a browser reads the text as a path of the same site, and not as the name of another host
+/// (`//`, or `/\`, which browsers treat alike).
 fn is_own_path(to: &str) -> bool {
     to.len() <= 2000
         && to.starts_with('/')

@@ -1,4 +1,4 @@
-//! E-mail addresses: what RFC 5321 and RFC 6531 allow as a mailbox, and one form in which two
+//! E-mail addresses: the mailboxes that RFC 5321 and RFC 6531 allow, and a normal form in which two
 //! spellings of the same address are equal.
 
 use std::{fmt, net::Ipv6Addr};
@@ -6,7 +6,7 @@ use std::{fmt, net::Ipv6Addr};
 use unicode_normalization::UnicodeNormalization as _;
 use url::Host;
 
-/// The longest address and the longest part before the `@`, in bytes (RFC 5321, 4.5.3.1).
+/// The maximum length of an address and of the part before the `@`, in bytes (RFC 5321, 4.5.3.1).
 const MAX_ADDRESS: usize = 254;
 const MAX_LOCAL: usize = 64;
 
@@ -17,19 +17,19 @@ pub struct Email {
     normal: String,
 }
 
-/// It is no address.
+/// The text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("This is not an e-mail address. Write it like name@example.com.")]
 pub struct NoEmail;
 
 impl Email {
-    /// Reads an address, around which there may be blanks.
+    /// Parses an address; surrounding blanks are ignored.
     pub fn new(text: &str) -> Result<Self, NoEmail> {
         let written = text.trim();
         if written.len() > MAX_ADDRESS {
             return Err(NoEmail);
         }
-        // A quoted part may have the sign too, the domain never.
+        // A quoted local part may contain `@`, the domain never does.
         let (local, domain) = written.rsplit_once('@').ok_or(NoEmail)?;
         let normal = format!("{}@{}", normal_local(local)?, normal_domain(domain)?);
         if normal.len() > MAX_ADDRESS {
@@ -41,12 +41,12 @@ impl Email {
         })
     }
 
-    /// The form to compare.
+    /// The normal form, for comparisons.
     pub fn normal(&self) -> &str {
         &self.normal
     }
 
-    /// As it was written, without the blanks around it.
+    /// The address as written, without surrounding blanks.
     pub fn written(&self) -> &str {
         &self.written
     }
@@ -94,8 +94,8 @@ fn unquoted(quoted: &str) -> Result<String, NoEmail> {
     Ok(plain)
 }
 
-/// Whether it is words with single dots between them (RFC 5321, `Dot-string`; RFC 6531 adds every
-/// letter beyond ASCII).
+/// Whether it consists of words with single dots between them (RFC 5321, `Dot-string`; RFC 6531
+/// adds every letter beyond ASCII).
 fn is_dot_atom(text: &str) -> bool {
     let is_atom = |letter: char| {
         letter.is_ascii_alphanumeric()
@@ -106,7 +106,7 @@ fn is_dot_atom(text: &str) -> bool {
         .all(|word| !word.is_empty() && word.chars().all(is_atom))
 }
 
-/// The domain in ASCII and lower case, or an address literal in its shortest form.
+/// The domain in lower-case ASCII, or an address literal in its shortest form.
 fn normal_domain(domain: &str) -> Result<String, NoEmail> {
     if let Some(literal) = domain
         .strip_prefix('[')
@@ -135,13 +135,13 @@ fn normal_domain(domain: &str) -> Result<String, NoEmail> {
     let Ok(Host::Domain(ascii)) = Host::parse(domain) else {
         return Err(NoEmail);
     };
-    // Some letters become signs: the Greek question mark is a semicolon.
+    // Normalization turns some letters into signs: the Greek question mark becomes a semicolon.
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let is_label = |label: &str| {
         let is_whole = !label.starts_with('-') && !label.ends_with('-');
         (1..=63).contains(&label.len()) && is_whole && label.bytes().all(is_sign)
     };
-    // Mail to a name without a dot reaches nobody outside of one's own network.
+    // A name without a dot is only reachable inside one's own network.
     let labels: Vec<&str> = ascii.split('.').collect();
     let is_domain =
         labels.iter().all(|label| is_label(label)) && (labels.len() > 1 || ascii == "localhost");

@@ -1,4 +1,4 @@
-//! Why something about an account was refused or failed, and what a client sees of it. Nothing
+//! Why a request about an account was refused or failed, and what the client sees of it. No error
 //! tells an unknown account from a wrong password.
 
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// Nobody signs in with this passkey, or the answer is not that of the authenticator to this
-    /// question; also where the account may not sign in.
+    /// The passkey is unknown, or the answer does not fit the challenge; also if the account may
+    /// not sign in.
     #[error("This passkey signs nobody in here. Use another one, or your address and password.")]
     Passkey,
-    /// The input in a field is wrong; the sentence says how to mend it.
+    /// The input in a field is invalid; the sentence says how to fix it.
     #[error("{why}")]
     Invalid { field: &'static str, why: String },
-    /// No account, another password, or an account that may not sign in.
+    /// The account is unknown, the password wrong, or the account may not sign in.
     #[error("The e-mail address or the password is wrong.")]
     Wrong,
     /// The address is taken, or can't have an account here.
@@ -26,19 +26,19 @@ pub enum AccountError {
          password."
     )]
     Unusable,
-    /// The link is not one that can be used (any more).
+    /// The link is not valid (any more).
     #[error("This link has expired or was used already. Ask for a new one.")]
     Link,
     /// Nobody is signed in.
     #[error("Your session has ended. Sign in to continue.")]
     SignedOut,
-    /// A program's request has no token that counts; the sentence says which one it needs.
+    /// A program's request has no valid token; the sentence says which one it needs.
     #[error("{0}")]
     Token(&'static str),
-    /// It is not theirs to do; the sentence is for the user.
+    /// The user may not do this; the sentence is for the user.
     #[error("{0}")]
     Refused(&'static str),
-    /// Its state does not allow it; the sentence is for the user.
+    /// The current state does not allow it; the sentence is for the user.
     #[error("{0}")]
     Conflict(&'static str),
     /// There is no such thing.
@@ -50,10 +50,10 @@ pub enum AccountError {
     /// Stripe can't be reached, or refuses what is asked.
     #[error("Stripe can't be reached right now, so nothing was changed. Try again in a moment.")]
     Stripe,
-    /// Too many sign in at this moment.
+    /// Too many people are signing in at the moment.
     #[error("Too many people are signing in right now. Try again in a moment.")]
     Busy,
-    /// Another service signed nobody in.
+    /// Signing in with another service failed.
     #[error(transparent)]
     Outside(#[from] OutsideRefusal),
     #[error(transparent)]
@@ -106,7 +106,7 @@ impl From<AccountError> for ApiError {
     }
 }
 
-/// Whole seconds, none too few.
+/// Whole seconds, rounded up.
 fn seconds(wait: &Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

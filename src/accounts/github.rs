@@ -1,4 +1,4 @@
-//! GitHub, by OAuth 2: it has no OpenID Connect for people, so its API says who somebody is.
+//! GitHub over OAuth 2. It offers no OpenID Connect for people, so its API says who somebody is.
 
 use serde::Deserialize;
 
@@ -18,13 +18,13 @@ struct Address {
     verified: bool,
 }
 
-/// The page of GitHub where somebody signs in.
+/// The address of GitHub's sign-in page.
 pub fn begin(github: &Github, question: Question<'_>) -> Result<String, ProviderError> {
     let url = format!("{}/login/oauth/authorize", github.url);
     page(&url, &github.client, "read:user user:email", question, &[])
 }
 
-/// Who it is for whom GitHub gave the code.
+/// The identity behind the code from GitHub.
 pub async fn finish(
     http: &Http,
     github: &Github,

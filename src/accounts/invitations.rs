@@ -1,23 +1,23 @@
-//! Invitations to projects, as far as accounts have to do with them: who may be invited, how many
-//! times, and the letter that says so. The invitations themselves are the projects'.
+//! The accounts' part in invitations to projects: who may be invited, how many invitations one
+//! account may send, and the letter. The invitations themselves belong to the projects.
 
 use std::time::Duration;
 
 use super::{AccountError, Accounts, Requester, Token, email::Email, throttle::Rate};
 use crate::{protocol::ProjectRole, store::Actor};
 
-/// How many people one account invites.
+/// How many people one account may invite.
 const INVITATIONS: Rate = Rate {
     burst: 30,
     pause: Duration::from_secs(60),
 };
 
-/// Whom an invitation is for.
+/// The recipient of an invitation.
 #[derive(Debug, Clone)]
 pub struct Invitee(Email);
 
 impl Invitee {
-    /// The address in the form to compare.
+    /// The address in normal form.
     pub fn normal(&self) -> &str {
         self.0.normal()
     }
@@ -29,7 +29,7 @@ impl Invitee {
 }
 
 impl Requester {
-    /// In whose name it is written to the audit log.
+    /// The actor for the audit log.
     pub fn actor(&self) -> Result<Actor, AccountError> {
         let identity = self.identity()?;
         let name = match &identity.account {
@@ -48,8 +48,7 @@ impl Requester {
 }
 
 impl Accounts {
-    /// Counts an invitation, and reads the address where there is one; `TooMany` when there were
-    /// more than one may send.
+    /// Counts an invitation, and parses the address if there is one; `TooMany` above the limit.
     pub fn admit_invitation(
         &self,
         email: Option<&str>,
@@ -66,12 +65,12 @@ impl Accounts {
         Ok(email.map(Invitee))
     }
 
-    /// What the invited open.
+    /// The link in an invitation.
     pub fn invitation_link(&self, token: &Token) -> String {
         format!("{}/invite/{}", self.inner.public_url, token.expose())
     }
 
-    /// Sends the link to the invited. Returns whether the server sends e-mail.
+    /// Sends the link to the recipient. Returns whether the server sends e-mail.
     pub fn send_invitation(
         &self,
         to: &Invitee,

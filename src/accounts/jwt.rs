@@ -63,8 +63,8 @@ fn decoded(part: &str) -> Option<Vec<u8>> {
 }
 
 impl Key {
-    /// Whether it signed the message by this algorithm (RFC 7518). Neither `none` nor one with a
-    /// shared secret is known: everybody has these keys.
+    /// Whether this key signed the message with this algorithm (RFC 7518). `none` and algorithms
+    /// with a shared secret are not supported: these keys are public.
     fn signed(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
         let checked = match algorithm {
             "RS256" => self.signed_by_rsa(&RSA_PKCS1_2048_8192_SHA256, message, signature),
@@ -97,7 +97,7 @@ impl Key {
         Some(key.verify(parameters, message, signature).is_ok())
     }
 
-    /// A point of an elliptic curve whose coordinates have this length, uncompressed.
+    /// An elliptic curve point with coordinates of this length, uncompressed.
     fn point(&self, length: usize) -> Option<Vec<u8>> {
         if self.kty != "EC" {
             return None;

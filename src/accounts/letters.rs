@@ -1,6 +1,6 @@
-//! What is done by e-mail: signing up, setting a forgotten password, and changing the address. The
-//! answer to "send me a link" is the same for a known and an unknown address, and takes as long:
-//! what there is to do is done after it.
+//! What happens by e-mail: signing up, resetting a password, and changing the address. The answer
+//! to "send me a link" is the same for a known and an unknown address, and takes the same time,
+//! because the work is done after it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     store::{Link, Purpose, StoreError},
 };
 
-/// Letters to one address, and letters that one client asks for.
+/// The limits on letters to one address, and on letters that one client requests.
 const OF_ADDRESS: Rate = Rate {
     burst: 4,
     pause: Duration::from_secs(900),
@@ -67,8 +67,9 @@ impl Accounts {
         Ok(())
     }
 
-    /// Sends a link to go on signing up with; to an address that has an account, a notice with a
-    /// link that sets its password. `to`: where to go once the account is there.
+    /// Sends a link to continue the sign-up. If the address already has an account, it gets a
+    /// notice with a link that sets its password instead. `to`: the page to open once the account
+    /// exists.
     pub(super) fn write_to_newcomer(
         &self,
         mailer: &Mailer,
@@ -102,7 +103,7 @@ impl Accounts {
             let link = self.link("reset", Purpose::Reset, Some(found.user)).await?;
             mailer.send(Letter {
                 to: account.email,
-                subject: "You have an account on CodeFlow already",
+                subject: "You already have a CodeFlow account",
                 text: format!(
                     "Somebody wanted to sign up on {site} with this address, which has an account \
                      there.\n\nIf it was you, sign in: {site}/sign-in\n\nIf you forgot your \
@@ -133,7 +134,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Sends a link that confirms the address, to itself, and a notice to the address before.
+    /// Sends a link that confirms the new address to that address, and a notice to the old one.
     /// Nothing changes until the link is opened.
     pub async fn request_email(
         &self,
@@ -166,7 +167,7 @@ impl Accounts {
         });
         mailer.send(Letter {
             to: account.email.clone(),
-            subject: "Your CodeFlow account is to have another address",
+            subject: "Your CodeFlow account's address is about to change",
             text: format!(
                 "Somebody who is signed in to your account on {site} asked for another address for \
                  it: {email}\n\nIt changes when that address is confirmed. If it wasn't you, change \
@@ -176,7 +177,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Gives the account the address that the link confirms.
+    /// Changes the account's address to the one that the link confirms.
     pub async fn confirm_email(&self, link: &str, client: &Client) -> Result<(), AccountError> {
         self.expect_on()?;
         let from = format!("confirm from {}", network(client.address));
@@ -196,7 +197,7 @@ impl Accounts {
         if let Some(mailer) = &self.inner.mailer {
             mailer.send(Letter {
                 to: before.email,
-                subject: "Your CodeFlow account has another address",
+                subject: "Your CodeFlow account's address has changed",
                 text: format!(
                     "Your account on {} has the address {email} from now on.\n\nIf you did not \
                      want that, tell an administrator.\n",

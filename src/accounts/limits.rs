@@ -1,14 +1,14 @@
-//! How much one account, and one address, may ask for in a while. It is counted before a request's
+//! How much one account, and one address, may ask for in a while. Requests are counted before their
 //! body is read.
 
 use std::time::Duration;
 
 use super::{AccountError, Accounts, Client, Identity, sign_in::network, throttle::Rate};
 
-/// What is counted together.
+/// A kind of work that is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// What starts a run.
+    /// Requests that start a run.
     Prompt,
     Upload,
     /// A feed or a terminal, which also wakes a sandbox.
@@ -16,8 +16,8 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// So many of one account at once, then one more after each pause. An address may be that of
-    /// many people, and has four times as much.
+    /// The burst of one account and the pause after which it may make another request. An address
+    /// may be shared by many people, so it gets four times as much.
     fn rate(self) -> Rate {
         let (burst, pause) = match self {
             Self::Prompt => (200, Duration::from_secs(2)),
@@ -29,8 +29,7 @@ impl Effort {
 }
 
 impl Accounts {
-    /// Counts what is asked for; `TooMany` when that is more than one may. Without accounts
-    /// everybody is one's own guest.
+    /// Counts a request; `TooMany` above the limit. Without accounts nothing is limited by account.
     pub fn admit(
         &self,
         effort: Effort,

@@ -1,5 +1,5 @@
-//! E-mail on its way: whoever writes a letter goes on at once, and it is sent in a task of its own,
-//! again and again while the mail server can't be reached or says that it is busy.
+//! Outgoing e-mail. Sending returns at once; a task of its own delivers the letter, and retries
+//! while the mail server can't be reached or is busy.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use tokio::sync::Semaphore;
 
 use crate::config;
 
-/// Letters that are sent at a time, and how many may wait.
-const AT_A_TIME: usize = 4;
-const MOST_WAITING: usize = 1000;
-/// The longest that the server may be silent, and the pauses after failures.
+/// How many letters are sent at a time, and how many may wait.
+const MAX_CONCURRENT: usize = 4;
+const MAX_WAITING: usize = 1000;
+/// How long the server may be silent, and the pauses after failures.
 const PACE: Pace = Pace {
     silence: Duration::from_secs(20),
     pauses: &[
@@ -37,13 +37,13 @@ struct Pace {
 /// A letter.
 #[derive(Debug, Clone)]
 pub struct Letter {
-    /// The address, as its owner wrote it.
+    /// The address as its owner wrote it.
     pub to: String,
     pub subject: &'static str,
     pub text: String,
 }
 
-/// Sends letters, as a cheap handle.
+/// Sends letters; a cheap handle.
 #[derive(Debug, Clone)]
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
@@ -68,12 +68,12 @@ impl Mailer {
             transport,
             from: settings.from.clone(),
             pace,
-            turns: Arc::new(Semaphore::new(AT_A_TIME)),
-            queue: Arc::new(Semaphore::new(MOST_WAITING)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            queue: Arc::new(Semaphore::new(MAX_WAITING)),
         })
     }
 
-    /// Sends the letter soon. What keeps it from being sent is logged.
+    /// Queues the letter. Failures to send it are logged.
     pub fn send(&self, letter: Letter) {
         let Ok(queued) = self.queue.clone().try_acquire_owned() else {
             tracing::error!(
@@ -107,7 +107,7 @@ impl Mailer {
         let mut pauses = self.pace.pauses.iter();
         loop {
             let turn = self.turns.acquire().await;
-            // Its own time-out is that of a single answer: a server may be slow with each.
+            // The library's time-out applies to a single answer; a server may be slow with each.
             let most = self.pace.silence * 5;
             let sending = self.transport.send(message.clone());
             let error = match tokio::time::timeout(most, sending).await {
@@ -146,21 +146,22 @@ mod tests {
         pauses: &[Duration::from_millis(20); 3],
     };
 
-    /// What the server does with a connection.
+    /// A behaviour of the server on one connection.
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Does {
         Takes,
-        /// Says nothing at all.
+        /// Stays silent.
         Hangs,
-        /// Hangs up in the middle.
+        /// Disconnects in the middle.
         Drops,
-        /// Is busy.
+        /// Says that it is busy.
         Defers,
-        /// Knows no such address.
+        /// Does not know the address.
         Refuses,
     }
 
-    /// A mail server that does one of these for each connection, and sends on what it took.
+    /// A mail server that behaves as scripted, one entry per connection, and passes on what it
+    /// received.
     async fn server(script: &'static [Does]) -> (Mailer, mpsc::UnboundedReceiver<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

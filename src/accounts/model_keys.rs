@@ -1,5 +1,5 @@
-//! Keys of people's own for the models' providers: what they send is answered with them, and costs
-//! no credits. They are encrypted in the database; nobody is shown one again.
+//! Users' own keys for the model providers. Messages answered with one cost no credits. The keys
+//! are encrypted in the database and never shown again.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{AccountError, Accounts, Identity, Requester, throttle::Rate};
 use crate::protocol::{ModelKey, ModelProvider, Timestamp, UserId};
 
-/// The shortest and the longest key, in characters: of each the last ones are shown.
+/// The minimum and maximum length of a key, in characters. Its last characters are shown.
 const LENGTHS: std::ops::RangeInclusive<usize> = 20..=500;
 /// How many of its last characters are shown.
 const SHOWN: usize = 4;
-/// The limit on changes of keys.
+/// The limit on changing keys.
 const CHANGES: Rate = Rate {
     burst: 20,
     pause: Duration::from_secs(30),
 };
-/// The limit on tests of keys, each of which asks a provider.
+/// The limit on testing keys, because each test asks a provider.
 const TESTS: Rate = Rate {
     burst: 5,
     pause: Duration::from_secs(30),
 };
 
 impl Accounts {
-    /// The account's keys, without what is secret of them.
+    /// The account's keys, without the secret part.
     pub async fn model_keys(&self, identity: &Identity) -> Result<Vec<ModelKey>, AccountError> {
         Ok(self.inner.store.list_user_keys(&identity.user).await?)
     }
 
-    /// Saves a key of the account's owner for the provider, in place of one before. It is not
-    /// tried: a test does that, or the first run that it fails says so.
+    /// Saves the user's key for the provider, in place of an earlier one. It is not tried here: a
+    /// test does that, or the first run that fails with it says so.
     pub async fn set_model_key(
         &self,
         by: &Requester,
@@ -77,14 +77,14 @@ impl Accounts {
         Ok(())
     }
 
-    /// Counts a test of a key; `TooMany` when there were more than one may.
+    /// Counts a test of a key; `TooMany` above the limit.
     pub fn admit_key_test(&self, by: &Requester) -> Result<(), AccountError> {
         let identity = self.expect_own_keys(by)?;
         self.count(format!("model key tests of {}", identity.user), TESTS)
     }
 
-    /// The user's key of the provider, to ask its models with, as it was saved. Errors when the
-    /// server has another secret key by now.
+    /// Decrypts the user's key for the provider. Fails if the server's secret key has changed
+    /// since.
     pub fn unseal_model_key(
         &self,
         user: &UserId,
@@ -96,7 +96,7 @@ impl Accounts {
         Ok(key.into())
     }
 
-    /// Who changes keys of their own.
+    /// The identity, if it may change its own keys.
     fn expect_own_keys<'a>(&self, by: &'a Requester) -> Result<&'a Identity, AccountError> {
         let identity = by.identity()?;
         if identity.account.is_none() {
@@ -105,7 +105,7 @@ impl Accounts {
             ));
         }
         if identity.acting {
-            // It is the owner's money.
+            // The key costs its owner money.
             return Err(AccountError::Refused(
                 "Only the account's owner can change model keys, not an administrator in their \
                  name.",
@@ -116,7 +116,7 @@ impl Accounts {
     }
 }
 
-/// What a user's key is sealed as.
+/// The name that a user's key is sealed under.
 fn name(user: &UserId, provider: ModelProvider) -> String {
     format!("{} key of {user}", provider.as_str())
 }

@@ -1,5 +1,5 @@
-//! OpenID Connect: any issuer, by its discovery document (OpenID Connect Core 1.0 and Discovery
-//! 1.0).
+//! OpenID Connect with any issuer, configured by its discovery document (OpenID Connect Core 1.0
+//! and Discovery 1.0).
 
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{config::Oidc, protocol::Timestamp};
 
-/// How far clocks may be apart, in seconds.
+/// How far clocks may differ, in seconds.
 const SKEW: i64 = 120;
 
 #[derive(Debug, Deserialize)]
@@ -45,7 +45,7 @@ enum Audience {
     Several(Vec<String>),
 }
 
-/// Some issuers write it as a text.
+/// Some issuers send it as a string.
 #[derive(Debug, Default, Deserialize)]
 #[serde(untagged)]
 enum Verified {
@@ -76,7 +76,7 @@ async fn discover(http: &Http, oidc: &Oidc) -> Result<Discovery, ProviderError> 
     Ok(found)
 }
 
-/// The page of the issuer where somebody signs in.
+/// The address of the issuer's sign-in page.
 pub async fn begin(
     http: &Http,
     oidc: &Oidc,
@@ -93,7 +93,7 @@ pub async fn begin(
     )
 }
 
-/// Who it is for whom the issuer gave the code.
+/// The identity behind the code from the issuer.
 pub async fn finish(
     http: &Http,
     oidc: &Oidc,
@@ -125,7 +125,7 @@ pub async fn finish(
     })
 }
 
-/// Core 1.0, 3.1.3.7. The error says what is wrong.
+/// Checks the claims as Core 1.0, 3.1.3.7 demands. The error says what is wrong.
 fn check(claims: &Claims, oidc: &Oidc, nonce: &str, now: i64) -> Result<(), &'static str> {
     let client = &oidc.client.id;
     let is_for_us = match &claims.aud {

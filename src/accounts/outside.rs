@@ -1,5 +1,5 @@
-//! Signing in with an account of another service. An identity there belongs to the account that its
-//! owner linked it to, or that it made; an equal e-mail address alone links nothing.
+//! Signing in with another service. An identity there belongs to the account that its owner linked
+//! it to, or that it created; an equal e-mail address alone links nothing.
 
 use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
@@ -20,32 +20,32 @@ use crate::{
     store::{Link, NewUser, Purpose, StoreError},
 };
 
-/// Sign-ins by other services from one address.
+/// The limit on sign-ins with other services from one address.
 const OF_ADDRESS: Rate = Rate {
     burst: 30,
     pause: std::time::Duration::from_secs(10),
 };
-/// The longest name of an identity that is kept, in characters.
+/// The maximum length of an identity's label, in characters.
 const LABEL: usize = 200;
-/// What a question is sealed as.
+/// The purpose that a pending sign-in is sealed for.
 const SEALED: &str = "sign-in by another service";
 
-/// What is kept between the question to a service and its answer.
+/// The state that is kept until the service answers.
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
     provider: Provider,
     state: String,
     nonce: String,
     verifier: String,
-    /// Where to go then.
+    /// The page to open afterwards.
     to: String,
-    /// Whose account the identity is to be linked to.
+    /// The account to link the identity to.
     link_to: Option<UserId>,
 }
 
-/// The parameters with which a service leads back.
+/// The parameters with which a service redirects back.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Answer {
+pub struct OutsideAnswer {
     #[serde(default)]
     pub code: String,
     #[serde(default)]
@@ -55,17 +55,17 @@ pub struct Answer {
     pub error: Option<String>,
 }
 
-/// How a sign-in by another service ended.
+/// The outcome of a sign-in with another service.
 #[derive(Debug)]
 pub enum OutsideOutcome {
     SignIn(SignInStep, String),
-    /// The identity belongs to the account that was signed in.
+    /// The identity was linked to the signed-in account.
     Linked,
 }
 
 impl Accounts {
-    /// Where somebody signs in at the service, and the token that its answer is to come with.
-    /// `identity`: whose account the identity is to be linked to, if it is not for a sign-in.
+    /// The address of the service's sign-in page, and the token that must come with its answer.
+    /// `identity`: the account to link the identity to, if this is not a sign-in.
     pub async fn begin_outside(
         &self,
         provider: Provider,
@@ -110,12 +110,12 @@ impl Accounts {
         Ok((page, token.await?))
     }
 
-    /// The service has led back. `token`: what the browser was given at the beginning, which is
+    /// Handles the service's redirect back. `token`: what the browser got at the beginning; it is
     /// used up in any case.
     pub async fn finish_outside(
         &self,
         provider: Provider,
-        answer: &Answer,
+        answer: &OutsideAnswer,
         token: Option<&Token>,
         identity: Option<&Identity>,
         client: &Client,
@@ -133,7 +133,7 @@ impl Accounts {
         }
         let outsider = self.outsider(provider, answer, &asked).await?;
         if let Some(user) = asked.link_to {
-            // Somebody else may have signed in meanwhile.
+            // Somebody else may have signed in in the meantime.
             if identity.is_none_or(|identity| identity.user != user) {
                 return Err(OutsideRefusal::Expired.into());
             }
@@ -164,7 +164,7 @@ impl Accounts {
     async fn outsider(
         &self,
         provider: Provider,
-        answer: &Answer,
+        answer: &OutsideAnswer,
         asked: &Asked,
     ) -> Result<Outsider, AccountError> {
         let inner = &self.inner;
@@ -176,7 +176,7 @@ impl Accounts {
                     .oidc
                     .as_ref()
                     .ok_or(AccountError::NotFound("service"))?;
-                // An answer of another issuer must not be taken to this one.
+                // Another issuer's answer must not be accepted for this one.
                 if answer.iss.as_ref().is_some_and(|iss| *iss != oidc.issuer) {
                     return Err(OutsideRefusal::Refused.into());
                 }
@@ -203,7 +203,7 @@ impl Accounts {
         }
     }
 
-    /// Makes an account for the identity, where everybody may have one.
+    /// Creates an account for the identity, where sign-up is open.
     async fn sign_up_outsider(&self, outsider: &Outsider) -> Result<UserId, AccountError> {
         let address = outsider.email.as_ref().ok_or(OutsideRefusal::NoEmail)?;
         let email = Email::new(address).map_err(|_| OutsideRefusal::NoEmail)?;
@@ -243,7 +243,7 @@ impl Accounts {
         Ok(self.inner.store.list_identities(&identity.user).await?)
     }
 
-    /// Takes an identity from the account, unless nothing else signs in to it.
+    /// Unlinks an identity from the account, unless it is the only way to sign in.
     pub async fn unlink(
         &self,
         identity: &Identity,
@@ -262,7 +262,7 @@ impl Accounts {
         format!("{site}/sign-in/with/{name}/back")
     }
 
-    /// The services with whose accounts one signs in.
+    /// The services that people can sign in with.
     pub(super) fn providers(&self) -> Vec<Provider> {
         let oidc = self.inner.oidc.as_ref().map(|_| Provider::Oidc);
         let github = self.inner.github.as_ref().map(|_| Provider::Github);
@@ -281,7 +281,7 @@ impl Asked {
     }
 }
 
-/// 256 random bits, in the letters that all parameters may have.
+/// 256 random bits, in characters that are allowed in all parameters.
 fn random() -> String {
     let mut bytes = [0; 32];
     rand::rng().fill_bytes(&mut bytes);

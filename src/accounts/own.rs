@@ -1,50 +1,50 @@
-//! What somebody does with their own account: its name, its password, its sessions.
+//! What users do with their own account: change its name or password, and end its sessions.
 
 use std::time::Duration;
 
 use super::{AccountError, Accounts, Client, IDLE, Identity, SignedIn, Token, throttle::Rate};
 use crate::protocol::{SessionId, SessionSummary};
 
-/// The limit on confirming something with the password.
+/// The limit on confirmations by password.
 const CONFIRMATIONS: Rate = Rate {
     burst: 10,
     pause: Duration::from_secs(30),
 };
-/// The limit on downloads of everything.
+/// The limit on data exports.
 const EXPORTS: Rate = Rate {
     burst: 5,
     pause: Duration::from_secs(60),
 };
-/// The longest name, in characters.
-const LONGEST_NAME: usize = 80;
+/// The maximum length of a name, in characters.
+const MAX_NAME_CHARS: usize = 80;
 
-/// The name that somebody gives to one of several things; `advice` is how to name it.
+/// A name for one of several things, checked; `advice` says how to name it.
 pub(super) fn given_name<'n>(name: &'n str, advice: &str) -> Result<&'n str, AccountError> {
     let name = name.trim();
     let chars = name.chars().count();
-    if chars == 0 || chars > LONGEST_NAME || name.chars().any(char::is_control) {
+    if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(AccountError::Invalid {
             field: "name",
-            why: format!("{advice}, in at most {LONGEST_NAME} characters on one line."),
+            why: format!("{advice}, in at most {MAX_NAME_CHARS} characters on one line."),
         });
     }
     Ok(name)
 }
 
 impl Accounts {
-    /// Sets how the account's owner wants to be called.
+    /// Sets the account's display name.
     pub async fn rename(&self, identity: &Identity, name: &str) -> Result<(), AccountError> {
         let name = name.trim();
-        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
             return Err(AccountError::Invalid {
                 field: "name",
-                why: format!("Choose a name of at most {LONGEST_NAME} characters on one line."),
+                why: format!("Choose a name of at most {MAX_NAME_CHARS} characters on one line."),
             });
         }
         Ok(self.inner.store.set_user_name(&identity.user, name).await?)
     }
 
-    /// Changes the password, ends all sessions, and begins another for this browser.
+    /// Changes the password, ends all sessions, and begins a new one for this browser.
     pub async fn change_password(
         &self,
         identity: &Identity,
@@ -65,7 +65,7 @@ impl Accounts {
             .await
     }
 
-    /// Whether the password is the account's, before something that can't be undone.
+    /// Checks the account's password before something that can't be undone.
     pub(super) async fn confirm(
         &self,
         identity: &Identity,
@@ -91,12 +91,12 @@ impl Accounts {
         })
     }
 
-    /// Counts a download of everything that somebody has, which is a lot of work.
+    /// Counts a data export, which is a lot of work.
     pub fn count_export(&self, identity: &Identity) -> Result<(), AccountError> {
         self.count(format!("export {}", identity.user), EXPORTS)
     }
 
-    /// The account's sessions, the one used last first.
+    /// The account's sessions, most recently used first.
     pub async fn sessions(&self, identity: &Identity) -> Result<Vec<SessionSummary>, AccountError> {
         let mut sessions = self.inner.store.list_sessions(&identity.user, IDLE).await?;
         for session in &mut sessions {
@@ -119,7 +119,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Ends the account's sessions but the one that asks.
+    /// Ends all of the account's sessions except the requesting one.
     pub async fn end_other_sessions(&self, identity: &Identity) -> Result<(), AccountError> {
         let store = &self.inner.store;
         store.end_sessions(&identity.user, identity.session).await?;
@@ -127,8 +127,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// Deletes the account with all that belongs to it, once its password confirms it. Its projects
-    /// are hidden at once and removed soon.
+    /// Deletes the account with everything that belongs to it, once its password confirms that. Its
+    /// projects are hidden at once and removed soon after.
     pub async fn delete(&self, identity: &Identity, password: &str) -> Result<(), AccountError> {
         self.confirm(identity, password).await?;
         self.end_payments(identity).await?;

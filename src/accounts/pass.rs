@@ -1,7 +1,6 @@
-//! Passes to previews. A preview is another origin than the builder, so it can't see the session:
-//! it gets a pass, for one sandbox and in one session's name, and keeps it as a cookie of its own.
-//! A pass is signed with what the database knows of the session, so that it ends with it, on every
-//! server.
+//! Passes for previews. A preview has another origin than the builder and can't see the session, so
+//! it gets a pass for one sandbox and one session, and keeps it as a cookie of its own. A pass is
+//! signed with a key from the session's row, so that it ends with the session, on every server.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,22 +15,22 @@ use subtle::ConstantTimeEq as _;
 use super::{AccountError, Accounts, IDLE, later, token::hmac};
 use crate::protocol::{SessionId, Timestamp};
 
-/// How long a key is known without asking the database again, unless a session ends here.
+/// How long a key is cached without asking the database again, unless a session ends here.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
-/// How many keys are known at a time.
-const MOST: usize = 10_000;
+/// How many keys are cached.
+const MAX_KEYS: usize = 10_000;
 
-/// What a pass is good for.
+/// The kind of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassKind {
-    /// To be shown once, on the way from the builder to the preview.
+    /// Used once, on the way from the builder to the preview.
     Entry,
-    /// To be kept by the browser.
+    /// Kept by the browser.
     Cookie,
 }
 
 impl PassKind {
-    /// How long it can be shown.
+    /// How long it is valid.
     pub fn lifetime(self) -> Duration {
         match self {
             Self::Entry => Duration::from_secs(60),
@@ -47,22 +46,22 @@ impl PassKind {
     }
 }
 
-/// A pass that was shown, and is good.
+/// A valid pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     pub session: SessionId,
-    /// Whether most of its time is over.
+    /// Whether most of its lifetime is over.
     pub is_old: bool,
 }
 
-/// What sessions sign with, as it was read lately.
+/// The sessions' signing keys, as read recently.
 #[derive(Default)]
 pub(super) struct Keys(Mutex<HashMap<SessionId, Known>>);
 
 struct Known {
     key: String,
     at: Instant,
-    /// How many times sessions had ended by then.
+    /// The count of ended sessions at that time.
     ends: u64,
 }
 
@@ -73,7 +72,7 @@ impl fmt::Debug for Keys {
 }
 
 impl Accounts {
-    /// A pass to the sandbox in the session's name; `None` when that has ended.
+    /// A pass for the sandbox and the session; `None` if the session has ended.
     pub async fn pass(
         &self,
         session: SessionId,
@@ -108,7 +107,7 @@ impl Accounts {
         };
         let left = expires.saturating_sub(Timestamp::now().0);
         let lifetime = i64::try_from(kind.lifetime().as_millis()).unwrap_or(i64::MAX);
-        // Longer than any: the clock was set back.
+        // More than the maximum: the clock was set back.
         if left <= 0 || left > lifetime {
             return Ok(None);
         }
@@ -123,7 +122,7 @@ impl Accounts {
         }))
     }
 
-    /// Those of the sessions that have not ended.
+    /// The sessions among these that have not ended.
     pub async fn open_among(
         &self,
         sessions: Vec<SessionId>,
@@ -145,7 +144,7 @@ impl Accounts {
         }
         let key = self.inner.store.session_key(session, IDLE).await?;
         let mut keys = keys.lock();
-        if keys.len() >= MOST {
+        if keys.len() >= MAX_KEYS {
             keys.clear();
         }
         match key.clone() {

@@ -1,6 +1,6 @@
-//! Passkeys: one signs in with what a device holds, which asks for a finger, a face or a PIN
-//! itself. So it is both steps of a sign-in. Each question to an authenticator is kept in the
-//! database, can be answered once by the browser that asked, and expires soon.
+//! Passkeys: signing in with a device, which itself asks for a finger, a face or a PIN. A passkey
+//! therefore counts as both steps of a sign-in. Each challenge is stored in the database, can be
+//! answered once by the browser that asked for it, and expires soon.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::{
     store::{Link, Purpose, StoreError},
 };
 
-/// How long a question can be answered.
+/// How long a challenge can be answered.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(300);
-/// Questions and answers of sign-ins from one address.
+/// The limit on challenges and answers from one address.
 const OF_ADDRESS: Rate = Rate {
     burst: 60,
     pause: Duration::from_secs(5),
@@ -29,7 +29,7 @@ const EXPIRED: AccountError = AccountError::Refused(
      minutes.",
 );
 
-/// What is kept of a passkey between the question for it and the answer.
+/// The state of a passkey's creation, kept until the browser answers.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Asked {
     name: String,
@@ -42,8 +42,9 @@ impl Accounts {
         Ok(self.inner.store.list_passkeys(&identity.user).await?)
     }
 
-    /// The question for a new passkey, in JSON for the browser, and the token that its answer is to
-    /// come with. The password is asked for: a thief of the session would stay for good.
+    /// The challenge for a new passkey as JSON for the browser, and the token that must come with
+    /// its answer. It requires the password: otherwise a stolen session could become permanent
+    /// access.
     pub async fn begin_passkey(
         &self,
         identity: &Identity,
@@ -68,8 +69,8 @@ impl Accounts {
         Ok((question, token.await?))
     }
 
-    /// Adds the passkey that the browser answers with. `token`: what it was given with the
-    /// question, which is used up in any case.
+    /// Adds the passkey from the browser's answer. `token`: what it got with the challenge; it is
+    /// used up in any case.
     pub async fn add_passkey(
         &self,
         identity: &Identity,
@@ -77,7 +78,7 @@ impl Accounts {
         token: Option<&Token>,
     ) -> Result<(), AccountError> {
         let asked = self.asked_passkey(Purpose::NewPasskey, token).await?;
-        // Somebody else may have signed in meanwhile.
+        // Somebody else may have signed in in the meantime.
         if asked.user.as_ref() != Some(&identity.user) {
             return Err(EXPIRED);
         }
@@ -104,7 +105,7 @@ impl Accounts {
         }
     }
 
-    /// Gives one of the account's passkeys another name.
+    /// Renames one of the account's passkeys.
     pub async fn rename_passkey(
         &self,
         identity: &Identity,
@@ -115,7 +116,7 @@ impl Accounts {
         Ok(store.rename_passkey(&identity.user, passkey, name).await?)
     }
 
-    /// Removes one of the account's passkeys, unless nothing else signs in to it.
+    /// Removes one of the account's passkeys, unless it is the only way to sign in.
     pub async fn remove_passkey(
         &self,
         identity: &Identity,
@@ -132,8 +133,8 @@ impl Accounts {
         }
     }
 
-    /// The question for a signature, in JSON for the browser, and the token that its answer is to
-    /// come with.
+    /// The challenge for a sign-in as JSON for the browser, and the token that must come with its
+    /// answer.
     pub async fn begin_passkey_sign_in(
         &self,
         client: &Client,
@@ -149,9 +150,9 @@ impl Accounts {
         Ok((question, token.await?))
     }
 
-    /// Signs in whose passkey the browser answers with; no code is asked for. `token`: what it was
-    /// given with the question, which is used up in any case. `before` is the session that the
-    /// browser had, which ends.
+    /// Signs in with the passkey of the browser's answer; no code is needed. `token`: what the
+    /// browser got with the challenge; it is used up in any case. `before` is the browser's
+    /// previous session, which ends.
     pub async fn sign_in_by_passkey(
         &self,
         answer: &str,
@@ -211,7 +212,7 @@ impl Accounts {
         self.begin_session(found.user, client, before).await
     }
 
-    /// What was asked, which can be answered once.
+    /// The stored challenge, which can be answered once.
     async fn asked_passkey(
         &self,
         purpose: Purpose,

@@ -1,5 +1,5 @@
-//! Passwords: hashed with Argon2id, off the runtime's threads and a few at a time, because each
-//! takes 19 MiB and tens of milliseconds of a processor.
+//! Passwords, hashed with Argon2id. Hashing runs off the runtime's threads and a few at a time,
+//! because each hash takes 19 MiB and tens of milliseconds of processor time.
 
 use std::sync::Arc;
 
@@ -13,14 +13,15 @@ use unicode_normalization::UnicodeNormalization as _;
 use zxcvbn::{Score, zxcvbn};
 
 use super::AccountError;
+use crate::protocol::first_chars;
 
-/// Hashes computed at a time, and how many may wait for their turn.
-const AT_A_TIME: usize = 2;
-const MOST_WAITING: usize = 64;
-/// The shortest and the longest password, in characters and in bytes.
-const SHORTEST: usize = 8;
-const LONGEST: usize = 256;
-/// How much of a password is looked at for its strength, in characters: it takes the square of it.
+/// How many hashes are computed at a time, and how many may wait.
+const MAX_CONCURRENT: usize = 2;
+const MAX_WAITING: usize = 64;
+/// The minimum length of a password in characters, and the maximum in bytes.
+const MIN_CHARS: usize = 8;
+const MAX_BYTES: usize = 256;
+/// How many characters of a password are rated for strength: the time grows with their square.
 const ESTIMATED: usize = 72;
 
 /// Hashes and verifies passwords.
@@ -28,7 +29,7 @@ const ESTIMATED: usize = 72;
 pub struct Passwords {
     turns: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    /// What the password of an unknown account is compared with, so that it takes as long.
+    /// The hash that stands in for an unknown account's, so that the check takes as long.
     nobodys: Arc<str>,
 }
 
@@ -37,14 +38,14 @@ impl Passwords {
     pub fn new() -> anyhow::Result<Self> {
         let nobodys = hash(&SecretString::from("nobody's password"))?;
         Ok(Self {
-            turns: Arc::new(Semaphore::new(AT_A_TIME)),
-            queue: Arc::new(Semaphore::new(MOST_WAITING)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            queue: Arc::new(Semaphore::new(MAX_WAITING)),
             nobodys: nobodys.into(),
         })
     }
 
-    /// The hash of a password that is chosen, in the PHC string format. `Invalid` when it is short,
-    /// long or easy to guess; `personal` are texts that an attacker would try.
+    /// The hash of a newly chosen password, in the PHC string format. `Invalid` if the password is
+    /// short, long or easy to guess; `personal` are texts that an attacker would try.
     pub async fn hash(
         &self,
         password: &str,
@@ -52,14 +53,14 @@ impl Passwords {
     ) -> Result<String, AccountError> {
         let password = normalized(password);
         let length = password.expose_secret().len();
-        if password.expose_secret().chars().count() < SHORTEST {
+        if password.expose_secret().chars().count() < MIN_CHARS {
             return Err(weak(format!(
-                "Choose a password of at least {SHORTEST} characters."
+                "Choose a password of at least {MIN_CHARS} characters."
             )));
         }
-        if length > LONGEST {
+        if length > MAX_BYTES {
             return Err(weak(format!(
-                "Choose a password of at most {LONGEST} characters."
+                "Choose a password of at most {MAX_BYTES} characters."
             )));
         }
         self.in_turn(move || {
@@ -69,10 +70,10 @@ impl Passwords {
         .await?
     }
 
-    /// Whether the hash is the password's. Without a hash it never is, and takes as long.
+    /// Whether the password matches the hash. Without a hash it never does, but takes as long.
     pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, AccountError> {
-        // A longer one is nobody's.
-        let is_possible = password.len() <= 4 * LONGEST;
+        // No stored password is longer.
+        let is_possible = password.len() <= 4 * MAX_BYTES;
         let password = normalized(if is_possible { password } else { "" });
         let known = hash.is_some() && is_possible;
         let hash = hash.unwrap_or_else(|| self.nobodys.to_string());
@@ -85,7 +86,7 @@ impl Passwords {
         Ok(is_right && known)
     }
 
-    /// Works on a blocking thread, in turn. `Busy` when too many wait already.
+    /// Runs the work on a blocking thread when it is its turn. `Busy` if too many are waiting.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -108,7 +109,7 @@ impl Passwords {
     }
 }
 
-/// One form of what looks the same, however the keyboard composes it (RFC 8265, OpaqueString).
+/// Normalizes the password, so that it is the same on every keyboard (RFC 8265, OpaqueString).
 fn normalized(password: &str) -> SecretString {
     password.nfc().collect::<String>().into()
 }
@@ -120,9 +121,9 @@ fn hash(password: &SecretString) -> anyhow::Result<String> {
 }
 
 fn estimate(password: &SecretString, personal: &[String]) -> Result<(), AccountError> {
-    let beginning: String = password.expose_secret().chars().take(ESTIMATED).collect();
+    let beginning = first_chars(password.expose_secret(), ESTIMATED);
     let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
-    let estimate = zxcvbn(&beginning, &personal);
+    let estimate = zxcvbn(beginning, &personal);
     if estimate.score() >= Score::Three {
         return Ok(());
     }
@@ -196,7 +197,7 @@ mod tests {
             .iter()
             .filter(|answer| matches!(answer, Err(AccountError::Busy)))
             .count();
-        assert_eq!(busy, 200 - MOST_WAITING);
+        assert_eq!(busy, 200 - MAX_WAITING);
         assert!(!passwords.verify("some password", None).await.unwrap());
     }
 }

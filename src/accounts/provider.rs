@@ -1,5 +1,5 @@
-//! What a service with whose accounts one signs in is asked, and what it says: the same for all of
-//! them, with PKCE (RFC 7636) and over HTTPS. What it answers is read to a limit.
+//! The requests to a service that people can sign in with: the same for all of them, with PKCE (RFC
+//! 7636) and over HTTPS. Answers are limited in size.
 
 use std::{fmt, time::Duration};
 
@@ -10,17 +10,17 @@ use sha2::{Digest, Sha256};
 
 use crate::{config::ProviderClient, http_client};
 
-/// The longest that a service may take, and the most that it may say.
-const TIME: Duration = Duration::from_secs(10);
-const MOST: usize = 1 << 20;
+/// How long a service may take, and the maximum size of its answer in bytes.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// Why a service gave no identity.
+/// Why a service returned no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// It can't be reached, or fails; the words are for the log.
+    /// It can't be reached, or fails; the text is for the log.
     #[error("{0}")]
     Unreachable(String),
-    /// What it says can't be believed, or it refused; the words are for the log.
+    /// It refused, or its answer can't be trusted; the text is for the log.
     #[error("{0}")]
     Refused(String),
 }
@@ -32,27 +32,27 @@ impl From<reqwest::Error> for ProviderError {
     }
 }
 
-/// Who somebody is at a service.
+/// A person's identity at a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outsider {
     /// The service, by its address.
     pub issuer: String,
-    /// Never given to somebody else there.
+    /// Never reassigned to another person there.
     pub subject: String,
     /// Confirmed by the service.
     pub email: Option<String>,
-    /// How its owner knows it.
+    /// The name that its owner knows it by.
     pub label: String,
 }
 
-/// What is sent along so that an answer belongs to its question.
+/// The values that tie an answer to its request.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     pub state: &'a str,
     pub nonce: &'a str,
-    /// Of which only the hash is sent at first.
+    /// Only its hash is sent at first.
     pub verifier: &'a str,
-    /// Where the service leads back to.
+    /// The address that the service redirects back to.
     pub back: &'a str,
 }
 
@@ -62,7 +62,7 @@ impl Question<'_> {
     }
 }
 
-/// The client of all services.
+/// The HTTP client for all services.
 #[derive(Debug, Clone)]
 pub struct Http(reqwest::Client);
 
@@ -75,7 +75,7 @@ struct Tokens {
     error: Option<String>,
 }
 
-/// What a code was exchanged for. Never printed.
+/// The tokens that a code was exchanged for. Never printed.
 pub struct Exchanged {
     pub access_token: String,
     pub id_token: String,
@@ -90,15 +90,15 @@ impl fmt::Debug for Exchanged {
 impl Http {
     pub fn new() -> anyhow::Result<Self> {
         let client = http_client::builder()
-            .timeout(TIME)
+            .timeout(TIMEOUT)
             .user_agent("codeflow")
-            // A secret goes where it was meant to, and nowhere else.
+            // No redirects: a secret is sent only to the address it is meant for.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Self(client))
     }
 
-    /// What is at the address, as JSON.
+    /// Fetches JSON from the address.
     pub async fn get<T: DeserializeOwned>(
         &self,
         url: &str,
@@ -112,7 +112,7 @@ impl Http {
     }
 
     /// Exchanges a code for tokens (RFC 6749, 4.1.3). `in_form`: whether the secret goes into the
-    /// form, rather than into a header.
+    /// form instead of a header.
     pub async fn exchange(
         &self,
         url: &str,
@@ -155,7 +155,7 @@ async fn read<T: DeserializeOwned>(mut response: reqwest::Response) -> Result<T,
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MOST {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(ProviderError::Refused("the answer is too long".to_owned()));
         }
         body.extend_from_slice(&chunk);
@@ -170,7 +170,7 @@ async fn read<T: DeserializeOwned>(mut response: reqwest::Response) -> Result<T,
         .map_err(|error| ProviderError::Refused(format!("its answer can't be read: {error}")))
 }
 
-/// The page where somebody agrees to be known here.
+/// The page that asks for consent.
 pub fn page(
     url: &str,
     client: &ProviderClient,

@@ -1,6 +1,6 @@
-//! The site as authenticators know it: it asks them for new passkeys and for signatures, and checks
-//! what they answer (Web Authentication, level 3). Who asks, and for whom, is decided in
-//! `passkeys`.
+//! The site as a relying party (Web Authentication, level 3): it challenges authenticators for new
+//! passkeys and for signatures, and checks their answers. `passkeys` decides who may ask, and for
+//! whom.
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -31,24 +31,24 @@ use crate::{
     store::{FoundPasskey, PasskeyKey},
 };
 
-/// The length of what authenticators know an account by, in bytes.
+/// The length of an account's user handle, in bytes.
 const HANDLE: usize = 32;
 
 type Key = StaticState<CompressedPubKey<[u8; 32], [u8; 32], [u8; 48], Vec<u8>>>;
 
-/// Why an authenticator's answer was not accepted.
+/// Why an authenticator's answer was rejected.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
     #[error("{0}")]
     Answer(String),
-    /// The signature counter went back: somebody else has the key too.
+    /// The signature counter went back, so the key was copied.
     #[error("the signature counter went back")]
     Copied,
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }
 
-/// The answer to a question for a signature.
+/// An authenticator's answer to a sign-in challenge.
 #[derive(Debug)]
 pub(super) struct Assertion(DiscoverableAuthentication<HANDLE>);
 
@@ -61,8 +61,8 @@ pub(super) struct RelyingParty {
 }
 
 impl RelyingParty {
-    /// `None` where browsers have no passkeys for the address: they want a host name, and TLS
-    /// unless it is this machine's.
+    /// `None` where browsers support no passkeys for the address: they require a host name, and TLS
+    /// unless it is a loopback name.
     pub(super) fn of(public_url: &str) -> Option<Self> {
         let url = Url::parse(public_url).ok()?;
         let Some(Host::Domain(host)) = url.host() else {
@@ -77,7 +77,7 @@ impl RelyingParty {
             id: RpId::Domain(AsciiDomain::try_from(host.to_owned()).ok()?),
             is_encrypted,
             port: match url.port() {
-                // The loopback name is the app's on any port.
+                // On the loopback name, any port is the app's.
                 _ if host == "localhost" && !is_encrypted => Port::Any,
                 Some(port) => Port::Val(port),
                 None => Port::None,
@@ -85,8 +85,8 @@ impl RelyingParty {
         })
     }
 
-    /// The question for a new passkey, in JSON for the browser, and the state that its answer must
-    /// fit. `known`: what authenticators call the passkeys that the account has.
+    /// The challenge for a new passkey as JSON for the browser, and the state that checks its
+    /// answer. `known`: the ids of the account's existing passkeys.
     pub(super) fn ask_for_key(
         &self,
         account: &Account,
@@ -105,11 +105,11 @@ impl RelyingParty {
             PublicKeyCredentialUserEntity::from(&handle),
             known.collect(),
         );
-        // Authenticators that lack this extension would be left out.
+        // Requiring this extension would exclude authenticators that lack it.
         options.extensions.cred_protect = CredProtect::None;
         let (state, question) = options.start_ceremony()?;
         let mut question = serde_json::to_value(&question)?;
-        // As they are: the library's own types have rules for names that addresses break.
+        // Set here, because the library's own types reject names that addresses contain.
         question["rp"]["name"] = json!("CodeFlow");
         question["user"]["name"] = json!(account.email);
         question["user"]["displayName"] = match &*account.name {
@@ -140,8 +140,8 @@ impl RelyingParty {
         })
     }
 
-    /// The question for a signature of whatever passkey the browser's owner chooses, in JSON, and
-    /// the state that its answer must fit.
+    /// The challenge for a signature by any passkey that the user chooses, as JSON, and the state
+    /// that checks its answer.
     pub(super) fn ask_for_signature(&self) -> anyhow::Result<(String, String)> {
         let options = DiscoverableCredentialRequestOptions::passkey(&self.id);
         let (state, question) = options.start_ceremony()?;
@@ -195,13 +195,13 @@ impl RelyingParty {
 }
 
 impl Assertion {
-    /// Read from a browser's JSON.
+    /// Parses a browser's JSON.
     pub(super) fn read(answer: &str) -> Result<Self, Refused> {
         let read = DiscoverableAuthentication::from_json_relaxed(answer.as_bytes());
         Ok(Self(read.map_err(refused)?))
     }
 
-    /// What the authenticator calls the passkey, in base64url.
+    /// The passkey's credential id, in base64url.
     pub(super) fn credential(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.raw_id())
     }
@@ -211,7 +211,7 @@ fn refused(error: impl std::fmt::Display) -> Refused {
     Refused::Answer(error.to_string())
 }
 
-/// What authenticators know the account by: it tells them nothing else.
+/// The account's user handle, which reveals nothing else about it.
 fn handle(user: &UserId) -> UserHandle<HANDLE> {
     let hash = Sha256::digest(format!("passkeys of {user}"));
     let Ok(handle) = UserHandle::decode(hash.into());

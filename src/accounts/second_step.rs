@@ -1,5 +1,5 @@
-//! The second step of a sign-in: a code of an authenticator app, or one that stands in for a lost
-//! app. A code works once. The secret is encrypted in the database, recovery codes are hashed.
+//! The second step of a sign-in: a code from an authenticator app, or a recovery code. A code works
+//! once. The secret is encrypted in the database; recovery codes are hashed.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::{
     store::{Purpose, SecondStep, StoreError},
 };
 
-/// The limit on codes for one account. Three of a million are right at a time: who knows the
-/// password would need years.
+/// The limit on codes for one account. Three in a million are right at any time, so guessing one
+/// would take years, even with the password.
 const CODES: Rate = Rate {
     burst: 6,
     pause: Duration::from_secs(60),
@@ -24,7 +24,7 @@ fn wrong_code() -> AccountError {
 }
 
 impl Accounts {
-    /// The second step of a sign-in, whose token the first one's answer had.
+    /// The second step of a sign-in, with the token from the first step.
     pub async fn finish_sign_in(
         &self,
         step: Option<&Token>,
@@ -44,7 +44,7 @@ impl Accounts {
         };
         let user = found.user.ok_or(OVER)?;
         self.check_code(&user, code).await?;
-        // Of two requests with one step, the second comes too late.
+        // Of two requests with the same step, the second fails.
         match store.use_link(&step, Purpose::SecondStep).await {
             Err(StoreError::NotFound(_)) => return Err(OVER),
             used => used?,
@@ -52,7 +52,7 @@ impl Accounts {
         self.begin_session(user, client, before).await
     }
 
-    /// How the account's second step stands.
+    /// The state of the account's second step.
     pub async fn second_step(&self, identity: &Identity) -> Result<SecondStepState, AccountError> {
         let found = self.inner.store.second_step(&identity.user).await?;
         let on = found.filter(|found| found.is_on);
@@ -64,8 +64,8 @@ impl Accounts {
         )
     }
 
-    /// Makes the secret of a second step, which a code has to confirm. The password is asked for: a
-    /// thief of the session would lock the owner out.
+    /// Creates the secret of a second step, which a code must confirm. It requires the password:
+    /// otherwise a stolen session could lock the owner out.
     pub async fn begin_second_step(
         &self,
         identity: &Identity,
@@ -86,8 +86,8 @@ impl Accounts {
         })
     }
 
-    /// Turns the second step on by a code of the app that has its secret. Returns the recovery
-    /// codes, which nobody sees again.
+    /// Turns on the second step, confirmed by a code of the app that has its secret. Returns the
+    /// recovery codes, which are shown only once.
     pub async fn confirm_second_step(
         &self,
         identity: &Identity,
@@ -115,8 +115,8 @@ impl Accounts {
         Ok(codes)
     }
 
-    /// Makes other recovery codes, in place of all before, once the password confirms it. Returns
-    /// them; nobody sees them again.
+    /// Replaces all recovery codes, once the password confirms that. Returns the new ones, which
+    /// are shown only once.
     pub async fn renew_recovery_codes(
         &self,
         identity: &Identity,
@@ -152,7 +152,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Uses up the code, of the app or for a lost one.
+    /// Redeems the code, from the app or for recovery.
     async fn check_code(&self, user: &UserId, code: &str) -> Result<(), AccountError> {
         let attempts = format!("code {user}");
         self.count(attempts.clone(), CODES)?;
@@ -187,12 +187,12 @@ impl Accounts {
     }
 }
 
-/// What a user's secret is sealed as.
+/// The name that a user's secret is sealed under.
 fn name(user: &UserId) -> String {
     format!("second step of {user}")
 }
 
-/// The code without what apps and people put between its parts.
+/// The code without the separators that apps and people add.
 fn plain(code: &str) -> String {
     let is_part = |letter: &char| !letter.is_whitespace() && *letter != '-';
     code.chars().filter(is_part).take(64).collect()

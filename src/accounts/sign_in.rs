@@ -1,5 +1,5 @@
-//! Signing up, in and out, and setting a forgotten password. Every failure takes the time of a
-//! password's hash, and says nothing about whether there is such an account.
+//! Signing up, in and out, and resetting a password. Every failure takes the time of a password's
+//! hash, and never reveals whether an account exists.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -14,8 +14,8 @@ use crate::{
     store::{Link, NewSession, NewUser, Purpose, StoreError},
 };
 
-/// Sign-ins of one account from one address, of one account from everywhere, and of one address:
-/// the first ends guessing at home, the others storms.
+/// Limits sign-ins to one account from one address, to one account from everywhere, and from one
+/// address. The first stops guessing by a single client, the others stop distributed attacks.
 const OF_BOTH: Rate = Rate {
     burst: 10,
     pause: Duration::from_secs(30),
@@ -28,19 +28,19 @@ const OF_ADDRESS: Rate = Rate {
     burst: 60,
     pause: Duration::from_secs(5),
 };
-/// Accounts made from one address.
+/// The limit on accounts created from one address.
 const SIGN_UPS: Rate = Rate {
     burst: 60,
     pause: Duration::from_secs(60),
 };
-/// How much of a browser's name is kept, in characters.
+/// How much of a user agent is kept, in characters.
 pub(super) const AGENT: usize = 300;
 
 /// A link that allows a sign-up.
 struct SignUpLink {
     hash: String,
     purpose: Purpose,
-    /// The address that it confirms, which alone may sign up with it.
+    /// The address that it confirms; only this address may sign up with it.
     email: Option<String>,
 }
 
@@ -54,10 +54,11 @@ impl From<NoEmail> for AccountError {
 }
 
 impl Accounts {
-    /// Makes an account and signs it in; where the server sends e-mail, `None`: a link that goes on
-    /// from here is on its way to the address, and no answer tells whether it has an account.
-    /// `link` is the token of that letter, of an invitation, or of the first administrator's link;
-    /// `to` where the letter's link leads then; `before` the session that the browser had.
+    /// Creates an account and signs it in. Where the server sends e-mail, `None`: a link to
+    /// continue is on its way to the address, and no answer reveals whether it has an account.
+    /// `link` is the token from that letter, from an invitation, or from the first administrator's
+    /// link; `to` is the page that the letter's link opens; `before` is the browser's previous
+    /// session.
     pub async fn sign_up(
         &self,
         email: &str,
@@ -77,7 +78,7 @@ impl Accounts {
             self.write_to_newcomer(mailer, email, to, client)?;
             return Ok(None);
         }
-        // As for a sign-in: who tries passwords here gets no further.
+        // As for a sign-in, so that sign-ups can't be used to guess passwords.
         self.count_sign_in(&email, client)?;
         let personal = vec![
             email.normal().to_owned(),
@@ -104,7 +105,7 @@ impl Accounts {
         let account = match inner.store.create_user(new, link).await {
             Ok(account) => account,
             Err(StoreError::Conflict(_)) => {
-                // Somebody who forgot that they have an account, or sent the form twice.
+                // Somebody who forgot about their account, or sent the form twice.
                 let user = self.owner(&email, password).await?;
                 let user = user.ok_or(AccountError::Unusable)?;
                 return self.next_step(user, client, before).await.map(Some);
@@ -116,7 +117,7 @@ impl Accounts {
         Ok(Some(SignInStep::Done(signed_in)))
     }
 
-    /// Which link allows the sign-up; `None` where it takes none.
+    /// The link that allows the sign-up; `None` where none is needed.
     async fn sign_up_link(&self, sent: Option<&str>) -> Result<Option<SignUpLink>, AccountError> {
         if let Some(sent) = sent {
             let hash = Token::sent(sent).ok_or(AccountError::Link)?.hash();
@@ -139,15 +140,16 @@ impl Accounts {
         match self.inner.sign_up {
             SignUp::Open => Ok(None),
             SignUp::Invite => Err(AccountError::Refused(
-                "An account is made by invitation here. Ask an administrator for a link.",
+                "Sign-up is by invitation here. Ask an administrator for a link.",
             )),
             SignUp::Closed => Err(AccountError::Refused(
-                "No accounts can be made here. Ask an administrator for one.",
+                "Sign-up is closed here. Ask an administrator for an account.",
             )),
         }
     }
 
-    /// Signs in, or asks for a code too. `before` is the session that the browser had, which ends.
+    /// Signs in, or asks for a code as well. `before` is the browser's previous session, which
+    /// ends.
     pub async fn sign_in(
         &self,
         email: &str,
@@ -178,7 +180,7 @@ impl Accounts {
         self.next_step(user, client, before).await
     }
 
-    /// Counts an attempt at the address's password. Returns what is forgotten of it when it was
+    /// Counts an attempt at the address's password. Returns the key to forget if the password was
     /// right.
     fn count_sign_in(&self, email: &Email, client: &Client) -> Result<String, AccountError> {
         let (account, address) = (email.normal(), network(client.address));
@@ -189,7 +191,7 @@ impl Accounts {
         Ok(both)
     }
 
-    /// Whose address and password these are: nobody's when the account may not sign in either.
+    /// The owner of this address and password; `None` too if the account may not sign in.
     async fn owner(&self, email: &Email, password: &str) -> Result<Option<UserId>, AccountError> {
         let found = self.inner.store.find_credentials(email.normal()).await?;
         let found = found.filter(|found| !found.disabled);
@@ -198,7 +200,7 @@ impl Accounts {
         Ok(found.filter(|_| is_right).map(|found| found.user))
     }
 
-    /// Begins a session, unless the account has a second step.
+    /// Begins a session, or the second step if the account has one.
     pub(super) async fn next_step(
         &self,
         user: UserId,
@@ -229,8 +231,8 @@ impl Accounts {
         }
     }
 
-    /// Sets the password of the account that the link was made for, ends its sessions, and signs
-    /// in, or asks for a code too.
+    /// Sets the password of the link's account, ends its sessions, and signs in or asks for a code
+    /// as well.
     pub async fn reset_password(
         &self,
         link: &str,
@@ -292,7 +294,7 @@ impl Accounts {
     }
 }
 
-/// What is counted as one address: one has a whole network of the sixth version.
+/// The key under which an address is counted: for IPv6, its whole network.
 pub(super) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

@@ -1,5 +1,5 @@
-//! Stripe's API as far as a plan needs it (docs.stripe.com/api), and the signature of what Stripe
-//! sends by itself.
+//! The part of Stripe's API that plans need (docs.stripe.com/api), and the signature of Stripe's
+//! webhooks.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,24 +12,24 @@ use tokio::sync::Mutex;
 use super::AccountError;
 use crate::{
     config, http_client,
-    protocol::{Timestamp, UserId},
+    protocol::{Timestamp, UserId, first_chars},
 };
 
-/// How long Stripe may take for an answer.
+/// How long Stripe may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// How far the time of a signature may be from ours, in seconds, as in Stripe's own libraries.
+/// How far a signature's time may differ from ours, in seconds, as in Stripe's own libraries.
 const TOLERANCE: i64 = 300;
 
-/// Stripe, with the key of this CodeFlow.
+/// Stripe, with this installation's key.
 #[derive(Debug)]
 pub struct Stripe {
     http: reqwest::Client,
     pub settings: config::Billing,
-    /// One event after the other, so that what was asked last is saved last.
+    /// Handles one event at a time, so that the latest state is saved last.
     pub turns: Mutex<()>,
 }
 
-/// A page of Stripe's that a browser is led to.
+/// A page at Stripe to redirect the browser to.
 #[derive(Deserialize)]
 struct Page {
     url: String,
@@ -45,7 +45,7 @@ struct Subscription {
     status: String,
 }
 
-/// What happened, as Stripe says.
+/// An event from Stripe.
 #[derive(Debug, Deserialize)]
 pub struct Event {
     #[serde(rename = "type")]
@@ -69,7 +69,7 @@ struct Object {
 }
 
 impl Event {
-    /// The customer whose subscriptions may be others than before; `None` for any other event.
+    /// The customer whose subscriptions may have changed; `None` for any other event.
     pub fn customer(&self) -> Option<&str> {
         let is_of_subscription = self.kind == "checkout.session.completed"
             || self.kind.starts_with("customer.subscription.");
@@ -77,7 +77,7 @@ impl Event {
         customer.filter(|_| is_of_subscription)
     }
 
-    /// Who was sent to Stripe.
+    /// The user who was sent to Stripe.
     pub fn user(&self) -> Option<UserId> {
         let Object {
             client_reference_id,
@@ -102,7 +102,7 @@ impl Stripe {
         })
     }
 
-    /// A page on which the user subscribes to the larger plan; `site` is where they come back to.
+    /// The page where the user subscribes to the larger plan; `site` is the address to return to.
     pub async fn checkout(
         &self,
         user: &UserId,
@@ -138,7 +138,7 @@ impl Stripe {
         Ok(answer::<Page>(request.form(&form)).await?.url)
     }
 
-    /// A page on which the customer changes or ends the subscription.
+    /// The page where the customer changes or ends the subscription.
     pub async fn portal(&self, customer: &str, site: &str) -> Result<String, AccountError> {
         let back = format!("{site}/pricing");
         let form = [("customer", customer), ("return_url", back.as_str())];
@@ -146,8 +146,8 @@ impl Stripe {
         Ok(answer::<Page>(request.form(&form)).await?.url)
     }
 
-    /// Whether the customer has the plan at this moment. A payment that is late is given the time
-    /// that Stripe gives it.
+    /// Whether the customer is subscribed at the moment. A late payment has the grace period that
+    /// Stripe grants.
     pub async fn is_subscribed(&self, customer: &str) -> Result<bool, AccountError> {
         let query = [("customer", customer), ("status", "all"), ("limit", "100")];
         let request = self.request(Method::GET, "/v1/subscriptions").query(&query);
@@ -157,7 +157,7 @@ impl Stripe {
         Ok(subscriptions.iter().any(is_good))
     }
 
-    /// Removes the customer, which ends the subscriptions. One who is not there is as good.
+    /// Removes the customer, which ends the subscriptions. An unknown customer counts as removed.
     pub async fn remove(&self, customer: &str) -> Result<(), AccountError> {
         let request = self.request(Method::DELETE, &format!("/v1/customers/{customer}"));
         let response = request.send().await.map_err(unreachable)?;
@@ -168,8 +168,8 @@ impl Stripe {
         }
     }
 
-    /// The event in the body, if its signature, the header `Stripe-Signature`, is Stripe's and of
-    /// these minutes (docs.stripe.com/webhooks#verify-manually).
+    /// The event in the body, if the header `Stripe-Signature` is a valid and recent signature of
+    /// it (docs.stripe.com/webhooks#verify-manually).
     pub fn event(&self, signature: &str, body: &[u8]) -> Result<Event, AccountError> {
         let wrong = |why: &str| AccountError::Invalid {
             field: "signature",
@@ -196,7 +196,7 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Accou
     let response = request.send().await.map_err(unreachable)?;
     if let Err(error) = response.error_for_status_ref() {
         let said: String = response.text().await.unwrap_or_default();
-        let said: String = said.chars().take(500).collect();
+        let said = first_chars(&said, 500);
         tracing::warn!(%error, said, "Stripe refused a request");
         return Err(AccountError::Stripe);
     }
@@ -249,7 +249,7 @@ mod tests {
         assert!(!is_signed(secret, &header, body, at - TOLERANCE - 1));
         assert!(!is_signed(secret, &header, b"{\"id\":2}", at));
         assert!(!is_signed(b"whsec_other", &header, body, at));
-        // The time is signed, too.
+        // The signature covers the time, too.
         let later = header.replace("t=1800000000", "t=1800000009");
         assert!(!is_signed(secret, &later, body, at));
         for broken in [

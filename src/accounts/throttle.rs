@@ -1,5 +1,5 @@
-//! Limits attempts: so many at once, then one more after each pause.
-//! Counted in memory, by what is tried and by whom.
+//! Rate limits: a burst of attempts, then one more after each pause. Counted in memory, by what is
+//! attempted and by whom.
 
 use std::{
     collections::HashMap,
@@ -8,15 +8,15 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// How many counts are kept; when there are more, those that limit nobody are forgotten.
-const MOST: usize = 50_000;
+/// The maximum number of counters. Above it, counters that limit nobody are dropped.
+const MAX_COUNTS: usize = 50_000;
 
-/// A limit.
+/// A rate limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
-    /// How many times at once.
+    /// The number of attempts at once.
     pub burst: u32,
-    /// The pause after which there is one more.
+    /// The pause after which another attempt is allowed.
     pub pause: Duration,
 }
 
@@ -28,17 +28,17 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Counts an attempt; refused with the time to wait when there were too many.
+    /// Counts an attempt; refused with the time to wait if there were too many.
     pub fn attempt(&self, key: String, rate: Rate) -> Result<(), Duration> {
         self.attempt_at(key, rate, Instant::now())
     }
 
     fn attempt_at(&self, key: String, rate: Rate, now: Instant) -> Result<(), Duration> {
         let mut full_at = self.full_at.lock();
-        if full_at.len() >= MOST && !full_at.contains_key(&key) {
+        if full_at.len() >= MAX_COUNTS && !full_at.contains_key(&key) {
             full_at.retain(|_, full| *full > now);
-            // A storm from everywhere: nobody is let in until it calms down a little.
-            if full_at.len() >= MOST {
+            // A flood from everywhere: nobody is admitted until it subsides.
+            if full_at.len() >= MAX_COUNTS {
                 return Err(rate.pause);
             }
         }
@@ -52,7 +52,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// Forgets the attempts: what was tried has succeeded.
+    /// Forgets the attempts, because one has succeeded.
     pub fn forget(&self, key: &str) {
         self.full_at.lock().remove(key);
     }

@@ -1,4 +1,4 @@
-//! Tokens: 256 random bits, of which the database has only the hash.
+//! Tokens: 256 random bits, stored only as a hash.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore as _;
@@ -13,27 +13,27 @@ const LENGTH: usize = 43;
 pub struct Token(SecretString);
 
 impl Token {
-    /// A fresh one.
+    /// A new random token.
     pub fn new() -> Self {
         let mut bytes = [0; 32];
         rand::rng().fill_bytes(&mut bytes);
         Self(URL_SAFE_NO_PAD.encode(bytes).into())
     }
 
-    /// One that somebody sent; `None` where no token looks like this.
+    /// A token from a request; `None` if it is malformed.
     pub fn sent(text: &str) -> Option<Self> {
         let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_token = text.len() == LENGTH && text.bytes().all(is_sign);
         is_token.then(|| Self(text.into()))
     }
 
-    /// The token itself, for its owner.
+    /// The token's text, for its owner.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// What is saved of it: nobody who reads the database can use it. A fast hash is enough for
-    /// what can't be guessed.
+    /// The hash to store: it is useless to anyone who reads the database. A fast hash suffices for
+    /// a secret that can't be guessed.
     pub fn hash(&self) -> String {
         hex::encode(Sha256::digest(self.expose()))
     }
@@ -62,11 +62,11 @@ pub struct SignedIn {
     pub token: Token,
 }
 
-/// How far a sign-in has come.
+/// The state of a sign-in.
 #[derive(Debug, Clone)]
 pub enum SignInStep {
     Done(SignedIn),
-    /// The password was right, for which the token stands; a code is asked for too.
+    /// The password was right, as the token proves; a code is needed too.
     Code(Token),
 }
 

@@ -1,5 +1,5 @@
-//! Codes that change with the time (TOTP, RFC 6238) as authenticator apps know them: SHA-1, six
-//! digits, thirty seconds; and the codes that stand in for the app when it is lost.
+//! Time-based codes (TOTP, RFC 6238), as authenticator apps expect them: SHA-1, six digits, thirty
+//! seconds; and the recovery codes that stand in for a lost app.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -8,9 +8,9 @@ use ring::hmac;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// How long a code is shown, in seconds.
+/// How long a code is valid, in seconds.
 const STEP: i64 = 30;
-/// How many steps a clock may be off.
+/// How many steps a clock may differ.
 const SKEW: i64 = 1;
 /// The alphabet of RFC 4648, base 32.
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -19,7 +19,7 @@ pub const RECOVERY_CODES: usize = 10;
 /// The light border that a QR code needs, in modules.
 const BORDER: i32 = 4;
 
-/// A fresh secret, as long as the hash (RFC 4226, 4).
+/// A new secret, as long as the hash (RFC 4226, 4).
 pub fn secret() -> Vec<u8> {
     random::<20>().to_vec()
 }
@@ -30,7 +30,7 @@ fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     bytes
 }
 
-/// The time step whose code this is, if it is one of those around the time, in seconds since 1970.
+/// The time step that the code belongs to, if it is close to `seconds` (since 1970).
 pub fn matching(secret: &[u8], seconds: i64, code: &str) -> Option<i64> {
     let present = seconds.div_euclid(STEP);
     (present - SKEW..=present + SKEW)
@@ -68,7 +68,7 @@ pub fn base32(bytes: &[u8]) -> String {
     text
 }
 
-/// The address that an app reads from a QR code.
+/// The URI that an app reads from a QR code.
 pub fn address(email: &str, secret: &[u8]) -> String {
     let email = utf8_percent_encode(email, NON_ALPHANUMERIC);
     let secret = base32(secret);
@@ -94,7 +94,7 @@ pub fn qr_code(text: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// Fresh recovery codes, of 80 random bits each.
+/// New recovery codes, of 80 random bits each.
 pub fn recovery_codes() -> Vec<String> {
     let code = |_| {
         let text = base32(&random::<10>());
@@ -103,8 +103,8 @@ pub fn recovery_codes() -> Vec<String> {
     (0..RECOVERY_CODES).map(code).collect()
 }
 
-/// What is saved of a recovery code, however it is written. A fast hash is enough for what can't be
-/// guessed.
+/// The hash of a recovery code, in whatever notation it was typed. A fast hash suffices for a
+/// secret that can't be guessed.
 pub fn recovery_hash(code: &str) -> String {
     let plain: String = code
         .chars()

@@ -1,5 +1,5 @@
-//! Encrypts what the database must not show to whoever reads it, with a key that is not in it:
-//! `CODEFLOW_SECRET_KEY`, or a file in the data folder.
+//! Encrypts secrets in the database, with a key that is not in the database: `CODEFLOW_SECRET_KEY`,
+//! or a file in the data folder.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// With the key of the settings, or of their file, which is made when it is missing.
+    /// With the key from the settings, or from its file, which is created if it is missing.
     pub fn open(settings: &config::SecretKey) -> anyhow::Result<Self> {
         let (key, place) = match &settings.key {
             Some(key) => (key.clone(), "CODEFLOW_SECRET_KEY".to_owned()),
@@ -44,7 +44,7 @@ impl Vault {
         })
     }
 
-    /// The encrypted secret. It opens only as what it was sealed as, such as one user's.
+    /// Encrypts the secret. It can be decrypted only under the same name, such as one user's.
     pub fn seal(&self, what: &str, secret: &[u8]) -> anyhow::Result<String> {
         let mut nonce = [0; NONCE_LEN];
         rand::rng().fill_bytes(&mut nonce);
@@ -56,7 +56,7 @@ impl Vault {
         Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
-    /// The secret, if it was sealed by this key as `what`.
+    /// The secret, if this key sealed it under the name `what`.
     pub fn unseal(&self, what: &str, sealed: &str) -> anyhow::Result<Vec<u8>> {
         let opened = || {
             let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
@@ -72,7 +72,8 @@ impl Vault {
     }
 }
 
-/// The key in the file. A fresh one is put there whole, and once, also by two processes at a time.
+/// The key in the file. If it is missing, a new key is written atomically and only once, even by
+/// two processes at a time.
 fn read_or_make(file: &Path) -> io::Result<SecretString> {
     if !file.exists() {
         let mut key = [0; 32];

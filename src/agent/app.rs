@@ -43,7 +43,7 @@ pub struct App {
 /// The whole app, for a version.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Sorted by path; `None` when the app's folder could not be listed.
+    /// Sorted by path; `None` if the app's folder could not be listed.
     pub entries: Option<Vec<AppEntry>>,
     pub left_out: Vec<LeftOut>,
 }
@@ -71,7 +71,7 @@ impl App {
     pub async fn write_files(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
         stream::iter(files)
             .map(|(path, content)| async move {
-                // The path was checked when the file was saved.
+                // The path was validated when the file was saved.
                 self.sandbox
                     .write_file(&format!("{HOME}/{path}"), content)
                     .await
@@ -82,7 +82,8 @@ impl App {
         Ok(())
     }
 
-    /// Runs a shell command in the app's folder, with these variables beside the sandbox's own.
+    /// Runs a shell command in the app's folder, with these variables in addition to the sandbox's
+    /// own.
     pub(super) async fn run(
         &self,
         command: &str,
@@ -98,7 +99,7 @@ impl App {
             timeout,
         };
         match self.sandbox.run(command, &options).await {
-            // The app's folder may be closed, as after `chmod 000 ~`.
+            // The app's folder may be inaccessible, for example after `chmod 000 ~`.
             Err(SandboxError::Refused(why)) => {
                 self.run_isolated(walk::OPEN_HOME)
                     .await
@@ -121,7 +122,7 @@ impl App {
         }
     }
 
-    /// Those of the files that exist, in order: paths and contents.
+    /// The existing files among these, in order: paths and contents.
     pub async fn read_files(&self, paths: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, RunError> {
         let read = stream::iter(paths)
             .map(|path| async move {
@@ -133,8 +134,8 @@ impl App {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// What is in the app's folder, as a version keeps it. If the sandbox can't list it, the
-    /// listing says so.
+    /// The app's folder, as a version would keep it. If the sandbox can't list it, the listing says
+    /// so.
     pub async fn list(&self) -> Result<Listing, RunError> {
         match self.walk().await {
             Ok(found) => Ok(Listing::choose(found)),
@@ -145,21 +146,22 @@ impl App {
 
     /// Releases programs that wait for input from one of the app's named pipes: they read its end.
     pub(super) async fn release_pipes(&self) -> Result<(), RunError> {
-        // Opened for reading and writing, a pipe does not block, and its readers have had a writer.
+        // Opening a pipe for both reading and writing does not block, and gives its readers a
+        // writer.
         let release = "cd /home/user && find . -name node_modules -prune -o -type p -print0 | \
                        while IFS= read -r -d '' pipe; do : <>\"$pipe\"; done";
         self.run_isolated(release).await?;
         Ok(())
     }
 
-    /// The paths of the app's files, sorted, without generated ones and without the targets of
+    /// The paths of the app's files, sorted, without generated files and without the targets of
     /// links.
     pub async fn list_files(&self) -> Result<Vec<String>, RunError> {
         Ok(self.list().await?.files())
     }
 
-    /// The whole app as it is now. Files that can't be read, for a reason that does not pass, are
-    /// left out and named.
+    /// The whole app in its current state. Files that can't be read for a permanent reason are left
+    /// out and named.
     pub async fn snapshot(&self) -> Result<Snapshot, RunError> {
         let Listing {
             kept,
@@ -213,7 +215,7 @@ impl App {
                     content,
                     executable,
                 },
-                // Removed since it was listed.
+                // Removed after it was listed.
                 Err(SandboxError::NoSuchPath(_)) => return Ok(Read::Gone),
                 Err(SandboxError::Refused(reason)) => {
                     return Ok(Read::Left(LeftOut { path, reason }));
@@ -232,7 +234,7 @@ impl App {
             .map_or(PageState::Starting, |answer| answer.page_state()))
     }
 
-    /// What recently went wrong in the app's sandbox; `None` also if that is unknown.
+    /// The latest problem in the app's sandbox; `None` if there was none, or if it is unknown.
     pub async fn notice(&self) -> Option<Notice> {
         match self.sandbox.notice().await {
             Ok(notice) => notice,
@@ -243,7 +245,7 @@ impl App {
         }
     }
 
-    /// What the app answers to a path; `None` if nothing answers yet, or the dev server is
+    /// The app's response to a path; `None` if nothing answers yet, or the dev server is
     /// restarting.
     pub(super) async fn ask(&self, path: &str) -> Result<Option<Answer>, RunError> {
         match self.sandbox.fetch(PORT, path, PAGE_BYTES).await {

@@ -50,11 +50,11 @@ const NOTICED: Duration = Duration::from_millis(800);
 /// Returns the errors that open previews show; `None` when no preview is open.
 pub type Reports = dyn Fn() -> Option<Vec<String>> + Send + Sync;
 
-/// What a check looks at besides the app itself.
+/// The inputs of a check besides the app itself.
 pub struct Scope<'a> {
     /// The files that this run has changed.
     pub changed: BTreeSet<String>,
-    /// The journeys that have to be there.
+    /// The journeys that must exist.
     pub journeys: Vec<String>,
     pub reports: &'a Reports,
 }
@@ -96,11 +96,11 @@ impl Agent {
         };
         let (types, routes) = tokio::join!(types::check(app, types::TIMEOUT), routes);
         let mut types = types?;
-        // What keeps a page from being shown stands before what is wrong in it.
+        // Failures that prevent a page from being shown come before errors in it.
         let mut report = routes?;
         if matches!(types, Types::Unfinished { .. }) && report.is_well() {
-            // The machine is less busy than it was.
-            types = types::check(app, types::AGAIN).await?;
+            // The machine is less busy by now.
+            types = types::check(app, types::RECHECK_TIMEOUT).await?;
         }
         match types {
             Types::Fine => report.seen.push("types".to_owned()),
@@ -113,7 +113,7 @@ impl Agent {
             Types::Unfinished { why, killed: true } if report.is_well() => {
                 return Err(unfinished(&format!("Types could not be checked: {why}.")));
             }
-            // Before the notes on pages, of which only the first are reported.
+            // Before the notes on pages, because only the first notes are reported.
             Types::Unknown(why) | Types::Unfinished { why, .. } => report.notes.insert(0, why),
         }
         journey::require(&scope.journeys, &listing, &mut report);

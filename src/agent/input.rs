@@ -17,14 +17,14 @@ use crate::{
     protocol::{LeftOut, Message, Mode, Role, Spent, list_left_out},
 };
 
-/// A prompt's version in a comment on the first line, then role, environment, rules, and how to
-/// end. What only concerns the framework stands in [`prompts`], by the names in braces.
+/// The prompt's version in a comment on the first line, then role, environment, rules, and how to
+/// end. Parts about the framework are in [`prompts`], under the names in braces.
 const BUILD_PROMPT: &str = include_str!("input/prompts/system.md");
 const PLAN_PROMPT: &str = include_str!("input/prompts/plan.md");
 const ASK_PROMPT: &str = include_str!("input/prompts/ask.md");
 /// How many paths the model sees; it explores a larger project with tools.
 const MAX_PATHS: usize = 400;
-/// How much the model sees of the files that were changed last, in bytes: of all, and of one.
+/// How much of the recently changed files the model sees, in bytes: in total, and per file.
 const MAX_CHANGED: usize = 32 << 10;
 const MAX_CHANGED_FILE: usize = 12 << 10;
 
@@ -39,7 +39,7 @@ pub struct PrevMessage {
 }
 
 impl PrevMessage {
-    /// The message, with what its image shows if that is known.
+    /// The message, with its image's description if that is known.
     pub fn new(message: Message, design: Option<&Design>) -> Self {
         let design = design.filter(|design| !design.spec.is_empty());
         let content = match (design, message.image) {
@@ -71,11 +71,11 @@ impl PrevMessage {
 #[derive(Debug, Clone, Copy)]
 pub struct CodeFiles<'a> {
     pub paths: &'a [String],
-    /// Those that were changed last, the latest first: paths and contents.
+    /// The recently changed files, latest first: paths and contents.
     pub changed: &'a [(String, Vec<u8>)],
-    /// The file with the project's notes, where there is one.
+    /// The file with the project's notes, if there is one.
     pub notes: Option<&'a [u8]>,
-    /// What is in the app's folder but not in its versions.
+    /// Files in the app's folder that versions leave out.
     pub left_out: &'a [LeftOut],
 }
 
@@ -83,20 +83,20 @@ pub struct CodeFiles<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentInput {
     pub messages: Vec<ChatMessage>,
-    /// Which system prompt it begins with.
+    /// The version of its system prompt.
     #[serde(default)]
     pub prompt_version: u32,
-    /// What the image that came with the message shows.
+    /// The description of the message's image.
     #[serde(default)]
     pub design: Option<Design>,
-    /// What looking at the image cost.
+    /// The cost of that description.
     #[serde(default)]
     pub spent: Spent,
 }
 
 impl AgentInput {
-    /// What never changes comes first, for the providers' prompt caches; the user's message comes
-    /// last, word for word. `plan` is what there is to say about the plan that is followed.
+    /// The constant parts come first, for the providers' prompt caches; the user's message comes
+    /// last, word for word. `plan` is the note about the plan to follow.
     pub fn new(
         mode: Mode,
         plan: Option<String>,
@@ -166,7 +166,7 @@ fn system_prompt(mode: Mode) -> (u32, String) {
     (version.parse().unwrap_or_default(), text)
 }
 
-/// What a version will not keep: the model may fix that.
+/// The files that a version will not keep, so that the model may fix it.
 fn left_out(left_out: &[LeftOut]) -> String {
     if left_out.is_empty() {
         return String::new();
@@ -177,7 +177,7 @@ fn left_out(left_out: &[LeftOut]) -> String {
     )
 }
 
-/// The contents of the files that were changed last, as far as there is room.
+/// The contents of the recently changed files, as far as there is room.
 fn changed(files: &[(String, Vec<u8>)]) -> String {
     let mut text = String::new();
     let mut left_out = Vec::new();
@@ -207,8 +207,8 @@ fn changed(files: &[(String, Vec<u8>)]) -> String {
     format!("{CHANGED}{text}")
 }
 
-/// Leaves out what the provider may have refused the chat for. Returns whether there was anything
-/// to leave out.
+/// Leaves out the part that may have made the provider refuse the chat. Returns whether there was
+/// any.
 pub(super) fn leave_out(messages: &mut Vec<ChatMessage>, what: Omission) -> bool {
     let before = messages.len();
     let mut less = false;

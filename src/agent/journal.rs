@@ -19,12 +19,12 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(240);
 /// Keeps a run's steps and events. Its futures are boxed because the compiler can't prove that
 /// nested ones are `Send`.
 pub trait Journal: Send + Sync {
-    /// Returns the step's saved output, or else that of `work`, which it saves first. After
-    /// transient errors `work` is called again, after a wait, as many times as the engine allows
-    /// for that kind of error.
+    /// Returns the step's saved output, or else runs `work` and saves its output before returning
+    /// it. After transient errors `work` is called again, after a wait, as often as the engine
+    /// allows for that kind of error.
     ///
-    /// An output `{ "spent": …, "model": … }` (a [`Spent`]; a name) is counted as what the step
-    /// cost, and who answered.
+    /// An output `{ "spent": …, "model": … }` (a [`Spent`]; a name) records the step's cost, and
+    /// the model that answered.
     fn step<'a, T, F, Fut>(&'a self, step: Step<'a>, work: F) -> BoxFuture<'a, Result<T, RunError>>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'a,
@@ -35,15 +35,14 @@ pub trait Journal: Send + Sync {
     /// fails or never ends.
     fn spend<'a>(&'a self, step: &'a str, spent: Spent) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// What failed attempts at the step cost, as far as it was recorded: known once the step has
-    /// begun.
+    /// The recorded cost of failed attempts at the step, known once the step has begun.
     fn lost(&self, step: &str) -> Spent;
 
     /// Saves the event, then broadcasts it to the project's followers.
     fn publish(&self, kind: EventKind) -> BoxFuture<'_, Result<(), RunError>>;
 }
 
-/// A step to take.
+/// A step to execute.
 #[derive(Debug, Clone)]
 pub struct Step<'a> {
     pub name: &'a str,
@@ -51,8 +50,7 @@ pub struct Step<'a> {
     pub input_digest: String,
     /// How long an attempt may take.
     pub timeout: Duration,
-    /// How many alternatives there are when the first way fails for good; see
-    /// [`Attempt::alternative`].
+    /// The number of alternatives if the first way fails for good; see [`Attempt::alternative`].
     pub alternatives: usize,
 }
 
@@ -86,37 +84,37 @@ impl<'a> Step<'a> {
 pub struct Attempt {
     /// Counted from 1, across restarts.
     pub number: i32,
-    /// Whether the server stopped during the previous attempt, whose work may be done in part or
-    /// whole.
+    /// Whether the server stopped during the previous attempt, whose work may be partly or
+    /// completely done.
     pub interrupted: bool,
-    /// Which way to take: 0, then each of the step's alternatives after the previous one failed for
-    /// good.
+    /// The way to take: 0 first, then each of the step's alternatives after the previous one failed
+    /// for good.
     pub alternative: usize,
 }
 
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It may pass: the step is retried, up to a limit for each kind. After that, people read its
-    /// message.
+    /// It may be transient: the step is retried, up to a limit for each kind. After that, its
+    /// message is shown to people.
     #[error(transparent)]
     Transient(#[from] Fault),
-    /// It ends the run, and people read it as it is.
+    /// It ends the run, and its text is shown to people.
     #[error("{0}")]
     User(String),
-    /// A bug: it is logged, and people read that it is one.
+    /// A bug: it is logged, and people are told that it is one.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }
 
-/// An error that may pass.
+/// A transient error.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
     pub kind: FaultKind,
-    /// For people, when it does not pass.
+    /// The message for people if retrying doesn't help.
     pub message: String,
-    /// How long the other side asks us to wait.
+    /// The wait that the other side asks for.
     pub retry_after: Option<Duration>,
 }
 

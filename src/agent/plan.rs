@@ -1,24 +1,23 @@
-//! The approved plan that a build follows: what the model reads of it, and how its steps are
-//! ticked.
+//! The approved plan that a build follows: its description for the model, and ticking off its
+//! steps.
 
 use futures::future::BoxFuture;
 
 use super::RunError;
 use crate::protocol::AppPlan;
 
-/// Ticks the step with this index, so that the conversation shows it; once for all: again changes
-/// nothing.
+/// Ticks off the step with this index, so that the conversation shows it. It is idempotent.
 pub type Tick = dyn Fn(usize) -> BoxFuture<'static, Result<(), RunError>> + Send + Sync;
 
 /// The plan that a build follows.
 #[derive(Clone, Copy)]
 pub struct ApprovedPlan<'a> {
-    /// As it was when the run began.
+    /// Its state at the beginning of the run.
     pub plan: &'a AppPlan,
     pub tick: &'a Tick,
 }
 
-/// What the model reads of the plan. `is_asked_for`: the user's message is the plan itself.
+/// The model's description of the plan. `is_asked_for`: the user's message is the plan itself.
 pub fn note(plan: &AppPlan, is_asked_for: bool) -> String {
     let mut note = "The user approved a plan of this app".to_owned();
     if is_asked_for {

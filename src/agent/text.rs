@@ -1,5 +1,5 @@
-//! What texts go through before the model or people read them: programs' output becomes plain text,
-//! and the values of keys and passwords are left out.
+//! Processing of texts before the model or people read them: programs' output becomes plain text,
+//! and the values of keys and passwords are removed.
 
 pub mod plain;
 pub mod secrets;

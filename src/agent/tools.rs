@@ -1,5 +1,6 @@
-//! Tools: what the model may do. Each is a typed handler in a file of its own behind this registry.
-//! A tool error says who gets it: the model, which then continues, or the run, which ends.
+//! Tools: the actions available to the model. Each is a typed handler in a file of its own behind
+//! this registry. A tool error says who gets it: the model, which then continues, or the run, which
+//! ends.
 
 mod access;
 mod ask_questions;
@@ -32,7 +33,7 @@ pub use access::FileAccess;
 pub use drafts::Drafts;
 use output::MAX_OUTPUT;
 pub use output::{ToolError, ToolOutput, Written, cut};
-use toolset::Purpose;
+use toolset::ToolPurpose;
 pub use toolset::Toolset;
 
 use super::{Agent, App, AppPath, app::path::GENERATED_FOLDERS, check::Scope, plan::ApprovedPlan};
@@ -41,43 +42,47 @@ use crate::{
     protocol::{MessagePart, Status, first_chars},
 };
 
-/// How long a tool may take, a command's own time aside.
+/// How long a tool may take, not counting a command's own time.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(240);
-/// The largest file that a tool writes, in bytes.
+/// The maximum size of a file that a tool writes, in bytes.
 const MAX_FILE: usize = 10 << 20;
 
 /// A tool the model can call.
 pub struct Tool {
     /// Its name on the wire.
     name: &'static str,
-    purpose: Purpose,
+    purpose: ToolPurpose,
     spec: fn() -> (&'static str, Value),
     read: fn(Value) -> Result<Box<dyn Handler>, String>,
 }
 
 /// In the order in which the model sees them.
 static TOOLS: [Tool; 11] = [
-    Tool::of::<terminal::Arguments>(terminal::NAME, Purpose::Change, terminal::spec),
+    Tool::of::<terminal::Arguments>(terminal::NAME, ToolPurpose::Change, terminal::spec),
     Tool::of::<create_or_update_files::Arguments>(
         create_or_update_files::NAME,
-        Purpose::Change,
+        ToolPurpose::Change,
         create_or_update_files::spec,
     ),
-    Tool::of::<edit_file::Arguments>("editFile", Purpose::Change, edit_file::spec),
-    Tool::of::<read_files::Arguments>("readFiles", Purpose::Read, read_files::spec),
-    Tool::of::<list_files::Arguments>("listFiles", Purpose::Read, list_files::spec),
-    Tool::of::<search_files::Arguments>("searchFiles", Purpose::Read, search_files::spec),
-    Tool::of::<unsplash_image::Arguments>("unsplashImage", Purpose::Change, unsplash_image::spec),
-    Tool::of::<check_app::Arguments>("checkApp", Purpose::Change, check_app::spec),
-    Tool::of::<ask_questions::Arguments>("askQuestions", Purpose::Plan, ask_questions::spec),
-    Tool::of::<propose_plan::Arguments>("proposePlan", Purpose::Plan, propose_plan::spec),
-    Tool::of::<complete_step::Arguments>("completeStep", Purpose::Tick, complete_step::spec),
+    Tool::of::<edit_file::Arguments>("editFile", ToolPurpose::Change, edit_file::spec),
+    Tool::of::<read_files::Arguments>("readFiles", ToolPurpose::Read, read_files::spec),
+    Tool::of::<list_files::Arguments>("listFiles", ToolPurpose::Read, list_files::spec),
+    Tool::of::<search_files::Arguments>("searchFiles", ToolPurpose::Read, search_files::spec),
+    Tool::of::<unsplash_image::Arguments>(
+        "unsplashImage",
+        ToolPurpose::Change,
+        unsplash_image::spec,
+    ),
+    Tool::of::<check_app::Arguments>("checkApp", ToolPurpose::Change, check_app::spec),
+    Tool::of::<ask_questions::Arguments>("askQuestions", ToolPurpose::Plan, ask_questions::spec),
+    Tool::of::<propose_plan::Arguments>("proposePlan", ToolPurpose::Plan, propose_plan::spec),
+    Tool::of::<complete_step::Arguments>("completeStep", ToolPurpose::Tick, complete_step::spec),
 ];
 
 impl Tool {
     const fn of<H: Handler + DeserializeOwned + 'static>(
         name: &'static str,
-        purpose: Purpose,
+        purpose: ToolPurpose,
         spec: fn() -> (&'static str, Value),
     ) -> Self {
         Self {
@@ -139,21 +144,21 @@ pub fn specs(set: Toolset) -> Vec<ToolSpec> {
     of(set).map(Tool::spec).collect()
 }
 
-/// What a tool works with.
+/// The context of a tool call.
 pub struct ToolContext<'a> {
     pub agent: &'a Agent,
     pub app: &'a App,
-    /// What `checkApp` looks at.
+    /// The scope of `checkApp`.
     pub scope: &'a Scope<'a>,
-    /// What `completeStep` ticks.
+    /// The plan whose steps `completeStep` ticks off.
     pub plan: Option<ApprovedPlan<'a>>,
-    /// Whether an earlier attempt may have executed this call, in part or whole.
+    /// Whether an earlier attempt may have partly or completely executed this call.
     pub again: bool,
 }
 
 /// A tool: the arguments of a call, and what the call does.
 trait Handler: Send + Sync {
-    /// What the call works on, in one line.
+    /// A one-line description of what the call works on.
     fn title(&self) -> String;
 
     fn status(&self) -> Status;
@@ -164,12 +169,12 @@ trait Handler: Send + Sync {
 
     fn access(&self) -> FileAccess;
 
-    /// Whether executing it twice does the same as once.
+    /// Whether repeating it has no further effect.
     fn is_repeatable(&self) -> bool {
         true
     }
 
-    /// The files that it writes, as far as its arguments hold them: paths and contents.
+    /// The files that it writes, as far as its arguments contain them: paths and contents.
     fn files(&self) -> Vec<Written> {
         Vec::new()
     }
@@ -179,12 +184,12 @@ trait Handler: Send + Sync {
         None
     }
 
-    /// What the run ends with after the call.
+    /// The part that ends the run after this call.
     fn part(&self) -> Option<MessagePart> {
         None
     }
 
-    /// The file as it was before the call turned it into this text; `None` where that is unknown.
+    /// The file's text before the call changed it to `after`; `None` if that is unknown.
     fn undone(&self, after: &str) -> Option<String> {
         let _ = after;
         None
@@ -196,16 +201,15 @@ trait Handler: Send + Sync {
     ) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
 }
 
-/// A tool call whose arguments were read, or why they could not be.
+/// A tool call with parsed arguments, or the error in them.
 pub struct Prepared {
-    /// What it works on, in one line.
+    /// A one-line description of what it works on.
     pub title: String,
     pub status: Option<Status>,
     handler: Result<Box<dyn Handler>, String>,
 }
 
-/// Reads a call to one of these tools. One that can't be executed is prepared too: its result is
-/// the error.
+/// Parses a call to one of these tools. An invalid call is prepared too: its result is the error.
 pub fn prepare(call: &ToolCall, set: Toolset) -> Prepared {
     match find(&call.name) {
         Some(tool) if set.has(tool.purpose) => tool.prepare(call),
@@ -218,7 +222,7 @@ pub fn prepare(call: &ToolCall, set: Toolset) -> Prepared {
     }
 }
 
-/// Reads a call that was executed, with whatever tools its run had.
+/// Parses a call that was executed, whatever tools its run had.
 pub fn prepare_executed(call: &ToolCall) -> Prepared {
     match find(&call.name) {
         Some(tool) => tool.prepare(call),
@@ -234,7 +238,7 @@ fn refused(call: &ToolCall, error: String) -> Prepared {
     }
 }
 
-/// Whether the tool of this name writes the files that its arguments list, each with its content.
+/// Whether the tool writes the files listed in its arguments, each with its content.
 fn lists_files(name: &str) -> bool {
     find(name).is_some_and(|tool| tool.name == create_or_update_files::NAME)
 }
@@ -247,7 +251,7 @@ pub fn with_canonical_name(mut call: ToolCall) -> ToolCall {
     call
 }
 
-/// The files that a call has written, as far as their contents are known.
+/// The files that a call has written, if their contents are known.
 pub fn written(call: &ToolCall, output: &ToolOutput) -> Vec<Written> {
     if output.failed || output.written.is_empty() {
         Vec::new()

@@ -31,18 +31,17 @@ use crate::{
     protocol::{EventKind, Spent, Status},
 };
 
-/// How many times the model may repair what a check found.
+/// How many times the model may repair the findings of a check.
 const MAX_REPAIRS: u32 = 3;
-/// How many answers in a row may hold files that are refused.
+/// How many answers in a row may contain files that are refused.
 const MAX_REFUSALS: u32 = 3;
 
-/// How the loop ended.
+/// The outcome of the loop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildOutcome {
-    /// What the model says it did.
+    /// The model's summary.
     pub summary: String,
-    /// What the app looks like: a JPEG. `None` where the check was before a restart, or had no
-    /// browser.
+    /// A picture of the app, as JPEG. `None` if the check was before a restart, or had no browser.
     pub picture: Option<Vec<u8>>,
     /// The titles of the journeys that passed.
     #[serde(default)]
@@ -134,7 +133,7 @@ pub async fn build_app<J: Journal>(
     }
 }
 
-/// The error that ended the run, with what the last check found.
+/// The error that ended the run, with the findings of the last check.
 fn with_problems(error: RunError, last_failure: Option<&Report>) -> RunError {
     match (error, last_failure) {
         (RunError::User(message), Some(report)) => RunError::User(format!(
@@ -145,8 +144,8 @@ fn with_problems(error: RunError, last_failure: Option<&Report>) -> RunError {
     }
 }
 
-/// Checks the app, as a step. That a journey is gone is said once: the user may no longer want what
-/// it shows.
+/// Checks the app, as a step. A missing journey is reported only once, because the user may no
+/// longer want what it shows.
 async fn verify<J: Journal>(
     job: &Job<'_, '_, J>,
     round: u32,
@@ -173,7 +172,7 @@ async fn verify<J: Journal>(
         .await
 }
 
-/// What people read when the app does not work at the end.
+/// The message for people if the app does not work at the end.
 fn still_broken(report: &Report, unchanged: bool) -> String {
     let tried = if unchanged {
         " The model tried to fix it, and the same problem came back."
@@ -238,7 +237,7 @@ impl Conversation {
         }
     }
 
-    /// Reminds the model of how to continue, unless that was just done.
+    /// Reminds the model how to continue, unless it was just reminded.
     fn remind(&mut self) -> Next {
         if self.stall == Stall::Reminded {
             return Next::GiveUp;
@@ -279,7 +278,7 @@ impl Conversation {
         }
     }
 
-    /// Writes the files in the answer's code blocks, and adds what came of it to the conversation.
+    /// Writes the files in the answer's code blocks, and adds the results to the conversation.
     async fn write_block_files<J: Journal>(
         &mut self,
         job: &Job<'_, '_, J>,

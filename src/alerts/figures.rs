@@ -1,10 +1,10 @@
-//! Figures as `/metrics` has them.
+//! The figures of `/metrics`.
 
-/// Figures by their names with labels.
+/// Figures by name and labels.
 pub struct Figures(Vec<(String, f64)>);
 
 impl Figures {
-    /// From the text that Prometheus reads; lines that are none are left out.
+    /// Parses Prometheus' text format; other lines are ignored.
     pub fn read(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let figures = lines.filter_map(|line| {
@@ -14,7 +14,7 @@ impl Figures {
         Self(figures.collect())
     }
 
-    /// The sum of the figures of this name that have all these parts among their labels.
+    /// The sum of the figures with this name whose labels contain all these parts.
     pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
         let of_name = self.0.iter().filter_map(|(named, value)| {
             let rest = named.strip_prefix(name)?;

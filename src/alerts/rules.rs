@@ -1,19 +1,20 @@
-//! What is wrong, by the figures at the beginning and at the end of a quarter of an hour.
+//! The rules: what is wrong, judged by the figures at the beginning and at the end of a quarter of
+//! an hour.
 
 use std::collections::BTreeMap;
 
 use super::figures::Figures;
 use crate::{config::AlertThresholds, protocol::Timestamp};
 
-/// Of fewer runs or requests a share says nothing.
+/// With fewer runs or requests, a share means nothing.
 const LEAST_RUNS: f64 = 5.0;
 const LEAST_REQUESTS: f64 = 100.0;
-/// The numbers of seconds beyond which requests are counted: bounds of the histogram.
+/// The durations beyond which requests are counted, in seconds: bounds of the histogram.
 const SLOW: [f64; 4] = [1.0, 2.5, 5.0, 10.0];
-/// Which share of the requests may be slow.
+/// The share of requests that may be slow.
 const SLOW_SHARE: f64 = 0.05;
 
-/// What can be wrong.
+/// A kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Database,
@@ -40,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// What it is about, within a sentence.
+    /// The problem's subject, as part of a sentence.
     pub fn subject(self) -> &'static str {
         match self {
             Self::Database => "the database did not answer",
@@ -55,18 +56,18 @@ impl Kind {
     }
 }
 
-/// An alert that began to fire, or is resolved.
+/// An alert that began to fire or was resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
     pub kind: Kind,
-    /// Else it is resolved.
+    /// Whether it began to fire; otherwise it was resolved.
     pub firing: bool,
-    /// Some sentences: the figure, and what to do.
+    /// A few sentences: the figure, and what to do.
     pub message: String,
     pub at: Timestamp,
 }
 
-/// The figures that rules are about; those that only grow are counted since the start.
+/// The figures used by the rules; counters count from the start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sample {
     pub at: Timestamp,
@@ -107,8 +108,7 @@ impl Sample {
         }
     }
 
-    /// How many of the requests since `first` took longer than the next larger of [`SLOW`], or its
-    /// last.
+    /// How many requests since `first` took longer than the next larger of [`SLOW`], or its last.
     fn slower_than(&self, first: &Self, seconds: f64) -> f64 {
         let bound = SLOW.iter().position(|bound| *bound >= seconds);
         let bound = bound.unwrap_or(SLOW.len() - 1);
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    /// Each rule: the least that fires it, and the most that doesn't.
+    /// For each rule, the smallest value that fires it and the largest that doesn't.
     #[test]
     fn each_rule_has_its_threshold_and_can_be_turned_off() {
         type Change = fn(&mut Sample);
@@ -298,7 +298,7 @@ mod tests {
             assert!(problems(&calm(), &good, &usual).is_empty(), "{kind:?}");
             let fires = problems(&calm(), &bad, &off).contains_key(&kind);
             assert_eq!(fires, kind == Kind::Database, "{kind:?}");
-            // What was so before is not new.
+            // A state that existed before is not new.
             if !matches!(kind, Kind::Database | Kind::Disk | Kind::Queue) {
                 assert!(problems(&bad, &bad, &usual).is_empty(), "{kind:?}");
             }

@@ -1,5 +1,5 @@
-//! The webhook that alerts are sent to: JSON by POST, with the text in the fields in which Slack,
-//! Mattermost and Discord look for it.
+//! The webhook for alerts: JSON by POST, with the text in the fields that Slack, Mattermost and
+//! Discord read.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::rules::Alert;
 use crate::http_client;
 
-/// The longest that the other server may take.
+/// How long the other server may take.
 const SILENCE: Duration = Duration::from_secs(15);
 /// The pauses after failures.
 const PAUSES: [Duration; 4] = [
@@ -36,7 +36,7 @@ impl Webhook {
         })
     }
 
-    /// Sends it in a task of its own, again and again while the other server fails.
+    /// Sends it in a task of its own, with retries while the other server fails.
     pub fn send(&self, alert: &Alert, server: &str) {
         let (client, address) = (self.client.clone(), self.address.clone());
         let (body, alert) = (body(alert, server), alert.kind.as_str());
@@ -48,7 +48,7 @@ impl Webhook {
                     .json(&body)
                     .send()
                     .await;
-                // Errors would name the address.
+                // Otherwise errors would contain the address.
                 let why = match sent {
                     Ok(answer) if answer.status().is_success() => return,
                     Ok(answer) => answer.status().to_string(),

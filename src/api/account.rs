@@ -1,5 +1,5 @@
-//! Accounts: signing up, in and out, and what somebody does with their own account. The session is
-//! a cookie that the answer sets. A form that a browser sent by itself is led to the next page.
+//! Accounts: signing up, in and out, and changes to one's own account. The session is a cookie that
+//! the response sets. Forms submitted without a script are redirected to the next page.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -9,9 +9,9 @@ use crate::protocol::{
     NewApiToken, Pricing, Provider, SecondStepSetup, SecondStepState, SessionId, SessionSummary,
 };
 
-/// Makes an account and signs in; where the server sends e-mail, the address gets a link to go on
-/// with, whether it has an account or not. `link`: the token of a link that allows it; `to`: where
-/// to go then, a path of this site. Returns where to go.
+/// Creates an account and signs in. Where the server sends e-mail, the address gets a link to
+/// continue instead, whether or not it has an account. `link`: the token of a link that allows it;
+/// `to`: the page to open afterwards, a path of this site. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/sign-up", output = Json)]
 pub async fn sign_up(
     email: Option<String>,
@@ -39,8 +39,8 @@ pub async fn sign_up(
     }))
 }
 
-/// Signs in. `to`: where to go then, a path of this site. Returns where to go, which is the page of
-/// the second step where the account has one.
+/// Signs in. `to`: the page to open afterwards, a path of this site. Returns the page to go to,
+/// which is that of the second step if the account has one.
 #[server(prefix = "/api", endpoint = "account/sign-in", output = Json)]
 pub async fn sign_in(
     email: String,
@@ -61,7 +61,8 @@ pub async fn sign_in(
     answer(signed_in.map(|step| session::proceed(&accounts, step, to)))
 }
 
-/// The second step of a sign-in: a code of the app, or a recovery code. Returns where to go.
+/// The second step of a sign-in: a code from the app, or a recovery code. Returns the page to go
+/// to.
 #[server(prefix = "/api", endpoint = "account/sign-in/code", output = Json)]
 pub async fn finish_sign_in(code: String, to: Option<String>) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -91,7 +92,7 @@ pub async fn sign_out() -> Result<(), ApiError> {
     answer(signed_out.map(|()| session::end(&accounts)))
 }
 
-/// Sets the password of the account that the link was made for, and signs in. Returns where to go.
+/// Sets the password of the link's account, and signs in. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/reset", output = Json)]
 pub async fn reset_password(link: String, password: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -108,7 +109,8 @@ pub async fn reset_password(link: String, password: String) -> Result<String, Ap
     answer(reset.map(|step| session::proceed(&accounts, step, None)))
 }
 
-/// Sends a link that sets the password to the address, if it has an account. Returns where to go.
+/// Sends a link that sets the password to the address, if it has an account. Returns the page to go
+/// to.
 #[server(prefix = "/api", endpoint = "account/reset-link", output = Json)]
 pub async fn request_reset(email: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -118,7 +120,7 @@ pub async fn request_reset(email: String) -> Result<String, ApiError> {
     answer(requested.map(|()| session::lead("/reset?sent=1".to_owned())))
 }
 
-/// Sends a link that confirms the address which the account is to have. Returns where to go.
+/// Sends a link that confirms the account's new address. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/email", output = Json)]
 pub async fn request_email(email: String, current: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -131,7 +133,7 @@ pub async fn request_email(email: String, current: String) -> Result<String, Api
     answer(requested.map(|()| session::lead("/settings?sent=1".to_owned())))
 }
 
-/// Gives the account the address that the link confirms. Returns where to go.
+/// Changes the account's address to the one that the link confirms. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/email/confirm", output = Json)]
 pub async fn confirm_email(link: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -141,7 +143,7 @@ pub async fn confirm_email(link: String) -> Result<String, ApiError> {
     answer(confirmed.map(|()| session::lead("/confirm?done=1".to_owned())))
 }
 
-/// How the account's two-step sign-in stands.
+/// The state of the account's two-step sign-in.
 #[server(prefix = "/api", endpoint = "account/two-step", input = GetUrl, output = Json)]
 pub async fn second_step() -> Result<SecondStepState, ApiError> {
     use super::{answer::answer, session};
@@ -150,7 +152,7 @@ pub async fn second_step() -> Result<SecondStepState, ApiError> {
     answer(accounts.second_step(answer(requester.identity())?).await)
 }
 
-/// Makes the secret of a two-step sign-in, which a code has to confirm.
+/// Creates the secret of a two-step sign-in, which a code must confirm.
 #[server(prefix = "/api", endpoint = "account/two-step/begin", output = Json)]
 pub async fn begin_second_step(current: String) -> Result<SecondStepSetup, ApiError> {
     use super::{answer::answer, session};
@@ -160,7 +162,7 @@ pub async fn begin_second_step(current: String) -> Result<SecondStepSetup, ApiEr
     answer(accounts.begin_second_step(identity, &current).await)
 }
 
-/// Turns two-step sign-in on. Returns its recovery codes, which nobody sees again.
+/// Turns two-step sign-in on. Returns its recovery codes, which are shown only once.
 #[server(prefix = "/api", endpoint = "account/two-step/confirm", output = Json)]
 pub async fn confirm_second_step(code: String) -> Result<Vec<String>, ApiError> {
     use super::{answer::answer, session};
@@ -170,7 +172,7 @@ pub async fn confirm_second_step(code: String) -> Result<Vec<String>, ApiError> 
     answer(accounts.confirm_second_step(identity, &code).await)
 }
 
-/// Makes other recovery codes in place of those before, and returns them: nobody sees them again.
+/// Replaces the recovery codes. Returns the new ones, which are shown only once.
 #[server(prefix = "/api", endpoint = "account/two-step/codes", output = Json)]
 pub async fn renew_recovery_codes(current: String) -> Result<Vec<String>, ApiError> {
     use super::{answer::answer, session};
@@ -180,7 +182,7 @@ pub async fn renew_recovery_codes(current: String) -> Result<Vec<String>, ApiErr
     answer(accounts.renew_recovery_codes(identity, &current).await)
 }
 
-/// Turns two-step sign-in off. Returns where to go.
+/// Turns two-step sign-in off. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/two-step/end", output = Json)]
 pub async fn end_second_step(current: String, code: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -191,7 +193,7 @@ pub async fn end_second_step(current: String, code: String) -> Result<String, Ap
     answer(ended.map(|()| session::lead("/settings".to_owned())))
 }
 
-/// Changes the password; all other sessions end. Returns where to go.
+/// Changes the password; all other sessions end. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/password", output = Json)]
 pub async fn change_password(current: String, password: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -211,7 +213,7 @@ pub async fn change_password(current: String, password: String) -> Result<String
     answer(changed.map(|signed_in| session::begin(&accounts, &signed_in, to)))
 }
 
-/// Sets how the account's owner wants to be called.
+/// Sets the account's display name.
 #[server(prefix = "/api", endpoint = "account/rename", output = Json)]
 pub async fn rename_account(name: String) -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -220,7 +222,7 @@ pub async fn rename_account(name: String) -> Result<(), ApiError> {
     answer(accounts.rename(answer(requester.identity())?, &name).await)
 }
 
-/// The account's sessions, the one used last first.
+/// The account's sessions, most recently used first.
 #[server(prefix = "/api", endpoint = "account/sessions", input = GetUrl, output = Json)]
 pub async fn list_sessions() -> Result<Vec<SessionSummary>, ApiError> {
     use super::{answer::answer, session};
@@ -229,7 +231,7 @@ pub async fn list_sessions() -> Result<Vec<SessionSummary>, ApiError> {
     answer(accounts.sessions(answer(requester.identity())?).await)
 }
 
-/// What one has left; `None` where runs cost nothing.
+/// The user's balance; `None` where runs cost nothing.
 #[server(prefix = "/api", endpoint = "account/credits", input = GetUrl, output = Json)]
 pub async fn get_credits() -> Result<Option<Credits>, ApiError> {
     use super::{answer::answer, session};
@@ -238,7 +240,7 @@ pub async fn get_credits() -> Result<Option<Credits>, ApiError> {
     answer(accounts.credits(answer(requester.identity())?).await)
 }
 
-/// What the plans have, and which one the visitor has.
+/// The plans' allowances, and the visitor's own plan.
 #[server(prefix = "/api", endpoint = "pricing", input = GetUrl, output = Json)]
 pub async fn get_pricing() -> Result<Pricing, ApiError> {
     use super::{answer::answer, session};
@@ -247,7 +249,7 @@ pub async fn get_pricing() -> Result<Pricing, ApiError> {
     answer(accounts.pricing(requester.identity.as_ref()).await)
 }
 
-/// The last entries of one's ledger, the latest first.
+/// The most recent entries of the user's ledger, latest first.
 #[server(prefix = "/api", endpoint = "account/credits/entries", input = GetUrl, output = Json)]
 pub async fn list_credit_entries() -> Result<Vec<CreditEntry>, ApiError> {
     use super::{answer::answer, session};
@@ -266,7 +268,7 @@ pub async fn end_session(session: SessionId) -> Result<(), ApiError> {
     answer(accounts.end_session(identity, session).await)
 }
 
-/// Ends the account's sessions but the one that asks.
+/// Ends all of the account's sessions except the requesting one.
 #[server(prefix = "/api", endpoint = "account/sessions/end-others", output = Json)]
 pub async fn end_other_sessions() -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -276,7 +278,7 @@ pub async fn end_other_sessions() -> Result<(), ApiError> {
     answer(accounts.end_other_sessions(identity).await)
 }
 
-/// The tokens with which programs act in the account's name, the newest first.
+/// The account's API tokens, newest first.
 #[server(prefix = "/api", endpoint = "account/tokens", input = GetUrl, output = Json)]
 pub async fn list_api_tokens() -> Result<Vec<ApiToken>, ApiError> {
     use super::{answer::answer, session};
@@ -285,7 +287,7 @@ pub async fn list_api_tokens() -> Result<Vec<ApiToken>, ApiError> {
     answer(accounts.api_tokens(answer(requester.identity())?).await)
 }
 
-/// Makes a token for so many days, or for good, and returns it: nobody sees it again.
+/// Creates a token that is valid for so many days, or for good. It is returned only once.
 #[server(prefix = "/api", endpoint = "account/tokens/create", output = Json)]
 pub async fn create_api_token(name: String, days: Option<u32>) -> Result<NewApiToken, ApiError> {
     use super::{answer::answer, session};
@@ -295,7 +297,7 @@ pub async fn create_api_token(name: String, days: Option<u32>) -> Result<NewApiT
     answer(accounts.create_api_token(identity, &name, days).await)
 }
 
-/// Ends a token of the account.
+/// Revokes a token of the account.
 #[server(prefix = "/api", endpoint = "account/tokens/revoke", output = Json)]
 pub async fn revoke_api_token(token: ApiTokenId) -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -305,7 +307,7 @@ pub async fn revoke_api_token(token: ApiTokenId) -> Result<(), ApiError> {
     answer(accounts.revoke_api_token(identity, token).await)
 }
 
-/// The account's keys for the models' providers, without what is secret of them.
+/// The account's keys for model providers, without the secret part.
 #[server(prefix = "/api", endpoint = "account/model-keys", input = GetUrl, output = Json)]
 pub async fn list_model_keys() -> Result<Vec<ModelKey>, ApiError> {
     use super::{answer::answer, session};
@@ -314,7 +316,7 @@ pub async fn list_model_keys() -> Result<Vec<ModelKey>, ApiError> {
     answer(accounts.model_keys(answer(requester.identity())?).await)
 }
 
-/// Saves a key for the provider, in place of one before. Returns where to go.
+/// Saves a key for the provider, in place of an earlier one. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/model-keys/set", output = Json)]
 pub async fn set_model_key(provider: ModelProvider, key: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -326,8 +328,8 @@ pub async fn set_model_key(provider: ModelProvider, key: String) -> Result<Strin
     answer(set.map(|()| session::lead("/settings".to_owned())))
 }
 
-/// Asks the first model of the provider for a tool call, with the account's key. Returns what came
-/// of it; 409 when it can't build, with what the provider says.
+/// Asks the provider's first model for a tool call with the account's key. Returns the outcome; 409
+/// with the provider's message if the model can't build.
 #[server(prefix = "/api", endpoint = "account/model-keys/test", output = Json)]
 pub async fn test_model_key(provider: ModelProvider) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -357,7 +359,7 @@ pub async fn list_identities() -> Result<Vec<LinkedIdentity>, ApiError> {
     answer(accounts.identities(answer(requester.identity())?).await)
 }
 
-/// Begins to link an identity of the service to the account. Returns where to go.
+/// Starts linking an identity of the service to the account. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/identities/link", output = Json)]
 pub async fn link_identity(provider: Provider) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -370,7 +372,7 @@ pub async fn link_identity(provider: Provider) -> Result<String, ApiError> {
     answer(begun.map(|(page, token)| session::leave(&accounts, &token, page)))
 }
 
-/// Takes an identity from the account.
+/// Unlinks an identity from the account.
 #[server(prefix = "/api", endpoint = "account/identities/unlink", output = Json)]
 pub async fn unlink_identity(issuer: String, subject: String) -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -380,7 +382,7 @@ pub async fn unlink_identity(issuer: String, subject: String) -> Result<(), ApiE
     answer(accounts.unlink(identity, &issuer, &subject).await)
 }
 
-/// Deletes the account with all that belongs to it; `current` is its password.
+/// Deletes the account with everything that belongs to it; `current` is its password.
 #[server(prefix = "/api", endpoint = "account/delete", output = Json)]
 pub async fn delete_account(current: String) -> Result<(), ApiError> {
     use super::{answer::answer, session};

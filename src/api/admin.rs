@@ -1,6 +1,6 @@
 //! Administration: accounts and invitations, everybody's projects, sandboxes, models, the audit log
-//! and the tables. Whoever is no administrator finds nothing here. Forms work without scripts: what
-//! came of them is shown by the page that they lead back to.
+//! and the tables. For anyone else these functions don't exist (404). Forms work without scripts:
+//! the page that they lead back to shows the result.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -11,13 +11,13 @@ use crate::protocol::{
     UserFilter, UserId, UserPage,
 };
 
-/// What came of the last form, once.
+/// The result of the last form, shown once.
 #[server(prefix = "/api", endpoint = "admin/notice", input = GetUrl, output = Json)]
 pub async fn take_notice() -> Result<Option<Notice>, ApiError> {
     Ok(super::session::administrator()?.take_notice())
 }
 
-/// A page of the accounts, and the open invitations.
+/// A page of the accounts, with the open invitations.
 #[server(prefix = "/api", endpoint = "admin/users", input = GetUrl, output = Json)]
 pub async fn list_users(#[server(default)] filter: UserFilter) -> Result<UserPage, ApiError> {
     use super::{answer::answer, session};
@@ -25,7 +25,7 @@ pub async fn list_users(#[server(default)] filter: UserFilter) -> Result<UserPag
     answer(session::administrator()?.users(&filter).await)
 }
 
-/// Gives the account a plan.
+/// Changes the account's plan.
 #[server(prefix = "/api", endpoint = "admin/users/plan", output = Json)]
 pub async fn set_plan(user: UserId, plan: Plan) -> Result<(), ApiError> {
     use super::session;
@@ -35,7 +35,7 @@ pub async fn set_plan(user: UserId, plan: Plan) -> Result<(), ApiError> {
     session::noted(&administrator, done, |()| "Plan changed.".into())
 }
 
-/// Gives the account a role. Refused for the last administrator.
+/// Changes the account's role. Refused for the last administrator.
 #[server(prefix = "/api", endpoint = "admin/users/role", output = Json)]
 pub async fn set_role(user: UserId, role: AccountRole) -> Result<(), ApiError> {
     use super::session;
@@ -45,7 +45,7 @@ pub async fn set_role(user: UserId, role: AccountRole) -> Result<(), ApiError> {
     session::noted(&administrator, done, |()| "Role changed.".into())
 }
 
-/// Lets the account in no more; its sessions end. Refused for the last administrator.
+/// Locks the account and ends its sessions. Refused for the last administrator.
 #[server(prefix = "/api", endpoint = "admin/users/disable", output = Json)]
 pub async fn disable_user(user: UserId) -> Result<(), ApiError> {
     use super::session;
@@ -57,7 +57,7 @@ pub async fn disable_user(user: UserId) -> Result<(), ApiError> {
     })
 }
 
-/// Lets the account in again.
+/// Unlocks the account.
 #[server(prefix = "/api", endpoint = "admin/users/enable", output = Json)]
 pub async fn enable_user(user: UserId) -> Result<(), ApiError> {
     use super::session;
@@ -67,7 +67,7 @@ pub async fn enable_user(user: UserId) -> Result<(), ApiError> {
     session::noted(&administrator, done, |()| "The account is enabled.".into())
 }
 
-/// Returns a link with which the account's owner sets a password. It works once.
+/// Returns a one-time link with which the account's owner sets a password.
 #[server(prefix = "/api", endpoint = "admin/users/reset-link", output = Json)]
 pub async fn make_reset_link(user: UserId) -> Result<String, ApiError> {
     use super::session;
@@ -81,7 +81,8 @@ pub async fn make_reset_link(user: UserId) -> Result<String, ApiError> {
     })
 }
 
-/// Signs in as the account's owner for an hour, in place of the administrator. Returns where to go.
+/// Signs in as the account's owner for an hour, in place of the administrator. Returns the page to
+/// go to.
 #[server(prefix = "/api", endpoint = "admin/users/sign-in", output = Json)]
 pub async fn sign_in_as(user: UserId) -> Result<String, ApiError> {
     use super::session;
@@ -94,7 +95,7 @@ pub async fn sign_in_as(user: UserId) -> Result<String, ApiError> {
     }
 }
 
-/// Returns a link that makes an account, good for so many days. It works once.
+/// Returns a one-time link that creates an account, valid for so many days.
 #[server(prefix = "/api", endpoint = "admin/invitations/make", output = Json)]
 pub async fn make_invitation(days: u32) -> Result<String, ApiError> {
     use super::session;
@@ -108,7 +109,7 @@ pub async fn make_invitation(days: u32) -> Result<String, ApiError> {
     })
 }
 
-/// Makes an invitation useless that nobody has used yet.
+/// Revokes an unused invitation.
 #[server(prefix = "/api", endpoint = "admin/invitations/revoke", output = Json)]
 pub async fn revoke_invitation(invitation: SessionId) -> Result<(), ApiError> {
     use super::session;
@@ -141,7 +142,7 @@ pub async fn list_all_projects(
     answer(projects.of_everybody(&administrator, &filter).await)
 }
 
-/// What is in somebody's project, with one of its files. Looking is written to the audit log.
+/// The contents of a project, with one of its files. Looking is recorded in the audit log.
 #[server(prefix = "/api", endpoint = "admin/project", input = GetUrl, output = Json)]
 pub async fn look_into_project(
     project: ProjectId,
@@ -167,7 +168,7 @@ pub async fn list_sandboxes() -> Result<Vec<SandboxOverview>, ApiError> {
     answer(projects.all_sandboxes(&administrator).await)
 }
 
-/// Kills a sandbox: what was not saved in it is lost.
+/// Kills a sandbox. Unsaved work in it is lost.
 #[server(prefix = "/api", endpoint = "admin/sandboxes/kill", output = Json)]
 pub async fn kill_sandbox(sandbox: String) -> Result<(), ApiError> {
     use super::session;
@@ -179,7 +180,7 @@ pub async fn kill_sandbox(sandbox: String) -> Result<(), ApiError> {
     session::noted(&administrator, done, |()| "The sandbox is killed.".into())
 }
 
-/// The providers' keys, and the models with what came of the requests to them.
+/// The providers' keys, and the models with the outcome of their requests.
 #[server(prefix = "/api", endpoint = "admin/models", input = GetUrl, output = Json)]
 pub async fn list_models() -> Result<ModelsOverview, ApiError> {
     use super::{answer::answer, session};
@@ -190,7 +191,7 @@ pub async fn list_models() -> Result<ModelsOverview, ApiError> {
     answer(projects.models(&administrator).await)
 }
 
-/// Asks a model for a tool call, and says what came of it. `alternative` and `task` are as in the
+/// Asks a model for a tool call, and returns the outcome. `alternative` and `task` are as in the
 /// list.
 #[server(prefix = "/api", endpoint = "admin/models/test", output = Json)]
 pub async fn test_model(alternative: u32, task: ModelTask) -> Result<String, ApiError> {
@@ -203,7 +204,7 @@ pub async fn test_model(alternative: u32, task: ModelTask) -> Result<String, Api
     session::noted(&administrator, tested, |said| said.as_str().into())
 }
 
-/// Some rows of a table; the tables' names alone where none is named.
+/// Some rows of a table; only the tables' names if none is named.
 #[server(prefix = "/api", endpoint = "admin/data", input = GetUrl, output = Json)]
 pub async fn browse_data(#[server(default)] filter: DataFilter) -> Result<DataPage, ApiError> {
     use super::{answer::answer, session};

@@ -1,4 +1,4 @@
-//! The server's half of an answer: the one place where an [`ApiError`] becomes a response, for
+//! The server's side of an answer: the one place where an [`ApiError`] becomes a response, for
 //! pages, server functions and uploads alike.
 
 use axum::{
@@ -14,7 +14,7 @@ use crate::{
     protocol::{ApiError, ErrorCode, ImageId, Mode, NewPrompt, ORDER_KEY, PromptError},
 };
 
-/// A prompt's refusal, in the input field it concerns.
+/// A refused prompt, attributed to its input field.
 pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
     move |error| ApiError::invalid(field, error.to_string())
 }
@@ -25,13 +25,13 @@ pub fn attached(image: Option<String>) -> Result<Option<ImageId>, ApiError> {
     image.map(ImageId::try_from).transpose().map_err(unknown)
 }
 
-/// The mode that a form names, if it does.
+/// The mode in a form, if there is one.
 pub fn mode(mode: Option<String>) -> Result<Option<Mode>, ApiError> {
     let unknown = |why| ApiError::invalid("mode", why);
     mode.map(|mode| mode.parse()).transpose().map_err(unknown)
 }
 
-/// The key that came with the order that is being answered, if one did.
+/// The key of the order that is being answered, if it has one.
 pub fn order_key() -> Result<Option<String>, ApiError> {
     let parts = use_context::<Parts>();
     let sent = parts
@@ -40,19 +40,19 @@ pub fn order_key() -> Result<Option<String>, ApiError> {
     NewPrompt::read_order_key(sent.map(HeaderValue::as_bytes))
 }
 
-/// Where the request comes from; nowhere known within the server.
+/// The request's address; `None` for calls within the server.
 pub fn client_address() -> Option<std::net::IpAddr> {
     use_context::<Requester>().map(|requester| requester.client.address)
 }
 
-/// Gives the response, of a server function or of the page being rendered, the status of the
+/// Sets the response's status, of a server function or of the page being rendered, to that of the
 /// error's code.
 pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> {
     result.map_err(|error| {
         let error = error.into();
         if let Some(response) = use_context::<ResponseOptions>() {
-            // It goes back to its page, which shows the error: a status of its own would keep the
-            // browser from that.
+            // The browser returns to its page, which shows the error. An error status would prevent
+            // that.
             if !is_plain_form() {
                 response.set_status(status(error.code));
             }
@@ -64,7 +64,7 @@ pub fn answer<T>(result: Result<T, impl Into<ApiError>>) -> Result<T, ApiError> 
     })
 }
 
-/// Gives the answer to a request that can't be read the status 400.
+/// Sets the status 400 for a request that can't be parsed.
 pub fn respond_invalid() {
     if let Some(response) = use_context::<ResponseOptions>()
         && !is_plain_form()
@@ -73,7 +73,7 @@ pub fn respond_invalid() {
     }
 }
 
-/// Whether a browser sent a form by itself, without a script.
+/// Whether a browser submitted a form without a script.
 pub fn is_plain_form() -> bool {
     use_context::<Parts>().is_some_and(|parts| {
         let accepts = parts.headers.get(header::ACCEPT);

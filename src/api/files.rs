@@ -1,4 +1,4 @@
-//! Files of the app, for the Code tab: read from the sandbox while it lives, else from the latest
+//! The app's files, for the Code tab: read from the sandbox while it exists, else from the latest
 //! version; written to the sandbox.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
@@ -29,7 +29,7 @@ pub async fn read_file(
     answer(projects.read_file(project, &path, plain).await)
 }
 
-/// One file's text as the newest version has it.
+/// One file's text in the newest version.
 #[server(prefix = "/api", endpoint = "files/saved", input = GetUrl, output = Json)]
 pub async fn read_saved_file(project: ProjectId, path: String) -> Result<FileView, ApiError> {
     use super::answer::answer;
@@ -42,8 +42,8 @@ pub async fn read_saved_file(project: ProjectId, path: String) -> Result<FileVie
     )
 }
 
-/// Writes a text file that still has the content with the hash `base`; without one, a file that is
-/// not there yet. What somebody else wrote meanwhile comes back as a conflict.
+/// Writes a text file whose content still has the hash `base`; without one, a file that does not
+/// exist yet. If somebody else wrote it in the meantime, their text comes back as a conflict.
 #[server(prefix = "/api", endpoint = "files/write", output = Json)]
 pub async fn write_file(
     project: ProjectId,
@@ -54,13 +54,13 @@ pub async fn write_file(
     use super::answer::answer;
     use crate::projects::Projects;
 
-    // A form has no empty value that differs from none.
+    // A form can't tell an empty value from a missing one.
     let base = base.filter(|base| !base.is_empty());
     let projects = expect_context::<Projects>();
     answer(projects.write_text(project, &path, content, base).await)
 }
 
-/// Makes a folder, and those above it.
+/// Creates a folder and its parents.
 #[server(prefix = "/api", endpoint = "files/folder", output = Json)]
 pub async fn make_folder(project: ProjectId, path: String) -> Result<(), ApiError> {
     use super::answer::answer;
@@ -73,7 +73,7 @@ pub async fn make_folder(project: ProjectId, path: String) -> Result<(), ApiErro
     )
 }
 
-/// Renames or moves a file or folder to a path where nothing is.
+/// Renames or moves a file or folder to a free path.
 #[server(prefix = "/api", endpoint = "files/move", output = Json)]
 pub async fn move_file(project: ProjectId, from: String, to: String) -> Result<(), ApiError> {
     use super::answer::answer;
@@ -86,7 +86,7 @@ pub async fn move_file(project: ProjectId, from: String, to: String) -> Result<(
     )
 }
 
-/// Deletes a file, or a folder with all that is in it.
+/// Deletes a file, or a folder with everything in it.
 #[server(prefix = "/api", endpoint = "files/delete", output = Json)]
 pub async fn delete_file(project: ProjectId, path: String) -> Result<(), ApiError> {
     use super::answer::answer;
@@ -99,7 +99,7 @@ pub async fn delete_file(project: ProjectId, path: String) -> Result<(), ApiErro
     )
 }
 
-/// The lines of the app's files that contain the text, in any case.
+/// The lines of the app's files that contain the text, ignoring case.
 #[server(prefix = "/api", endpoint = "files/search", input = GetUrl, output = Json)]
 pub async fn search_files(project: ProjectId, text: String) -> Result<FileMatches, ApiError> {
     use super::answer::answer;

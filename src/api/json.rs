@@ -1,5 +1,5 @@
 //! The JSON of server functions, decoded as text: the page's resources and the feed decode text
-//! too, and a second decoder for every type would be a tenth of what the browser downloads.
+//! too, and a second decoder for every type would add a tenth to the browser's download.
 
 use bytes::Bytes;
 use leptos::server_fn::{ContentType, Decodes, Encodes, Format, FormatType, codec::Post};

@@ -1,16 +1,16 @@
-//! Messages: what the user says next, and what is done with a message afterwards.
+//! Messages: sending them, and changing or removing them afterwards.
 
 use leptos::prelude::*;
 
 use super::json::Json;
 use crate::protocol::{ApiError, ImprovedPrompt, MessageId, ProjectId, RunId};
 
-/// Adds the user's message, with the image that was uploaded for it, and the run that answers it,
-/// in one transaction. `mode` says what the run may do: `build` (the default), `plan` or `ask`.
-/// `model` names one of those that the project's workspace lists; that of the message before if it
-/// is left out, the first of the list if it is `auto`.
-/// `answers` names the message whose questions it answers or whose plan it approves, which only one
-/// message does. A request that is sent again with the same `Idempotency-Key` adds nothing.
+/// Adds the user's message, with the image that was uploaded for it, and its run, in one
+/// transaction. `mode` is `build` (the default), `plan` or `ask`. `model` names one of those that
+/// the project's workspace lists; if it is left out, the model of the message before is used, and
+/// for `auto` the first of the list. `answers` names the message whose questions it answers or
+/// whose plan it approves; only one message can do so. Repeating a request with the same
+/// `Idempotency-Key` adds nothing.
 #[server(prefix = "/api", endpoint = "messages/send", output = Json)]
 pub async fn send_message(
     project: ProjectId,
@@ -44,7 +44,7 @@ pub async fn send_message(
     )
 }
 
-/// Words a message better that is yet to be sent; nothing is sent or kept.
+/// Improves the wording of a message that is not sent yet; nothing is sent or saved.
 #[server(prefix = "/api", endpoint = "messages/improve", output = Json)]
 pub async fn improve_message(text: String) -> Result<ImprovedPrompt, ApiError> {
     use super::answer::{answer, refused};
@@ -60,10 +60,10 @@ pub async fn improve_message(text: String) -> Result<ImprovedPrompt, ApiError> {
     )
 }
 
-/// Sends a message again with another text and image, in another mode and for another model if one
-/// is named: it and what came after it goes, and the app's files become those of the version before
-/// it. A message that still waits is changed where it is.
-/// Refused while a run works, unless `stop` asks for it to be stopped.
+/// Sends a message again with another text and image and, if given, another mode and model. The
+/// message and everything after it is withdrawn, and the app's files become those of the version
+/// before it. A queued message is changed in place. Refused while a run works, unless `stop` asks
+/// for it to be stopped.
 #[server(prefix = "/api", endpoint = "messages/edit", output = Json)]
 pub async fn edit_message(
     message: MessageId,
@@ -93,8 +93,8 @@ pub async fn edit_message(
     )
 }
 
-/// Runs a message once more: the last one, where its run failed or was stopped, with what that
-/// wrote; any other as if it were sent again.
+/// Runs a message once more. If it is the last one and its run failed or was stopped, the run's
+/// files are kept; any other message is treated as if it were sent again.
 #[server(prefix = "/api", endpoint = "messages/retry", output = Json)]
 pub async fn retry_message(
     message: MessageId,
@@ -109,7 +109,7 @@ pub async fn retry_message(
     answer(retried.map(|run| run.id))
 }
 
-/// Removes a message that still waits. Refused once its run began.
+/// Removes a queued message. Refused once its run has begun.
 #[server(prefix = "/api", endpoint = "messages/remove", output = Json)]
 pub async fn remove_message(message: MessageId) -> Result<(), ApiError> {
     use super::answer::answer;

@@ -1,5 +1,5 @@
-//! Passkeys of accounts, and signing in with one. What authenticators are asked and answer passes
-//! as the JSON that browsers have for it.
+//! Passkeys of accounts, and signing in with one. Challenges and answers are the JSON that browsers
+//! define for them.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -15,8 +15,7 @@ pub async fn list_passkeys() -> Result<Vec<Passkey>, ApiError> {
     answer(accounts.passkeys(answer(requester.identity())?).await)
 }
 
-/// Begins to add a passkey; `current` is the account's password. Returns what the authenticator is
-/// asked.
+/// Starts adding a passkey; `current` is the account's password. Returns the challenge.
 #[server(prefix = "/api", endpoint = "account/passkeys/begin", output = Json)]
 pub async fn begin_passkey(name: String, current: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -27,7 +26,7 @@ pub async fn begin_passkey(name: String, current: String) -> Result<String, ApiE
     answer(begun.map(|(question, token)| session::ask(&accounts, &token, question)))
 }
 
-/// Adds the passkey that the authenticator answers with.
+/// Adds the passkey from the authenticator's answer.
 #[server(prefix = "/api", endpoint = "account/passkeys/add", output = Json)]
 pub async fn add_passkey(answer: String) -> Result<(), ApiError> {
     use super::{answer, session};
@@ -40,7 +39,7 @@ pub async fn add_passkey(answer: String) -> Result<(), ApiError> {
     answer::answer(added)
 }
 
-/// Gives a passkey of the account another name.
+/// Renames a passkey of the account.
 #[server(prefix = "/api", endpoint = "account/passkeys/rename", output = Json)]
 pub async fn rename_passkey(passkey: PasskeyId, name: String) -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -60,7 +59,7 @@ pub async fn remove_passkey(passkey: PasskeyId) -> Result<(), ApiError> {
     answer(accounts.remove_passkey(identity, passkey).await)
 }
 
-/// Begins to sign in with a passkey. Returns what the authenticator is asked.
+/// Starts a sign-in with a passkey. Returns the challenge.
 #[server(prefix = "/api", endpoint = "account/sign-in/passkey/begin", output = Json)]
 pub async fn begin_passkey_sign_in() -> Result<String, ApiError> {
     use super::{answer::answer, session};
@@ -70,8 +69,8 @@ pub async fn begin_passkey_sign_in() -> Result<String, ApiError> {
     answer(begun.map(|(question, token)| session::ask(&accounts, &token, question)))
 }
 
-/// Signs in with what the authenticator answers. `to`: where to go then, a path of this site.
-/// Returns where to go.
+/// Signs in with the authenticator's answer. `to`: the page to open afterwards, a path of this
+/// site. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/sign-in/passkey", output = Json)]
 pub async fn sign_in_by_passkey(answer: String, to: Option<String>) -> Result<String, ApiError> {
     use super::{answer, session};

@@ -1,5 +1,5 @@
-//! Previews: the errors that the page around one reports, what its dev server prints, and the
-//! elements that are picked in it.
+//! Previews: errors that the surrounding page reports, the dev server's output, and elements picked
+//! in the preview.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -9,8 +9,8 @@ use crate::protocol::{
     ProjectId,
 };
 
-/// Reports the errors on the app's page, replacing those reported before. They are forgotten when
-/// nobody looks any more.
+/// Reports the errors on the app's page, replacing earlier ones. They are forgotten when nobody
+/// watches the preview any more.
 #[server(prefix = "/api", endpoint = "preview/errors", input = Json, output = Json)]
 pub async fn report_preview_errors(
     project: ProjectId,
@@ -23,7 +23,7 @@ pub async fn report_preview_errors(
     answer(projects.report_preview_errors(project, errors).await)
 }
 
-/// Says that somebody looks at the preview; an app that is asleep wakes.
+/// Reports that somebody looks at the preview; a sleeping app wakes.
 #[server(prefix = "/api", endpoint = "preview/attend", output = Json)]
 pub async fn attend_preview(project: ProjectId) -> Result<(), ApiError> {
     use super::answer::answer;
@@ -32,7 +32,7 @@ pub async fn attend_preview(project: ProjectId) -> Result<(), ApiError> {
     answer(expect_context::<Projects>().attend_preview(project).await)
 }
 
-/// What the app's dev server printed after so many bytes of its log.
+/// The app's dev server log from this offset on.
 #[server(prefix = "/api", endpoint = "preview/log", input = GetUrl, output = Json)]
 pub async fn read_dev_log(project: ProjectId, after: u64) -> Result<DevLog, ApiError> {
     use super::answer::answer;
@@ -41,7 +41,7 @@ pub async fn read_dev_log(project: ProjectId, after: u64) -> Result<DevLog, ApiE
     answer(expect_context::<Projects>().dev_log(project, after).await)
 }
 
-/// What of a picked element stands in a source of the app as it is.
+/// The parts of a picked element that a source of the app contains literally.
 #[server(prefix = "/api", endpoint = "preview/element", input = Json, output = Json)]
 pub async fn find_element_sources(
     project: ProjectId,
@@ -54,7 +54,7 @@ pub async fn find_element_sources(
     answer(projects.element_sources(project, element).await)
 }
 
-/// Changes a part of the element at this place in the source, if it still is `from` there.
+/// Changes a part of the element at this place in the source, if its value there is still `from`.
 #[server(prefix = "/api", endpoint = "preview/element/change", input = Json, output = Json)]
 pub async fn change_element(
     project: ProjectId,

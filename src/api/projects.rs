@@ -1,4 +1,5 @@
-//! Projects: create one from a prompt, a copy or the showcase, list, rename, delete and open them.
+//! Projects: creating one from a prompt, a copy or the showcase; listing, renaming, deleting and
+//! opening them.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -8,10 +9,10 @@ use crate::protocol::{
     Workspace,
 };
 
-/// Creates a project, its first message with the image that was uploaded for it, and its first run
-/// in one transaction, and redirects to the workspace. `mode` says what the run may do: `build`
-/// (the default), `plan` or `ask`; `model` names one of those that [`get_model`] lists.
-/// A request that is sent again with the same `Idempotency-Key` creates nothing.
+/// Creates a project with its first message, the image that was uploaded for it, and its first run,
+/// in one transaction, and redirects to the workspace. `mode` is `build` (the default), `plan` or
+/// `ask`; `model` names one of those that [`get_model`] lists. Repeating a request with the same
+/// `Idempotency-Key` creates nothing.
 #[server(prefix = "/api", endpoint = "projects/create", output = Json)]
 pub async fn create_project(
     prompt: String,
@@ -43,7 +44,7 @@ pub async fn create_project(
     )
 }
 
-/// All projects, the one worked on last first.
+/// All projects, most recently active first.
 #[server(prefix = "/api", endpoint = "projects/list", input = GetUrl, output = Json)]
 pub async fn list_projects() -> Result<Vec<ProjectSummary>, ApiError> {
     use super::answer::answer;
@@ -68,7 +69,7 @@ pub async fn rename_project(project: ProjectId, title: String) -> Result<Project
     )
 }
 
-/// Makes a project with the files of this one's latest version; 409 when it has none.
+/// Creates a project with the files of this one's latest version; 409 if it has none.
 #[server(prefix = "/api", endpoint = "projects/duplicate", output = Json)]
 pub async fn duplicate_project(project: ProjectId) -> Result<Project, ApiError> {
     use super::answer::answer;
@@ -77,7 +78,7 @@ pub async fn duplicate_project(project: ProjectId) -> Result<Project, ApiError> 
     answer(expect_context::<Projects>().duplicate(project).await)
 }
 
-/// Deletes the project and stops its runs; for ten seconds it can be brought back.
+/// Deletes the project and stops its runs; it can be restored within ten seconds.
 #[server(prefix = "/api", endpoint = "projects/delete", output = Json)]
 pub async fn delete_project(project: ProjectId) -> Result<(), ApiError> {
     use super::answer::answer;
@@ -86,7 +87,7 @@ pub async fn delete_project(project: ProjectId) -> Result<(), ApiError> {
     answer(expect_context::<Projects>().delete(project).await)
 }
 
-/// Brings a project back that was deleted a moment ago; 404 when it is too late.
+/// Restores a project that was deleted a moment ago; 404 if it is too late.
 #[server(prefix = "/api", endpoint = "projects/undelete", output = Json)]
 pub async fn undelete_project(project: ProjectId) -> Result<Project, ApiError> {
     use super::answer::answer;
@@ -104,7 +105,7 @@ pub async fn list_showcase() -> Result<Vec<ShowcaseApp>, ApiError> {
     answer(expect_context::<Projects>().showcase().await)
 }
 
-/// Makes a project with the files of an app of the showcase, and redirects to its workspace.
+/// Creates a project with the files of a showcase app, and redirects to its workspace.
 #[server(prefix = "/api", endpoint = "showcase/use", output = Json)]
 pub async fn use_showcase(slug: String) -> Result<ProjectId, ApiError> {
     use super::answer::answer;
@@ -117,8 +118,8 @@ pub async fn use_showcase(slug: String) -> Result<ProjectId, ApiError> {
     }))
 }
 
-/// What the workspace shows when its page loads; the feed continues from there. With `last`, only
-/// so many of the last prompts and their answers, and tool calls without their outputs.
+/// The workspace's initial contents, which the feed then continues. With `last`, only the last
+/// prompts and their replies, and tool calls without their outputs.
 #[server(prefix = "/api", endpoint = "projects/workspace", input = GetUrl, output = Json)]
 pub async fn get_workspace(
     project: ProjectId,
@@ -139,7 +140,7 @@ pub async fn get_history(project: ProjectId, before: MessageId) -> Result<Histor
     answer(expect_context::<Projects>().history(project, before).await)
 }
 
-/// Which model builds.
+/// The model that builds.
 #[server(prefix = "/api", endpoint = "model", input = GetUrl, output = Json)]
 pub async fn get_model() -> Result<ModelNotice, ApiError> {
     use super::answer::answer;

@@ -1,12 +1,12 @@
-//! Runs: list them, see what one did, stop one, and run one again that did not work out.
+//! Runs: listing them, inspecting one, stopping one, and repeating a failed one.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{ApiError, Event, Run, RunDetails, RunId, RunPage, RunState, StepDetails};
 
-/// A page of runs, newest first: all, or those in a state, and with the text in the project's
-/// title, the prompt or an id. `before` is the `next` of the page before.
+/// A page of runs, newest first, optionally filtered by state and by a text in the project's title,
+/// the prompt or an id. `before` is the `next` of the page before.
 #[server(prefix = "/api", endpoint = "runs/list", input = GetUrl, output = Json)]
 pub async fn list_runs(
     state: Option<RunState>,
@@ -36,8 +36,8 @@ pub async fn get_run(run: RunId) -> Result<RunDetails, ApiError> {
     Ok(details)
 }
 
-/// Runs the message of a failed or stopped run once more, as a run of its own. Refused for any
-/// other.
+/// Executes the message of a failed or stopped run once more, as a new run. Refused for any other
+/// run.
 #[server(prefix = "/api", endpoint = "runs/replay", output = Json)]
 pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
@@ -46,7 +46,8 @@ pub async fn replay_run(run: RunId) -> Result<Run, ApiError> {
     answer(expect_context::<Projects>().replay(run).await)
 }
 
-/// The events of a run, oldest first: the conversation fetches an earlier run's when it is opened.
+/// The events of a run, oldest first. The conversation fetches an earlier run's events when it is
+/// opened.
 #[server(prefix = "/api", endpoint = "runs/events", input = GetUrl, output = Json)]
 pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
     use super::answer::answer;
@@ -55,8 +56,7 @@ pub async fn run_events(run: RunId) -> Result<Vec<Event>, ApiError> {
     answer(expect_context::<Projects>().run_events(run).await)
 }
 
-/// Stops a run, at work or waiting; what was written is kept. One that has ended already is left as
-/// it is.
+/// Stops a run, whether running or queued; what it wrote is kept. A finished run is left as it is.
 #[server(prefix = "/api", endpoint = "runs/cancel", output = Json)]
 pub async fn cancel_run(run: RunId) -> Result<Run, ApiError> {
     use super::answer::answer;
@@ -65,8 +65,8 @@ pub async fn cancel_run(run: RunId) -> Result<Run, ApiError> {
     answer(expect_context::<Projects>().cancel(run).await)
 }
 
-/// What a tool call of a run did, by the name of its step: its command, its answer, and the files
-/// that it wrote with how they differ from what was there.
+/// Details of a run's tool call, by the name of its step: its command, its answer, and the files
+/// that it changed with their diffs.
 #[server(prefix = "/api", endpoint = "runs/step", input = GetUrl, output = Json)]
 pub async fn get_step(run: RunId, step: String) -> Result<StepDetails, ApiError> {
     use super::answer::answer;

@@ -1,4 +1,4 @@
-//! The session's cookie in an answer, where a form leads, and who is an administrator.
+//! The session's cookie in a response, redirects after forms, and access for administrators.
 
 use axum::http::{HeaderValue, Uri, header, request::Parts};
 use leptos::prelude::use_context;
@@ -12,20 +12,20 @@ use crate::{
     protocol::{ApiError, ErrorCode, Notice, UserId},
 };
 
-/// The accounts, and who asks.
+/// The accounts, and the request's sender.
 pub fn both() -> Result<(Accounts, Requester), ApiError> {
     use_context::<Accounts>()
         .zip(use_context::<Requester>())
         .ok_or_else(|| ApiError::new(ErrorCode::Internal, "The server has no accounts here."))
 }
 
-/// The administrator who asks; to others nothing is there.
+/// The administrator who sent the request; for anyone else, an error as if there were nothing here.
 pub fn administrator() -> Result<AdminRequest, ApiError> {
     let (accounts, requester) = both()?;
     answer(accounts.administrator(&requester))
 }
 
-/// Notes what of somebody else's an administrator opened; nothing for anybody else.
+/// Records that an administrator opened something of another user's; does nothing for others.
 pub async fn opened(
     kind: &'static str,
     id: impl ToString,
@@ -59,8 +59,8 @@ impl FormNotice {
     }
 }
 
-/// The answer to an administrator's form. A browser that sent it by itself is led back to its page,
-/// which shows what came of it.
+/// The answer to an administrator's form. A browser that submitted it without a script is
+/// redirected back to its page, which shows the result.
 pub fn noted<T: Default>(
     administrator: &AdminRequest,
     done: Result<T, impl Into<ApiError>>,
@@ -81,7 +81,7 @@ pub fn noted<T: Default>(
     Ok(T::default())
 }
 
-/// The page of this site that a form was on.
+/// The page of this site that contained the form.
 fn page_before() -> String {
     let parts = use_context::<Parts>();
     let before = parts.as_ref().and_then(|parts| {
@@ -92,8 +92,8 @@ fn page_before() -> String {
     own_path(before.as_deref()).to_owned()
 }
 
-/// Gives the browser its session, or leads it to where the code is asked for. Returns the page to
-/// go to.
+/// Gives the browser its session, or redirects it to the page that asks for the code. Returns the
+/// page to go to.
 pub fn proceed(accounts: &Accounts, step: SignInStep, to: Option<String>) -> String {
     let token = match step {
         SignInStep::Done(signed_in) => return begin(accounts, &signed_in, to),
@@ -104,36 +104,36 @@ pub fn proceed(accounts: &Accounts, step: SignInStep, to: Option<String>) -> Str
     lead(format!("/sign-in/code?to={to}"))
 }
 
-/// Gives the browser the session of a sign-in that had a second step. Returns the page to go to.
+/// Gives the browser the session of a two-step sign-in. Returns the page to go to.
 pub fn finish(accounts: &Accounts, signed_in: &SignedIn, to: Option<String>) -> String {
     set_cookie(&accounts.expired_step_cookie());
     begin(accounts, signed_in, to)
 }
 
-/// Gives the browser its session. Returns the page to go to, which is `to` if that is of this site.
+/// Gives the browser its session. Returns the page to go to: `to`, if that is on this site.
 pub fn begin(accounts: &Accounts, signed_in: &SignedIn, to: Option<String>) -> String {
     set_cookie(&accounts.session_cookie(signed_in));
     lead(own_path(to.as_deref()).to_owned())
 }
 
-/// Leads the browser to another service, which leads it back. Returns the page to go to.
+/// Redirects the browser to another service, which redirects it back. Returns the page to go to.
 pub fn leave(accounts: &Accounts, token: &Token, page: String) -> String {
     set_cookie(&accounts.outside_cookie(token));
     lead(page)
 }
 
-/// Asks an authenticator, whose answer the browser brings. Returns the question.
+/// Returns the challenge for an authenticator, and sets the cookie that must come with its answer.
 pub fn ask(accounts: &Accounts, token: &Token, question: String) -> String {
     set_cookie(&accounts.passkey_cookie(token));
     question
 }
 
-/// Takes from the browser what an authenticator's answer comes with: it came.
+/// Removes the challenge's cookie, because the answer has arrived.
 pub fn answered(accounts: &Accounts) {
     set_cookie(&accounts.expired_passkey_cookie());
 }
 
-/// Takes the session from the browser.
+/// Removes the session's cookie from the browser.
 pub fn end(accounts: &Accounts) {
     set_cookie(&accounts.expired_cookie());
     lead("/".to_owned());
@@ -148,8 +148,8 @@ fn set_cookie(cookie: &str) {
     }
 }
 
-/// Leads a browser to the page that sent the form by itself. A script decides for itself, and loads
-/// the page anew. Returns the page.
+/// Redirects a browser that submitted the form without a script. A script decides for itself, and
+/// reloads the page. Returns the page.
 pub fn lead(to: String) -> String {
     if is_plain_form() {
         leptos_axum::redirect(&to);

@@ -1,4 +1,4 @@
-//! Sharing: the dialog's link and settings, and what visitors of `/s/{slug}` ask for.
+//! Sharing: the dialog's link and settings, and requests from visitors of `/s/{slug}`.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -16,8 +16,8 @@ pub async fn get_share(project: ProjectId) -> Result<ShareState, ApiError> {
     answer(expect_context::<Projects>().share(project).await)
 }
 
-/// Shares the project with whoever has the link, or changes how; without a version, the newest is
-/// shown. 409 when there is none yet.
+/// Shares the project with anyone who has the link, or changes how it is shared; without a version,
+/// the newest is shown. 409 if there is none yet.
 #[server(prefix = "/api", endpoint = "shares/save", output = Json)]
 pub async fn save_share(
     project: ProjectId,
@@ -32,7 +32,7 @@ pub async fn save_share(
     answer(projects.set_share(project, version, source, category).await)
 }
 
-/// Makes the project private again; its link leads nowhere from then on.
+/// Makes the project private again; its link is dead for good.
 #[server(prefix = "/api", endpoint = "shares/end", output = Json)]
 pub async fn end_share(project: ProjectId) -> Result<(), ApiError> {
     use super::answer::answer;
@@ -41,8 +41,8 @@ pub async fn end_share(project: ProjectId) -> Result<(), ApiError> {
     answer(expect_context::<Projects>().end_share(project).await)
 }
 
-/// The shared app at this moment, to be asked again while somebody looks. 404 when there is none
-/// with this slug (any more), 429 when its visitors had it open for too long.
+/// The shared app's current state; pages repeat the call while somebody looks. 404 if there is no
+/// such share (any more), 429 if its visitors had it open for too long.
 #[server(prefix = "/api", endpoint = "shares/open", input = GetUrl, output = Json)]
 pub async fn open_share(slug: String) -> Result<SharedApp, ApiError> {
     use super::answer::{answer, client_address};
@@ -52,7 +52,7 @@ pub async fn open_share(slug: String) -> Result<SharedApp, ApiError> {
     answer(projects.open_share(&slug, client_address()).await)
 }
 
-/// The shared app's files and the text of one, where visitors may read them.
+/// The shared app's files and the text of one, if visitors may read them.
 #[server(prefix = "/api", endpoint = "shares/source", input = GetUrl, output = Json)]
 pub async fn read_share_source(
     slug: String,
@@ -66,7 +66,7 @@ pub async fn read_share_source(
     answer(projects.share_source(&slug, address, path.as_deref()).await)
 }
 
-/// Makes a project of one's own with the shared app's files, and redirects to its workspace.
+/// Creates a project for the user with the shared app's files, and redirects to its workspace.
 #[server(prefix = "/api", endpoint = "shares/remix", output = Json)]
 pub async fn remix_share(slug: String) -> Result<ProjectId, ApiError> {
     use super::answer::answer;

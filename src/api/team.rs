@@ -1,4 +1,4 @@
-//! Teams: the people of a project, invitations to it, and joining and leaving.
+//! Teams: a project's members, invitations, joining and leaving.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -16,8 +16,8 @@ pub async fn list_people(project: ProjectId) -> Result<People, ApiError> {
     answer(expect_context::<Projects>().people(project).await)
 }
 
-/// Invites whoever has the link, or the account with the address. 409 when that is in the project
-/// already.
+/// Creates an invitation for anyone with the link, or for the account with the address. 409 if that
+/// account is in the project already.
 #[server(prefix = "/api", endpoint = "team/invite", output = Json)]
 pub async fn invite(
     project: ProjectId,
@@ -33,7 +33,7 @@ pub async fn invite(
     answer(projects.invite(project, role, email, &accounts, &by).await)
 }
 
-/// Withdraws an invitation that nobody has used.
+/// Withdraws an unused invitation.
 #[server(prefix = "/api", endpoint = "team/revoke", output = Json)]
 pub async fn revoke_invitation(project: ProjectId, invitation: SessionId) -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -44,7 +44,7 @@ pub async fn revoke_invitation(project: ProjectId, invitation: SessionId) -> Res
     answer(projects.revoke_invitation(project, invitation, &by).await)
 }
 
-/// Gives a member another role.
+/// Changes a member's role.
 #[server(prefix = "/api", endpoint = "team/role", output = Json)]
 pub async fn set_member_role(
     project: ProjectId,
@@ -59,7 +59,7 @@ pub async fn set_member_role(
     answer(projects.set_member_role(project, &user, role, &by).await)
 }
 
-/// Takes a member out of the project; what they have open of it ends.
+/// Removes a member from the project, and ends their open connections to it.
 #[server(prefix = "/api", endpoint = "team/remove", output = Json)]
 pub async fn remove_member(project: ProjectId, user: UserId) -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -70,7 +70,7 @@ pub async fn remove_member(project: ProjectId, user: UserId) -> Result<(), ApiEr
     answer(projects.remove_member(project, &user, &by).await)
 }
 
-/// Takes oneself out of somebody else's project. 409 in one's own.
+/// Leaves somebody else's project. 409 in the user's own.
 #[server(prefix = "/api", endpoint = "team/leave", output = Json)]
 pub async fn leave_project(project: ProjectId) -> Result<(), ApiError> {
     use super::{answer::answer, session};
@@ -80,7 +80,7 @@ pub async fn leave_project(project: ProjectId) -> Result<(), ApiError> {
     answer(expect_context::<Projects>().leave(project, &by).await)
 }
 
-/// The invitation of a link. 404 when it can't be used (any more).
+/// The invitation of a link. 404 if it is not valid (any more).
 #[server(prefix = "/api", endpoint = "invitations/get", input = GetUrl, output = Json)]
 pub async fn get_invitation(token: String) -> Result<InvitationView, ApiError> {
     use super::answer::answer;
@@ -89,7 +89,7 @@ pub async fn get_invitation(token: String) -> Result<InvitationView, ApiError> {
     answer(expect_context::<Projects>().invitation(&token).await)
 }
 
-/// Joins the project that the link invites to. Returns where to go.
+/// Joins the project of the invitation. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "invitations/join", output = Json)]
 pub async fn join_project(token: String) -> Result<String, ApiError> {
     use super::{answer::answer, session};

@@ -1,4 +1,4 @@
-//! What the models' answers have cost.
+//! The cost of the models' answers.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
@@ -14,7 +14,7 @@ pub async fn list_usage() -> Result<Vec<UserUsage>, ApiError> {
     answer(expect_context::<Projects>().usage().await)
 }
 
-/// What one's own runs of the last 30 days used, by day and by model.
+/// The usage of the user's own runs in the last 30 days, by day and by model.
 #[server(prefix = "/api", endpoint = "usage/report", input = GetUrl, output = Json)]
 pub async fn get_usage_report() -> Result<UsageReport, ApiError> {
     use super::answer::answer;

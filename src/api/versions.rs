@@ -1,4 +1,4 @@
-//! Versions: list them, look at one, restore one, and compare two. A version is named by its number
+//! Versions: listing, viewing, restoring and comparing them. A version is identified by its number
 //! or its id.
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
@@ -17,8 +17,8 @@ pub async fn list_versions(project: ProjectId) -> Result<Vec<Fragment>, ApiError
     answer(expect_context::<Projects>().versions(project).await)
 }
 
-/// Looks at a version without restoring it. It runs in a sandbox of its own, which is kept for as
-/// long as this is asked again every half minute.
+/// Views a version without restoring it. It runs in a sandbox of its own, which is kept as long as
+/// this is called every half minute.
 #[server(prefix = "/api", endpoint = "versions/view", input = GetUrl, output = Json)]
 pub async fn view_version(project: ProjectId, version: String) -> Result<VersionView, ApiError> {
     use super::answer::answer;
@@ -28,8 +28,7 @@ pub async fn view_version(project: ProjectId, version: String) -> Result<Version
     answer(projects.view_version(project, &version).await)
 }
 
-/// Makes the files of a version those of the app, as a version of its own. Refused while a run
-/// works.
+/// Makes a version's files the app's files, as a new version. Refused while a run works.
 #[server(prefix = "/api", endpoint = "versions/restore", output = Json)]
 pub async fn restore_version(project: ProjectId, version: String) -> Result<Fragment, ApiError> {
     use super::answer::answer;
@@ -69,7 +68,7 @@ pub async fn read_version_file(
     answer(projects.version_text(project, &version, &path).await)
 }
 
-/// Which files of the version `to` differ from those of `from`, or of the version before it.
+/// The files that differ between the version `to` and `from`, or else the version before it.
 #[server(prefix = "/api", endpoint = "versions/compare", input = GetUrl, output = Json)]
 pub async fn compare_versions(
     project: ProjectId,
@@ -83,7 +82,7 @@ pub async fn compare_versions(
     answer(projects.compare(project, from.as_deref(), &to).await)
 }
 
-/// How one file of the two versions differs: both texts, and the lines between.
+/// The differences of one file between the two versions: both texts and the diff's lines.
 #[server(prefix = "/api", endpoint = "versions/diff", input = GetUrl, output = Json)]
 pub async fn compare_file(
     project: ProjectId,

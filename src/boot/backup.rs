@@ -1,7 +1,7 @@
-//! `codeflow backup` and `codeflow restore`. A backup is a folder: `database.jsonl.gz`, the copy of
-//! the database at one moment; `blobs`, the files of all versions and the images, by their hashes;
-//! and `secret.key`, with which secrets of accounts are encrypted in the database. A server may be
-//! at work meanwhile. Sandboxes are not in it: they are made again from versions.
+//! `codeflow backup` and `codeflow restore`. A backup is a folder: `database.jsonl.gz`, a dump of
+//! the database at one moment; `blobs`, the files of all versions and the images, by hash; and
+//! `secret.key`, which encrypts accounts' secrets in the database. A server may run meanwhile.
+//! Sandboxes are not included: they are rebuilt from versions.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -21,9 +21,9 @@ use crate::config::{self, Database, Env};
 
 const COPY: &str = "database.jsonl.gz";
 const KEY: &str = "secret.key";
-/// What a folder of backups has.
+/// The entries of a backup folder.
 const CONTENTS: [&str; 6] = [COPY, "database.part", "blobs", KEY, "secret.part", "lock"];
-/// What a data folder may have that is about to be filled.
+/// The entries that an otherwise empty data folder may have.
 const EMPTY: [&str; 5] = [
     "lock",
     "templates",
@@ -32,8 +32,8 @@ const EMPTY: [&str; 5] = [
     "codeflow.sqlite-shm",
 ];
 
-/// Copies the database, its blobs and the key to the folder, over an earlier backup if there is
-/// one. Returns what to tell.
+/// Backs up the database, its blobs and the key to the folder, updating an earlier backup there.
+/// Returns a message for the user.
 pub async fn backup(env: &Env, folder: &Path) -> anyhow::Result<String> {
     let settings = config::Server::from_env(env)?;
     if let Database::File(path) = &settings.database
@@ -76,7 +76,7 @@ pub async fn backup(env: &Env, folder: &Path) -> anyhow::Result<String> {
         let key = save_key(env, &settings.data_dir.join(KEY), &folder.join(KEY))?;
         fs::rename(&part, folder.join(COPY))?;
         File::open(folder)?.sync_all()?;
-        // Only what no backup has any more.
+        // Removes only what no backup contains any more.
         shelf.keep_only(&dumped.blobs)?;
         io::Result::Ok(key)
     };
@@ -90,7 +90,7 @@ pub async fn backup(env: &Env, folder: &Path) -> anyhow::Result<String> {
     ))
 }
 
-/// Copies the key beside the backup. Returns what to tell about it.
+/// Copies the key beside the backup. Returns a message about it.
 fn save_key(env: &Env, key: &Path, place: &Path) -> io::Result<String> {
     if env.var("CODEFLOW_SECRET_KEY").is_some() {
         return Ok(
@@ -119,7 +119,8 @@ fn save_key(env: &Env, key: &Path, place: &Path) -> io::Result<String> {
     }
 }
 
-/// Fills an empty data folder and an empty database from the backup. Returns what to tell.
+/// Restores the backup into an empty data folder and an empty database. Returns a message for the
+/// user.
 pub async fn restore(env: &Env, folder: &Path) -> anyhow::Result<String> {
     let settings = config::Server::from_env(env)?;
     let data_dir = &settings.data_dir;
@@ -178,7 +179,7 @@ fn restore_key(env: &Env, key: &Path, place: &Path) -> io::Result<String> {
     }
 }
 
-/// A fresh file that only its owner may read.
+/// A new file that only its owner may read.
 fn private_file(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -191,7 +192,7 @@ fn private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The first entry of the folder that is none of these.
+/// The first entry of the folder that is not one of these.
 fn first_other(folder: &Path, known: &[&str]) -> io::Result<Option<String>> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();

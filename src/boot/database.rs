@@ -10,11 +10,11 @@ use crate::{
     store::Store,
 };
 
-/// Keeps other servers out of the data folder while it lives.
+/// Keeps other servers out of the data folder until it is dropped.
 pub(super) struct DataLock(File);
 
 impl Drop for DataLock {
-    /// Said, not left to the end of the file: a child that was just forked has it open as well.
+    /// Unlocks explicitly, because a child that was just forked may also hold the file open.
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }

@@ -1,5 +1,5 @@
-//! `codeflow doctor`: finds what is left over or missing in the database and the data folder, and
-//! with `--fix` mends it. What may be somebody's work is left alone.
+//! `codeflow doctor`: finds leftovers and losses in the database and the data folder, and repairs
+//! them with `--fix`. What may be somebody's work is left alone.
 
 use std::{fmt::Write as _, path::Path, time::Duration};
 
@@ -16,15 +16,15 @@ use crate::{
     store::{BlobShelf as _, LostFile, Store},
 };
 
-/// How many blobs are removed at a time.
+/// How many blobs are removed per batch.
 const BLOBS_AT_A_TIME: u64 = 200;
-/// A younger sandbox may be about to become its project's.
+/// A younger sandbox may still become its project's.
 const YOUNGEST: Duration = Duration::from_secs(3600);
-/// How many files of versions are named.
+/// How many lost files are named.
 const NAMED: usize = 10;
 
-/// What is found, or with `fix` what was mended, line by line. Contents of versions that are gone
-/// are taken from the backup, if there is one that has them. Mending needs the server stopped.
+/// Reports what was found, or with `fix` what was repaired, line by line. Lost contents of versions
+/// are taken from the backup, if it has them. Repairing requires the server to be stopped.
 pub async fn doctor(env: &Env, fix: bool, backup: Option<&Path>) -> anyhow::Result<String> {
     let settings = config::Server::from_env(env)?;
     if let Database::File(path) = &settings.database
@@ -127,8 +127,7 @@ async fn blobs(store: &Store, fix: bool, report: &mut String) -> anyhow::Result<
     Ok(())
 }
 
-/// Folders of sandboxes that were never finished, or were made for projects that have another one
-/// or are gone.
+/// Folders of sandboxes that were never finished, or whose project is gone or has another one.
 async fn sandboxes(
     store: &Store,
     data_dir: &Path,
@@ -185,7 +184,7 @@ fn stale(data_dir: &Path, fix: bool, report: &mut String) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What a server of this data folder left running that was killed.
+/// Processes that a killed server of this data folder left running.
 async fn killed(data_dir: &Path, fix: bool, report: &mut String) -> anyhow::Result<()> {
     for host in KilledHost::of(data_dir) {
         let folder = host.folder().display().to_string();

@@ -7,11 +7,11 @@ use anyhow::bail;
 use super::database::{DataLock, open_store};
 use crate::config::{self, Env, Environment};
 
-/// What is typed to go on.
+/// The word to type as confirmation.
 const WORD: &str = "reset";
 
-/// Deletes all rows and files of the database, after the word was typed unless `confirmed`.
-/// Refuses any environment but staging, and while a server works. Returns what to tell.
+/// Deletes all rows and files of the database, after the word was typed or if `confirmed`. Refuses
+/// in any environment but staging, and while a server is running. Returns a message for the user.
 pub async fn reset(env: &Env, confirmed: bool) -> anyhow::Result<String> {
     if Environment::from_env(env)? != Environment::Staging {
         bail!(

@@ -1,5 +1,5 @@
-//! The blobs of a backup: a file each, by its hash. A blob never changes, so a further backup into
-//! the same folder only adds those that are new.
+//! The blobs of a backup: one file each, named by its hash. A blob never changes, so another backup
+//! into the same folder only adds new ones.
 
 use std::{
     collections::HashSet,
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::store::BlobShelf;
 
-/// A folder of blobs, below it one for each beginning of a hash.
+/// A folder of blobs, with a subfolder for each hash prefix.
 pub(super) struct Shelf {
     folder: PathBuf,
 }
@@ -29,7 +29,7 @@ impl Shelf {
         self.folder.join(beginning).join(hash)
     }
 
-    /// Removes every file that is none of these. Returns how many.
+    /// Removes all files except these. Returns how many.
     pub(super) fn keep_only(&self, hashes: &[String]) -> io::Result<u64> {
         let kept: HashSet<&str> = hashes.iter().map(String::as_str).collect();
         let mut removed = 0;
@@ -46,7 +46,7 @@ impl Shelf {
     }
 }
 
-/// The folder's entries; none where it is missing.
+/// The folder's entries; empty if it is missing.
 fn read_dir(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),

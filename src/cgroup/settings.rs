@@ -1,22 +1,22 @@
-//! Which files of a control group hold its limits, on cgroup v2 and on the older hierarchies.
+//! The files that hold a control group's limits, on cgroup v2 and on the older hierarchies.
 
 use std::path::Path;
 
-/// The folder that control groups are below.
+/// The root folder of control groups.
 pub(super) const CGROUPS: &str = "/sys/fs/cgroup";
-/// The period that processor time is shared out in, in microseconds.
+/// The period of processor quotas, in microseconds.
 const PERIOD: u64 = 100_000;
 
-/// How this machine arranges its control groups.
+/// This machine's control group hierarchies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hierarchies {
-    /// cgroup v2: one for all controllers.
+    /// cgroup v2: one hierarchy for all controllers.
     Unified,
-    /// cgroup v1: one for each controller.
+    /// cgroup v1: one hierarchy per controller.
     Separate,
 }
 
-/// A file of a group, and what is written to it.
+/// A file of a group, and the value to write to it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Setting {
     /// The hierarchy's folder; empty where there is one for all controllers.

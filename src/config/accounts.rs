@@ -1,5 +1,5 @@
-//! Settings of accounts: whether there are any, who may make one, whose word counts on where a
-//! request comes from, and what their secrets are encrypted with.
+//! Settings of accounts: whether there are any, who may sign up, which proxies to trust, and the
+//! key that encrypts their secrets.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::protocol::SignUp;
 
-/// Why a server without accounts listens on this machine alone.
+/// Why a server without accounts may only listen on this machine.
 const OPEN_TO_ALL: &str = "with AUTH=off whoever reaches CodeFlow can read and change everything";
 
-/// Whether the server asks who one is (`AUTH`).
+/// Whether users must sign in (`AUTH`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// It does, unless only this machine reaches it.
+    /// They must, unless only this machine can reach the server.
     Auto,
     On,
     /// Everybody is the local user.
@@ -29,26 +29,26 @@ pub enum Auth {
 #[derive(Debug, Clone)]
 pub struct Accounts {
     pub auth: Auth,
-    /// Who may make an account (`SIGN_UP`).
+    /// Who may create an account (`SIGN_UP`).
     pub sign_up: SignUp,
-    /// The proxies whose `X-Forwarded-For` counts (`TRUSTED_PROXIES`).
+    /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<Network>,
-    /// Stripe, where the larger plan is sold.
+    /// Stripe, if the larger plan is sold.
     pub billing: Option<Billing>,
-    /// `None` where no e-mail is sent.
+    /// `None` where the server sends no e-mail.
     pub mail: Option<Mail>,
     pub secret_key: SecretKey,
-    /// The services with whose accounts one signs in.
+    /// The services that people can sign in with.
     pub oidc: Option<Oidc>,
     pub github: Option<Github>,
 }
 
-/// Encrypts what of an account the database must not show.
+/// The key that encrypts accounts' secrets in the database.
 #[derive(Debug, Clone)]
 pub struct SecretKey {
     /// 64 hexadecimal digits (`CODEFLOW_SECRET_KEY`).
     pub key: Option<SecretString>,
-    /// Holds the key where there is none in the settings.
+    /// Holds the key if the settings don't.
     pub file: PathBuf,
 }
 
@@ -95,8 +95,8 @@ impl Accounts {
         })
     }
 
-    /// Whether a server at these addresses asks who one is. An error where it would let everybody
-    /// in from other machines.
+    /// Whether users must sign in to a server at these addresses. Fails if it would be open to
+    /// other machines without signing in.
     pub fn are_on(&self, listener: SocketAddr, public_url: &str) -> Result<bool, ConfigError> {
         match self.auth {
             Auth::On => Ok(true),
@@ -116,12 +116,12 @@ impl Accounts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
-    /// How many bits are the same.
+    /// The number of equal bits.
     prefix: u32,
 }
 
 impl Network {
-    /// An address, or one with `/` and the number of bits.
+    /// Parses an address, or one followed by `/` and a number of bits.
     fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),

@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use super::{Browser, ConfigError, Env, Unsplash};
 
-/// The limits of runs, and what the agent may use in them.
+/// The limits of runs and previews, and the agent's tools.
 #[derive(Debug, Clone)]
 pub struct Agent {
     pub limits: Limits,
     pub browser: Browser,
     pub unsplash: Unsplash,
-    /// The longest a run may take (`RUN_TIMEOUT_SECONDS`).
+    /// The maximum duration of a run (`RUN_TIMEOUT_SECONDS`).
     pub run_timeout: Duration,
-    /// How long nobody looks at a preview before its app may fall asleep (`SANDBOX_IDLE_SECONDS`).
+    /// How long without a viewer until a preview's app may fall asleep (`SANDBOX_IDLE_SECONDS`).
     pub idle: Duration,
-    /// Runs worked on at a time (`RUNS_MAX_CONCURRENT`); the others wait.
+    /// How many runs work at a time (`RUNS_MAX_CONCURRENT`); the others wait.
     pub max_runs: usize,
-    /// Of these, runs of one user (`RUNS_MAX_PER_USER`); `None` where that is not set.
+    /// How many of these may belong to one user (`RUNS_MAX_PER_USER`); `None` if it is not set.
     pub max_runs_of_user: Option<usize>,
 }
 
-/// How far one run may go.
+/// The limits of one run.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// How many times the model may answer (`AGENT_MAX_TURNS`).
     pub max_turns: u32,
-    /// How many tokens its answers may take, read and written (`RUN_MAX_TOKENS`).
+    /// The maximum number of tokens of its answers, read and written (`RUN_MAX_TOKENS`).
     pub max_tokens: u64,
-    /// What they may cost, in millionths of a US dollar (`RUN_MAX_COST`, in dollars); models
-    /// without a known price cost nothing.
+    /// The maximum cost of its answers, in millionths of a US dollar (`RUN_MAX_COST`, in dollars);
+    /// models without a known price count as free.
     pub max_cost_micros: Option<u64>,
     /// How many times a model may look at pictures of the finished app (`AGENT_MAX_LOOKS`).
     pub max_looks: u32,
@@ -79,7 +79,7 @@ impl Agent {
     }
 }
 
-/// The default limit of a run's cost, in dollars.
+/// The default maximum cost of a run, in dollars.
 const MAX_COST: &str = "5";
 
 fn max_cost(value: Option<String>) -> Result<Option<u64>, ConfigError> {

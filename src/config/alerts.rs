@@ -12,7 +12,7 @@ use super::{ConfigError, Env, Mail};
 /// Where alerts are sent, and when they fire.
 #[derive(Debug, Clone)]
 pub struct Alerts {
-    /// Its address may be all that protects it: it is a secret.
+    /// A secret, because knowing the address may be enough to post there.
     pub webhook: Option<SecretString>,
     pub email: Option<String>,
     /// The time between two checks (`ALERT_SECONDS`).
@@ -23,19 +23,19 @@ pub struct Alerts {
 /// The thresholds; 0 turns an alert off. Counters are compared over a quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlertThresholds {
-    /// Percent of the runs that ended (`ALERT_FAILED_RUNS_PERCENT`).
+    /// Failed runs, in percent of those that ended (`ALERT_FAILED_RUNS_PERCENT`).
     pub failed_runs: u32,
-    /// Seconds for which a run waits for its turn (`ALERT_QUEUE_SECONDS`).
+    /// How long a run has waited for its turn, in seconds (`ALERT_QUEUE_SECONDS`).
     pub queue: u32,
-    /// Percent of the data folder's disk that is free (`ALERT_DISK_PERCENT`).
+    /// Free space on the data folder's disk, in percent (`ALERT_DISK_PERCENT`).
     pub disk: u32,
     /// Refused connections of sandboxes (`ALERT_REFUSALS`).
     pub refusals: u32,
     /// Refused sign-ins (`ALERT_SIGN_INS`).
     pub sign_ins: u32,
-    /// Percent of the requests that the server failed (`ALERT_ERRORS_PERCENT`).
+    /// Requests that the server failed, in percent (`ALERT_ERRORS_PERCENT`).
     pub errors: u32,
-    /// Seconds that a twentieth of the requests take longer than (`ALERT_SLOW_SECONDS`).
+    /// The duration, in seconds, that a twentieth of the requests exceed (`ALERT_SLOW_SECONDS`).
     pub slow: u32,
 }
 
@@ -54,7 +54,7 @@ impl Default for AlertThresholds {
 }
 
 impl Alerts {
-    /// `mail` is the server that sends e-mail, if any.
+    /// `mail`: the server that sends e-mail, if there is one.
     pub fn from_env(env: &Env, mail: Option<&Mail>) -> Result<Self, ConfigError> {
         let usual = AlertThresholds::default();
         let percent = |name, default| {

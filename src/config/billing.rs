@@ -16,16 +16,16 @@ const WHOLE: [&str; 16] = [
 pub struct Billing {
     /// `STRIPE_SECRET_KEY`
     pub secret_key: SecretString,
-    /// What Stripe signs its events with (`STRIPE_WEBHOOK_SECRET`).
+    /// The secret that Stripe signs its events with (`STRIPE_WEBHOOK_SECRET`).
     pub webhook_secret: SecretString,
-    /// `STRIPE_API_URL`, for another server of its API.
+    /// `STRIPE_API_URL`, for another server with Stripe's API.
     pub api_url: String,
-    /// What the larger plan costs a month (`PRO_PRICE`).
+    /// The monthly price of the larger plan (`PRO_PRICE`).
     pub price: Price,
 }
 
 impl Billing {
-    /// `None` where nothing is sold.
+    /// `None` where no plan is sold.
     pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
         let expected = "an amount and a currency, such as 20 usd or 19.90 eur";
         let default = Price {
@@ -62,7 +62,7 @@ impl Billing {
 pub struct Price {
     /// In the currency's smallest unit.
     pub amount: u64,
-    /// Its three letters, in lower case.
+    /// The currency's three letters, in lower case.
     pub currency: String,
 }
 

@@ -1,4 +1,4 @@
-//! Settings of what the agent uses: the browser that loads its pages, and a source of photos.
+//! Settings of the agent's resources: the browser that loads pages, and a source of photos.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::{ConfigError, Env};
 
-/// Names under which Chromium and its relatives are installed.
+/// The program names of Chromium and its relatives.
 const BROWSERS: [&str; 6] = [
     "chromium",
     "chromium-browser",
@@ -16,7 +16,7 @@ const BROWSERS: [&str; 6] = [
     "microsoft-edge",
 ];
 
-/// The browser in which an app's pages are loaded before the app is called done.
+/// The browser that loads an app's pages before the app is called done.
 #[derive(Debug, Clone)]
 pub struct Browser {
     /// `CHROMIUM_PATH`, else the first one in `PATH`; `None` without one, or for `off`.
@@ -51,9 +51,9 @@ impl Browser {
 /// The source of photos.
 #[derive(Debug, Clone)]
 pub struct Unsplash {
-    /// `UNSPLASH_ACCESS_KEY`; without it there are no photos.
+    /// `UNSPLASH_ACCESS_KEY`; without it, no photos.
     pub access_key: Option<SecretString>,
-    /// `UNSPLASH_API_URL`, without a slash at its end.
+    /// `UNSPLASH_API_URL`, without a trailing slash.
     pub url: String,
 }
 

@@ -1,10 +1,10 @@
-//! Settings of credits: how many each plan has, and what a run costs.
+//! Settings of credits: each plan's allowance, and the price of a run.
 
 use super::{ConfigError, Env};
 use crate::protocol::CreditRules;
 
-/// The most credits that a setting may name.
-const MOST: i64 = 1_000_000;
+/// The maximum number of credits in a setting.
+const MAX_CREDITS: i64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
@@ -19,7 +19,7 @@ impl Credits {
         let is_free = env.var("FREE_POINTS").as_deref() == Some("unlimited");
         let credits = |name, default, expected| {
             env.parsed(name, default, expected, |credits| {
-                (0..=MOST).contains(credits)
+                (0..=MAX_CREDITS).contains(credits)
             })
         };
         let expected = "credits, 0 to 1000000";
@@ -41,8 +41,8 @@ impl Credits {
         })
     }
 
-    /// What runs cost; `None` where they cost nothing. One's own machine has no credits unless
-    /// `FREE_POINTS` asks for them. `accounts`: whether people sign in.
+    /// The rules for credits; `None` where runs cost nothing. A server without accounts has no
+    /// credits unless `FREE_POINTS` is set. `accounts`: whether users sign in.
     pub fn rules(self, accounts: bool) -> Option<CreditRules> {
         self.rules.filter(|_| accounts || self.asked_for)
     }
@@ -67,7 +67,7 @@ mod tests {
             cost: 1,
         };
         assert_eq!(usual.rules(true), Some(rules));
-        // Who is alone counts nothing, unless that is asked for.
+        // Without accounts nothing is counted, unless it is asked for.
         assert_eq!(usual.rules(false), None);
         let few = credits("FREE_POINTS", "2").unwrap();
         assert_eq!(few.rules(false), Some(CreditRules { free: 2, ..rules }));

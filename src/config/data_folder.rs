@@ -1,5 +1,5 @@
-//! The folder of everything CodeFlow stores. Only its own user may enter it: it holds
-//! conversations, keys and people's apps.
+//! The folder with all of CodeFlow's data. Only its own user may enter it, because it contains
+//! conversations, keys and apps.
 
 use std::{
     fs,
@@ -41,7 +41,7 @@ const OF_THE_SYSTEM: [&str; 27] = [
 ];
 
 /// Creates the data folder, or closes an existing one to other users. A folder that another user
-/// owns and shares stays as it is. Errors when others use the folder too.
+/// owns and shares stays as it is. Fails if others use the folder too.
 pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     let wrong =
         |what: String| ConfigError::new("CODEFLOW_DATA_DIR", folder.display().to_string(), what);
@@ -51,7 +51,7 @@ pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
             fs::create_dir_all(above).map_err(failed)?;
         }
         match fs::DirBuilder::new().mode(0o700).create(folder) {
-            // Another process was quicker.
+            // Another process was faster.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             made => return made.map_err(failed),
         }
@@ -75,7 +75,7 @@ pub fn prepare_data_folder(folder: &Path) -> Result<(), ConfigError> {
     fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
-/// Whether it is the system's, or has people's homes below it.
+/// Whether it belongs to the system, or contains home directories.
 fn is_shared(place: &Path) -> bool {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let homes = users
@@ -114,7 +114,7 @@ mod tests {
         prepare_data_folder(&data).unwrap();
         assert_eq!(mode(&data), 0o700);
         assert_eq!(fs::read(data.join("codeflow.sqlite")).unwrap(), b"kept");
-        // Through a link, which stays one.
+        // Opened through a link, which remains a link.
         fs::set_permissions(&data, fs::Permissions::from_mode(0o711)).unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&data, &link).unwrap();

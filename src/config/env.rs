@@ -1,5 +1,5 @@
-//! Where settings come from: the environment variables of this process, or a test's own for one of
-//! several servers in a process.
+//! The source of settings: the environment variables of this process, or those that a test passes
+//! to one of several servers in a process.
 
 use std::{
     collections::HashMap,
@@ -36,8 +36,8 @@ impl Env {
         }
     }
 
-    /// These variables and no others; `program` is the `codeflow` binary, for a process that is not
-    /// it.
+    /// Only these variables; `program` is the `codeflow` binary, for processes that run another
+    /// one.
     pub fn of<K: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (K, V)>,
         program: impl Into<PathBuf>,
@@ -51,7 +51,7 @@ impl Env {
         }
     }
 
-    /// The variable's trimmed value; `None` when it is unset or empty.
+    /// The variable's trimmed value; `None` if it is unset or empty.
     pub fn var(&self, name: &str) -> Option<String> {
         let value = match &self.variables {
             Some(variables) => variables.get(name).cloned(),
@@ -61,12 +61,12 @@ impl Env {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// A key, a token or a password; `None` when the variable is unset or empty.
+    /// A key, a token or a password; `None` if the variable is unset or empty.
     pub fn secret(&self, name: &str) -> Option<SecretString> {
         self.var(name).map(SecretString::from)
     }
 
-    /// As [`Self::secret`]; one that isn't `allowed` is an error that doesn't show it.
+    /// Like [`Self::secret`]; a value that isn't `allowed` gives an error that doesn't show it.
     pub fn checked_secret(
         &self,
         name: &'static str,
@@ -80,7 +80,7 @@ impl Env {
         Ok(value.map(SecretString::from))
     }
 
-    /// The variable's value parsed and checked, or `default` when it is unset.
+    /// The variable's value, parsed and checked; `default` if it is unset.
     pub fn parsed<T>(
         &self,
         name: &'static str,
@@ -101,7 +101,7 @@ impl Env {
         }
     }
 
-    /// The folder of everything CodeFlow stores (`CODEFLOW_DATA_DIR`, default `./data`), absolute.
+    /// The folder with all of CodeFlow's data (`CODEFLOW_DATA_DIR`, default `./data`), absolute.
     pub fn data_dir(&self) -> Result<PathBuf, ConfigError> {
         let folder = self
             .var("CODEFLOW_DATA_DIR")

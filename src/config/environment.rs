@@ -1,5 +1,4 @@
-//! What the server is for (`CODEFLOW_ENV`), and the settings with which it must not be in
-//! production.
+//! The server's environment (`CODEFLOW_ENV`), and the settings that are not allowed in production.
 
 use secrecy::ExposeSecret;
 
@@ -7,14 +6,14 @@ use super::{
     ConfigError, Database, Env, Llm, Provider, Server, accounts::Auth, server::is_loopback_url,
 };
 
-/// What the server is for.
+/// The server's environment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Environment {
     #[default]
     Development,
-    /// To try things out: every page says so, and `codeflow reset --staging` empties it.
+    /// For trying things out: every page says so, and `codeflow reset --staging` empties it.
     Staging,
-    /// For people: settings that are unsafe stop the start.
+    /// For real users: unsafe settings stop the start.
     Production,
 }
 
@@ -32,7 +31,7 @@ impl Environment {
         }
     }
 
-    /// Whether the server asks who one is, from what `AUTH` says: in production it always does.
+    /// The mode of `AUTH`; in production it is always on.
     pub fn auth(self, auth: Auth) -> Result<Auth, ConfigError> {
         match (self, auth) {
             (Self::Production, Auth::Off) => Err(unsafe_value(
@@ -45,8 +44,8 @@ impl Environment {
         }
     }
 
-    /// Refuses, in production, what lets passwords be read on their way, what a restart on another
-    /// machine would make unreadable, and what isn't a real model.
+    /// Rejects, in production, passwords in clear text on the network, a secret key that would be
+    /// lost on another machine, and a model that isn't real.
     pub fn check(self, env: &Env, server: &Server, llm: &[Llm]) -> Result<(), ConfigError> {
         if self != Self::Production {
             return Ok(());
@@ -86,7 +85,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Refuses, in production, a sandbox host whose key is another one after each start.
+    /// Rejects, in production, a sandbox host with a new random key after each start.
     pub fn check_host(self, env: &Env) -> Result<(), ConfigError> {
         if self == Self::Production && env.var("SANDBOX_HOST_KEY").is_none() {
             return Err(unsafe_value(
@@ -160,7 +159,7 @@ mod tests {
             "{line}"
         );
         check(&[("AI_PROVIDER", "demo")]).unwrap();
-        // What this machine alone reaches needs no TLS.
+        // An address that only this machine can reach needs no TLS.
         start(&[("PUBLIC_URL", "http://localhost:3000")])
             .await
             .unwrap();

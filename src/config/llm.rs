@@ -12,7 +12,8 @@ pub use wishes::{Ability, Api, Reasoning};
 use super::{ConfigError, Env};
 use crate::protocol::{ModelProvider, ProviderKey};
 
-/// Who answers (`AI_PROVIDER`). All but Anthropic and the demo speak OpenAI's protocols.
+/// A provider of models (`AI_PROVIDER`). All except Anthropic and the demo speak OpenAI's
+/// protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
     OpenAi,
@@ -21,7 +22,7 @@ pub enum Provider {
     /// Claude, over Anthropic's own protocol.
     Anthropic,
     Ollama,
-    /// Any OpenAI-compatible server: `OPENAI_BASE_URL`, and `OPENAI_API_KEY` where it wants one.
+    /// Any OpenAI-compatible server: `OPENAI_BASE_URL`, and `OPENAI_API_KEY` if it needs one.
     Custom,
     /// Recorded builds.
     Demo,
@@ -48,7 +49,7 @@ impl Provider {
         Self::Custom,
         Self::Demo,
     ];
-    /// Those that answer every prompt.
+    /// The providers that answer any prompt.
     const ANSWERING: [Self; 6] = [
         Self::OpenAi,
         Self::Gemini,
@@ -82,7 +83,7 @@ impl Provider {
         }
     }
 
-    /// The variable that overrides its usual address.
+    /// The variable that overrides its default address.
     fn url_variable(self) -> Option<&'static str> {
         match self {
             Self::OpenAi | Self::Custom => Some("OPENAI_BASE_URL"),
@@ -94,7 +95,7 @@ impl Provider {
         }
     }
 
-    /// Its own address; empty where it has none.
+    /// Its default address; empty if it has none.
     fn usual_url(self) -> &'static str {
         match self {
             Self::OpenAi => "https://api.openai.com/v1",
@@ -105,7 +106,7 @@ impl Provider {
         }
     }
 
-    /// How many tokens a chat may have with an unknown model of this provider.
+    /// The default context size, in tokens, for an unknown model of this provider.
     pub fn usual_context(self) -> usize {
         match self {
             Self::Ollama => 32_768,
@@ -125,28 +126,28 @@ impl Provider {
         }
     }
 
-    /// The model that writes apps when `AI_MODEL` names none. It calls tools over chat completions
-    /// and is open to every key.
+    /// The model that writes apps if `AI_MODEL` names none. It supports tool calls over chat
+    /// completions and is available to every key.
     fn default_model(self) -> &'static str {
         match self {
             Self::OpenAi | Self::Custom => "gpt-6-sol",
             Self::Gemini => "gemini-3.8-flash",
             Self::OpenRouter => "anthropic/claude-sonnet-5.5",
             Self::Anthropic => "claude-sonnet-5-5",
-            // Unless an installed one is better; see `ollama::coder`.
+            // Unless a better one is installed; see `ollama::coder`.
             Self::Ollama => "qwen3-coder",
             Self::Demo => "recorded builds",
         }
     }
 }
 
-/// Which model answers, and where.
+/// A provider with its models and address.
 #[derive(Clone)]
 pub struct Llm {
     pub provider: Provider,
-    /// Up to and without `/chat/completions`, `/responses` or `/v1/messages`; empty for the demo.
+    /// Everything before `/chat/completions`, `/responses` or `/v1/messages`; empty for the demo.
     pub base_url: String,
-    /// `None` where the provider needs none.
+    /// `None` for providers that need no key.
     pub api_key: Option<SecretString>,
     /// Writes the apps (`AI_MODEL`).
     pub model: String,
@@ -156,19 +157,20 @@ pub struct Llm {
     /// Describes the images that users attach (`AI_MODEL_VISION`; default `AI_MODEL`, or an
     /// installed model of Ollama's that supports vision).
     pub vision_model: String,
-    /// How many tokens a chat may have (`AI_CONTEXT_TOKENS`); `None` for as many as the model is
-    /// known to take.
+    /// The maximum length of a chat, in tokens (`AI_CONTEXT_TOKENS`); `None` for the model's known
+    /// limit.
     pub context_tokens: Option<usize>,
-    /// How many tokens an answer may have (`AI_OUTPUT_TOKENS`); `None` for the model's limit.
+    /// The maximum length of an answer, in tokens (`AI_OUTPUT_TOKENS`); `None` for the model's
+    /// limit.
     pub output_tokens: Option<usize>,
-    /// What the models can do (`AI_ABILITIES`); `None` for what is known of them.
+    /// The models' abilities (`AI_ABILITIES`); `None` for what is known of them.
     pub abilities: Option<Vec<Ability>>,
-    /// Over which of OpenAI's protocols it is asked (`AI_API`).
+    /// The OpenAI protocol to use (`AI_API`).
     pub api: Api,
-    /// How much it thinks (`AI_REASONING`); `None` for as much as the model does by itself.
+    /// The reasoning effort (`AI_REASONING`); `None` for the model's default.
     pub reasoning: Option<Reasoning>,
-    /// How long it may send nothing, before its answer begins and within it
-    /// (`AI_SILENCE_SECONDS`). Reasoning models think for minutes before their first word.
+    /// How long it may stay silent, before its answer begins and within it (`AI_SILENCE_SECONDS`).
+    /// Reasoning models think for minutes before their first word.
     pub silence: Duration,
 }
 
@@ -182,10 +184,10 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
-    /// Whose keys are set, of all providers that have one.
+    /// The providers with keys, and whether each key is set.
     pub fn keys(env: &Env) -> Vec<ProviderKey> {
         let all = Provider::ALL.into_iter();
-        // A server of one's own takes OpenAI's.
+        // A custom server uses OpenAI's.
         let with_keys = all.filter(|provider| *provider != Provider::Custom);
         let keys = with_keys.filter_map(|provider| {
             let variable = provider.key_variable()?;
@@ -199,7 +201,7 @@ impl Llm {
     }
 
     /// The provider of `AI_PROVIDER`, else the first whose key is set, else Ollama if its address
-    /// is set or it runs, else the demo; then those of `AI_FALLBACK`.
+    /// is set or it is running, else the demo; followed by those of `AI_FALLBACK`.
     pub async fn from_env(env: &Env) -> Result<Vec<Self>, ConfigError> {
         let provider = match env.var("AI_PROVIDER") {
             Some(name) => named("AI_PROVIDER", &name, &Provider::ALL)?,
@@ -226,8 +228,8 @@ impl Llm {
         Ok(all)
     }
 
-    /// The models that people ask with keys of their own, without any key: of each provider those
-    /// that are `configured`, else its usual ones.
+    /// The models available with users' own keys, without any key: for each provider the
+    /// `configured` ones, else its defaults.
     pub async fn for_own_keys(env: &Env, configured: &[Self]) -> Result<Vec<Self>, ConfigError> {
         let mut all = Vec::new();
         for provider in ModelProvider::ALL.map(Provider::from) {
@@ -237,7 +239,7 @@ impl Llm {
                 let mut usual = Self::with_key(env, provider, None, None).await?;
                 let is_custom = |llm: &Self| llm.provider == Provider::Custom;
                 if provider == Provider::OpenAi && configured.iter().any(is_custom) {
-                    // The variable has the address of another server, which must not get the key.
+                    // The variable may point to another server, which must not get the user's key.
                     provider.usual_url().clone_into(&mut usual.base_url);
                 }
                 models.push(usual);
@@ -250,8 +252,8 @@ impl Llm {
         Ok(all)
     }
 
-    /// The settings of a provider named by the variable `named_by`, with its usual models, or
-    /// `model` for everything.
+    /// The settings of a provider named by the variable `named_by`, with its default models, or
+    /// with `model` for everything.
     async fn of(
         env: &Env,
         provider: Provider,
@@ -343,7 +345,7 @@ impl Llm {
             context_tokens,
             output_tokens,
             abilities: wishes::abilities(env)?,
-            // The others' addresses have chat completions only.
+            // Other addresses offer only chat completions.
             api: match (provider, Api::from_env(env)?) {
                 (Provider::OpenAi | Provider::Custom, api) => api,
                 _ => Api::Auto,
@@ -355,7 +357,7 @@ impl Llm {
     }
 }
 
-/// The providers of `AI_FALLBACK`: names, each with an optional model after a colon.
+/// Parses `AI_FALLBACK`: names of providers, each with an optional model after a colon.
 fn fallbacks(list: &str) -> Result<Vec<(Provider, Option<String>)>, ConfigError> {
     let entries = list
         .split(',')
@@ -378,7 +380,7 @@ fn fallbacks(list: &str) -> Result<Vec<(Provider, Option<String>)>, ConfigError>
         .collect()
 }
 
-/// The provider with this name, of those that the variable may name.
+/// The provider with this name, among those that the variable may name.
 fn named(
     variable: &'static str,
     name: &str,

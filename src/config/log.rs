@@ -1,4 +1,4 @@
-//! How the log is written (`LOG_FORMAT`).
+//! The format of the log (`LOG_FORMAT`).
 
 use super::{ConfigError, Env};
 

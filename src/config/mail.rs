@@ -1,4 +1,4 @@
-//! Settings of e-mail: the server that sends it (`SMTP_URL`), and from whom it comes (`SMTP_FROM`).
+//! Settings of e-mail: the mail server (`SMTP_URL`) and the sender (`SMTP_FROM`).
 
 use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox};
 use secrecy::SecretString;
@@ -7,19 +7,19 @@ use super::{ConfigError, Env, server};
 
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// Of the server, with user and password where it asks for them.
+    /// The server's address, with user and password if it requires them.
     pub url: SecretString,
     pub from: Mailbox,
 }
 
 impl Mail {
-    /// `None` where no e-mail is sent.
+    /// `None` where the server sends no e-mail.
     pub fn from_env(env: &Env, public_url: &str) -> Result<Option<Self>, ConfigError> {
         let Some(url) = env.var("SMTP_URL") else {
             return Ok(None);
         };
         if AsyncSmtpTransport::<Tokio1Executor>::from_url(&url).is_err() {
-            // The value may hold a password: it is not repeated.
+            // The value may contain a password, so it is not repeated.
             let expected = "an address such as smtps://user:password@mail.example.com, or \
                 smtp://mail.example.com:587?tls=required";
             return Err(ConfigError::new("SMTP_URL", "(not shown)", expected));

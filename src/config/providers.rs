@@ -1,4 +1,4 @@
-//! Settings of the services with whose accounts one signs in: any issuer of OpenID Connect
+//! Settings of the services that people can sign in with: any issuer of OpenID Connect
 //! (`OIDC_ISSUER`, `OIDC_CLIENT_ID`, `OIDC_CLIENT_SECRET`), and GitHub (`GITHUB_CLIENT_ID`,
 //! `GITHUB_CLIENT_SECRET`).
 
@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{ConfigError, Env, is_loopback_url, is_service_address};
 
-/// What such a service knows this server by.
+/// This server's registration at such a service.
 #[derive(Debug, Clone)]
 pub struct ProviderClient {
     pub id: String,
@@ -16,14 +16,14 @@ pub struct ProviderClient {
 
 #[derive(Debug, Clone)]
 pub struct Oidc {
-    /// As the issuer names itself: every character counts.
+    /// Exactly as the issuer names itself, character by character.
     pub issuer: String,
     pub client: ProviderClient,
 }
 
 #[derive(Debug, Clone)]
 pub struct Github {
-    /// Where people sign in, and where the API is (`GITHUB_URL`, `GITHUB_API_URL`, for GitHub
+    /// The addresses of the sign-in page and of the API (`GITHUB_URL`, `GITHUB_API_URL`, for GitHub
     /// Enterprise).
     pub url: String,
     pub api_url: String,
@@ -81,7 +81,7 @@ fn client(
     }
 }
 
-/// An address to which secrets are sent: not in the clear, but on this machine.
+/// An address that secrets are sent to: it needs TLS unless it is on this machine.
 fn address(name: &'static str, value: String) -> Result<String, ConfigError> {
     let is_service = Url::parse(&value).is_ok_and(|url| is_service_address(&url));
     if is_service && (value.starts_with("https://") || is_loopback_url(&value)) {

@@ -1,20 +1,21 @@
-//! Settings of the client that reaches sandboxes: E2B's protocol, whoever serves it.
+//! Settings of the sandbox client, which speaks E2B's protocol, whoever hosts the sandboxes.
 
 use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{ConfigError, Env};
 
-/// Who serves the sandboxes (`SANDBOX_PROVIDER`).
+/// The provider of sandboxes (`SANDBOX_PROVIDER`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxProvider {
     /// The sandbox host in this process.
     Local,
-    /// E2B's cloud, or another server of its protocol at `E2B_API_URL`.
+    /// E2B's cloud, or another server with its protocol at `E2B_API_URL`.
     E2b,
 }
 
-/// Where sandboxes are created and reached; the variables mean what they mean to the official SDKs.
+/// The addresses and key of the sandbox provider; the variables mean the same as in the official
+/// SDKs.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     pub provider: SandboxProvider,
@@ -22,7 +23,7 @@ pub struct Sandbox {
     pub api_url: String,
     /// The data plane's address.
     pub sandbox_url: String,
-    /// What previews' host names end with, optionally with a port.
+    /// The domain of previews, optionally with a port.
     pub domain: String,
     pub api_key: SecretString,
     /// The template that sandboxes start from (`E2B_TEMPLATE`).
@@ -79,7 +80,7 @@ impl Sandbox {
         })
     }
 
-    /// How browsers reach previews: names below `localhost` have no TLS.
+    /// The scheme of previews: names below `localhost` have no TLS.
     pub fn preview_scheme(&self) -> &'static str {
         scheme_of(&self.domain)
     }
@@ -103,8 +104,8 @@ pub fn scheme_of(domain: &str) -> &'static str {
     }
 }
 
-/// Whether it is the address of a service: http or https, a host, an optional port and path, and
-/// nothing else.
+/// Whether it is a plain address of a service: http or https, a host, and optionally a port and a
+/// path.
 pub fn is_service_address(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
         && url.has_host()

@@ -1,4 +1,4 @@
-//! Settings of the local sandbox host: where it stores sandboxes, and what each may use.
+//! Settings of the local sandbox host: where it stores sandboxes, and their limits.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -9,50 +9,50 @@ use super::{
     server::{host_of, is_loopback_url, public_url},
 };
 
-/// How sandboxes of this machine are built and limited.
+/// The limits and surroundings of this machine's sandboxes.
 #[derive(Debug, Clone)]
 pub struct SandboxHost {
-    /// Templates and sandboxes are below it.
+    /// Contains templates and sandboxes.
     pub data_dir: PathBuf,
-    /// What previews' host names end with, optionally with a port (`SANDBOX_DOMAIN`).
+    /// The domain of previews, optionally with a port (`SANDBOX_DOMAIN`).
     pub domain: String,
-    /// The builder's address (`PUBLIC_URL`): apps report only to this page when it frames them.
+    /// The builder's address (`PUBLIC_URL`): an app reports only to this page, when framed by it.
     pub public_url: String,
-    /// Further request headers that reach apps where previews have a domain
-    /// (`SANDBOX_PREVIEW_HEADERS`), in lower case; a `*` at the end stands for any rest.
+    /// Additional request headers to pass on to apps if previews have a domain
+    /// (`SANDBOX_PREVIEW_HEADERS`), in lower case; a trailing `*` matches any rest.
     pub preview_headers: Vec<String>,
     /// The only OCI runtime to use (`SANDBOX_RUNTIME`, a name or a path); by default the first of
     /// runc and crun that works.
     pub runtime: Option<String>,
-    /// Memory of a sandbox in MiB; there is no swap beyond it.
+    /// Memory per sandbox in MiB, without additional swap.
     pub memory_mb: u64,
-    /// Processors of a sandbox; a fraction is a share of one.
+    /// Processors per sandbox, possibly a fraction of one.
     pub cpus: f64,
-    /// Processes and threads of a sandbox.
+    /// Processes and threads per sandbox.
     pub pids: u32,
-    /// What a sandbox may write beyond its template, in MiB.
+    /// Disk space per sandbox beyond its template, in MiB.
     pub disk_mb: u64,
-    /// Memory of all sandboxes together in MiB (`SANDBOX_TOTAL_MEMORY_MB`); by default the
-    /// machine's, less a reserve.
+    /// Memory of all sandboxes together, in MiB (`SANDBOX_TOTAL_MEMORY_MB`); by default the
+    /// machine's, minus a reserve.
     pub total_memory_mb: Option<u64>,
     /// Processes and threads of all sandboxes together (`SANDBOX_TOTAL_PIDS`); by default half of
     /// the machine's limit.
     pub total_pids: Option<u64>,
-    /// Sandboxes kept ready, their page compiled (`SANDBOX_POOL_SIZE`).
+    /// The number of sandboxes kept ready, with their page compiled (`SANDBOX_POOL_SIZE`).
     pub pool_size: usize,
-    /// Refuse sandboxes where a limit can't be enforced (`SANDBOX_STRICT`).
+    /// Whether to refuse sandboxes if a limit can't be enforced (`SANDBOX_STRICT`).
     pub strict: bool,
-    /// How long a sandbox stays awake without a request, if it may sleep (`SANDBOX_IDLE_SECONDS`).
+    /// How long a sandbox stays awake without requests, if it may sleep (`SANDBOX_IDLE_SECONDS`).
     pub idle: Duration,
-    /// How long a paused sandbox keeps its memory (`SANDBOX_FROZEN_SECONDS`); zero: not at all.
+    /// How long a paused sandbox stays in memory (`SANDBOX_FROZEN_SECONDS`); zero: not at all.
     pub frozen: Duration,
-    /// Where sandboxes may connect to.
+    /// The destinations that sandboxes may connect to.
     pub egress_allow: Vec<EgressRule>,
-    /// The key that the control plane asks for (`SANDBOX_HOST_KEY`, random by default).
+    /// The control plane's key (`SANDBOX_HOST_KEY`, random by default).
     pub host_key: SecretString,
     /// The limits of its listener's clients.
     pub connections: Connections,
-    /// The `codeflow` binary, which is a sandbox's init.
+    /// The `codeflow` binary, which runs as a sandbox's init.
     pub envd: PathBuf,
     follows_port: bool,
 }
@@ -60,12 +60,12 @@ pub struct SandboxHost {
 /// A host name and port that sandboxes may connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EgressRule {
-    /// In lower case; `*.` in front stands for any subdomain.
+    /// In lower case; a leading `*.` matches any subdomain.
     pub host: String,
     pub port: u16,
 }
 
-/// How long nobody uses a sandbox before it pauses.
+/// How long a sandbox may go unused before it pauses.
 pub(super) fn idle(env: &Env) -> Result<Duration, ConfigError> {
     Ok(Duration::from_secs(env.parsed(
         "SANDBOX_IDLE_SECONDS",
@@ -161,7 +161,7 @@ impl SandboxHost {
         })
     }
 
-    /// Processors as a whole number: a fraction counts as one.
+    /// The number of processors, rounded up to a whole one.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -171,14 +171,14 @@ impl SandboxHost {
         self.cpus.ceil() as u32
     }
 
-    /// Whether requests for previews come through a proxy: a domain leads to this machine in no
-    /// other way.
+    /// Whether previews are served through a proxy: a domain can point to this machine in no other
+    /// way.
     pub fn has_proxy(&self) -> bool {
         !is_loopback_url(&self.domain)
     }
 
-    /// The registrable domain that previews and builder share: cookies set for all of it reach
-    /// generated code. `None` where each has its own (publicsuffix.org), and below `localhost`.
+    /// The registrable domain shared by previews and builder: cookies set for it would reach
+    /// generated code. `None` if each has its own (publicsuffix.org), and below `localhost`.
     pub fn shared_site(&self) -> Option<String> {
         let site = |authority: &str| {
             let host = host_of(authority);
@@ -191,7 +191,7 @@ impl SandboxHost {
         site(&self.domain).filter(|previews| site(builder).as_ref() == Some(previews))
     }
 
-    /// Previews are on the app's own listener: without `SANDBOX_DOMAIN`, their host names carry its
+    /// Previews share the app's listener: without `SANDBOX_DOMAIN`, their host names include its
     /// port.
     pub fn follow_port(&mut self, port: u16) {
         if self.follows_port {
@@ -200,7 +200,7 @@ impl SandboxHost {
     }
 }
 
-/// A limit of all sandboxes together; `None` when it is unset.
+/// A limit for all sandboxes together; `None` if it is unset.
 fn total(
     env: &Env,
     name: &'static str,

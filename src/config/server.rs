@@ -10,18 +10,18 @@ use secrecy::SecretString;
 
 use super::{ConfigError, Env};
 
-/// Where the app listens, how people reach it, and where it stores things.
+/// The app's listener, its public address, and its storage.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// `PUBLIC_URL` without a slash at its end.
+    /// `PUBLIC_URL` without a trailing slash.
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database: Database,
-    /// Lets other machines read `/metrics` (`METRICS_TOKEN`).
+    /// The token with which other machines may read `/metrics` (`METRICS_TOKEN`).
     pub metrics_token: Option<SecretString>,
 }
 
-/// Which database (`DATABASE_URL`).
+/// The database (`DATABASE_URL`).
 #[derive(Debug, Clone)]
 pub enum Database {
     /// A SQLite file, the default: `codeflow.sqlite` in the data folder.
@@ -42,23 +42,23 @@ impl Server {
     }
 }
 
-/// The shortest token, in characters: it is guessed from anywhere.
-const SHORTEST_TOKEN: usize = 16;
+/// The minimum length of a token, in characters: anyone on the network may guess.
+const MIN_TOKEN_CHARS: usize = 16;
 
 fn metrics_token(env: &Env) -> Result<Option<SecretString>, ConfigError> {
     let expected = "at least 16 letters, digits and signs, such as openssl rand -hex 32 prints";
     env.checked_secret("METRICS_TOKEN", expected, |token| {
-        token.len() >= SHORTEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
+        token.len() >= MIN_TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_graphic())
     })
 }
 
 /// The limits of a listener's clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Connections {
-    /// Connections that are open at a time, WebSockets included (`HTTP_MAX_CONNECTIONS`); further
-    /// ones wait.
+    /// How many connections may be open at a time, WebSockets included (`HTTP_MAX_CONNECTIONS`);
+    /// further ones wait.
     pub max: usize,
-    /// How long a request's head may take, and how long a connection may wait for its next request
+    /// How long a request's head may take, and how long a connection may stay idle
     /// (`HTTP_HEADER_SECONDS`).
     pub header_timeout: Duration,
 }
@@ -82,7 +82,7 @@ impl Connections {
     }
 }
 
-/// Refuses an address that other machines can reach.
+/// Rejects an address that other machines can reach.
 pub fn loopback_only(
     name: &'static str,
     address: SocketAddr,
@@ -121,7 +121,7 @@ pub(super) fn host_of(authority: &str) -> String {
     host.trim_matches(['[', ']']).to_ascii_lowercase()
 }
 
-/// `PUBLIC_URL` without a slash at its end; the default where there is none.
+/// `PUBLIC_URL` without a trailing slash, or the default.
 pub(super) fn public_url(value: Option<String>) -> Result<String, ConfigError> {
     let Some(value) = value else {
         return Ok("http://localhost:3000".to_owned());
@@ -152,7 +152,7 @@ fn database(value: Option<String>, data_dir: &Path) -> Result<Database, ConfigEr
         {
             Ok(Database::Url(url.into()))
         }
-        // The value may hold a password: it is not repeated.
+        // The value may contain a password, so it is not repeated.
         Some(_) => Err(ConfigError::new(
             "DATABASE_URL",
             "(not shown)",

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::protocol::ProviderKey;
 
-/// What the server is started with.
+/// The settings of the server.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub environment: Environment,
@@ -15,15 +15,15 @@ pub struct Settings {
     pub connections: Connections,
     pub accounts: Accounts,
     pub credits: Credits,
-    /// The models that answer: the first, then its fallbacks.
+    /// The models: the first one answers, the others are fallbacks.
     pub llm: Vec<Llm>,
-    /// The models that people ask with keys of their own.
+    /// The models available with users' own keys.
     pub own_llm: Vec<Llm>,
-    /// Whose keys are set.
+    /// The providers with keys, and whether each key is set.
     pub keys: Vec<ProviderKey>,
     pub agent: Agent,
     pub sandbox: Sandbox,
-    /// The sandbox host in this process; `None` when another machine hosts the sandboxes.
+    /// The sandbox host in this process; `None` if another machine hosts the sandboxes.
     pub sandbox_host: Option<SandboxHost>,
     pub sweeps: Sweeps,
     pub alerts: Alerts,

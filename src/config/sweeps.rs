@@ -1,5 +1,4 @@
-//! Settings of the sweep: how long things are kept that nothing needs, and how much disk stays
-//! free.
+//! Settings of the sweep: how long unneeded data is kept, and how much disk space stays free.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,17 +6,17 @@ use super::{ConfigError, Env};
 
 const DAY: u64 = 24 * 3600;
 
-/// What is kept, and for how long.
+/// The retention times and the disk to watch.
 #[derive(Debug, Clone)]
 pub struct Sweeps {
-    /// Between two sweeps (`SWEEP_SECONDS`).
+    /// The time between two sweeps (`SWEEP_SECONDS`).
     pub interval: Duration,
     /// How long a project may be unused before its sandbox is removed (`SANDBOX_KEEP_DAYS`); its
     /// versions stay.
     pub sandboxes: Duration,
-    /// How long the outputs of a run's steps and its events are kept (`RUN_KEEP_DAYS`).
+    /// How long the step outputs and events of a finished run are kept (`RUN_KEEP_DAYS`).
     pub runs: Duration,
-    /// Where this machine stores its sandboxes; `None` where another one does.
+    /// The disk of this machine's sandboxes; `None` if another machine hosts them.
     pub disk: Option<Disk>,
 }
 
@@ -26,13 +25,13 @@ pub struct Sweeps {
 pub struct Disk {
     /// A folder on it.
     pub folder: PathBuf,
-    /// How many bytes stay free (`DISK_FREE_MB`); `None` for 2 GiB or 5 % of the disk, whichever is
+    /// The bytes to keep free (`DISK_FREE_MB`); `None` for 2 GiB or 5 % of the disk, whichever is
     /// more.
     pub free: Option<u64>,
 }
 
 impl Sweeps {
-    /// `folder` is where this machine stores sandboxes, if it does.
+    /// `folder`: where this machine stores sandboxes, if it does.
     pub fn from_env(env: &Env, folder: Option<PathBuf>) -> Result<Self, ConfigError> {
         let days = |name| {
             env.parsed(name, 30, "a number of days from 1 to 36500", |days| {

@@ -1,6 +1,6 @@
-//! Where traces are sent: OpenTelemetry's own variables
-//! (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>). What this doesn't read, such as
-//! the sampler's, OpenTelemetry's library reads itself.
+//! The destination of traces, from OpenTelemetry's own variables
+//! (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>). OpenTelemetry's library itself
+//! reads the others, such as the sampler's.
 
 use std::collections::HashMap;
 
@@ -13,17 +13,17 @@ use secrecy::SecretString;
 
 use super::{ConfigError, Env, is_service_address};
 
-/// The only protocol that traces are sent by.
+/// The only supported protocol.
 const PROTOCOL: &str = "http/protobuf";
 
-/// Where traces are sent.
+/// The destination of traces.
 #[derive(Debug, Clone)]
 pub struct Traces {
     /// The collector's address for traces: `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces`.
     pub endpoint: Url,
-    /// `OTEL_EXPORTER_OTLP_HEADERS`; a key of the collector may be among them.
+    /// `OTEL_EXPORTER_OTLP_HEADERS`, which may include the collector's key.
     pub headers: HashMap<String, SecretString>,
-    /// The name under which they appear (`OTEL_SERVICE_NAME`).
+    /// The service's name in traces (`OTEL_SERVICE_NAME`).
     pub service: String,
 }
 

@@ -3,7 +3,7 @@
 pub(super) mod blocks;
 pub(super) mod request;
 
-/// Behind the provider's address.
+/// The path below the provider's address.
 pub const PATH: &str = "/v1/messages";
-/// What thoughts of this protocol are marked with.
+/// The mark of this protocol's thoughts.
 pub const WIRE: &str = "messages";

@@ -1,5 +1,4 @@
-//! What came of the requests to a provider's models since the server started, for whoever looks
-//! after them.
+//! The outcome of the requests to a provider's models since the server started, for administrators.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,7 +10,7 @@ use parking_lot::Mutex;
 use super::ModelError;
 use crate::protocol::{LastError, ModelCalls, Timestamp};
 
-/// Of how many answers the times are kept.
+/// The number of answers whose durations are kept.
 const KEPT_TIMES: usize = 100;
 
 /// The requests to each model of a provider.
@@ -24,13 +23,13 @@ pub struct CallLog {
 struct Calls {
     answered: u64,
     failed: u64,
-    /// Milliseconds, the latest last.
+    /// Durations in milliseconds, latest last.
     times: VecDeque<u64>,
     last_error: Option<LastError>,
 }
 
 impl CallLog {
-    /// Notes a request that took so long.
+    /// Records a request and its duration.
     pub fn note(&self, model: &str, took: Duration, error: Option<&ModelError>) {
         let mut models = self.models.lock();
         let calls = models.entry(model.to_owned()).or_default();
@@ -50,7 +49,7 @@ impl CallLog {
         calls.times.push_back(milliseconds);
     }
 
-    /// What came of the requests to this model.
+    /// The outcome of the requests to this model.
     pub fn of(&self, model: &str) -> ModelCalls {
         let models = self.models.lock();
         let Some(calls) = models.get(model) else {

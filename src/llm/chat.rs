@@ -1,4 +1,4 @@
-//! A chat as every provider and the demo take it: messages and tools in, an answer in pieces out.
+//! A chat, independent of the provider: messages and tools in, an answer in pieces out.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub enum ChatMessage {
     User {
         content: String,
     },
-    /// The user's words about images.
+    /// A user message with images.
     UserImages {
         content: String,
         images: Vec<ChatImage>,
@@ -69,7 +69,7 @@ impl ChatImage {
         }
     }
 
-    /// The image as an address that holds all of it.
+    /// The image as a data URL.
     pub(super) fn data_url(&self) -> String {
         format!("data:{};base64,{}", self.media_type, self.data)
     }
@@ -80,18 +80,18 @@ impl ChatImage {
 pub struct ToolCall {
     pub id: String,
     pub name: String,
-    /// JSON, as the model wrote it; it may be invalid.
+    /// JSON as the model wrote it; it may be invalid.
     pub arguments: String,
-    /// Sent back to its provider with the call: Gemini signs its calls.
+    /// Sent back to the provider with the call: Gemini signs its calls.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub extra_content: Value,
 }
 
-/// Reasoning that a provider sends beside an answer and wants back unchanged in later requests, so
-/// that the model continues its thought.
+/// Reasoning that a provider returns with an answer and expects unchanged in later requests, so
+/// that the model can continue its thought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thoughts {
-    /// The provider it came from; others refuse it, and the calls' extra content.
+    /// Its provider. Other providers refuse it, and the calls' extra content.
     pub provider: String,
     /// As DeepSeek and its kin send it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -102,18 +102,18 @@ pub struct Thoughts {
     /// The protocol it came over; empty for chat completions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub wire: String,
-    /// The model whose items those below are: another one can't read them.
+    /// The model of the items below; no other model can read them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// All that the answer consisted of, as it came, where the protocol wants that back: output
-    /// items of Responses, content blocks of Messages. What is unknown is kept too. The arguments
-    /// of calls are in the calls alone.
+    /// The parts of the answer as received, if the protocol wants them back: output items of
+    /// Responses, content blocks of Messages. Unknown parts are kept too. Arguments of calls are
+    /// only in the calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Value>,
 }
 
 impl Thoughts {
-    /// About how many bytes they add to a request.
+    /// Roughly how many bytes they add to a request.
     pub fn size(&self) -> usize {
         let details = self.reasoning_details.iter().chain(&self.items);
         let details = details.map(|detail| detail.to_string().len());
@@ -121,7 +121,7 @@ impl Thoughts {
     }
 }
 
-/// A tool as it is described to the model.
+/// A tool's description for the model.
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolSpec {
     pub name: &'static str,
@@ -134,18 +134,18 @@ pub struct ToolSpec {
 #[derive(Debug, Clone)]
 pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
-    /// Empty when the model must answer in words.
+    /// Empty if the model must answer in words.
     pub tools: Vec<ToolSpec>,
     /// Whether this answer may call tools. The tools are sent in any case, because the providers'
     /// prompt caches begin with them.
     pub may_call: bool,
     /// Instructions for a model that can't call tools.
     pub in_words: &'static str,
-    /// Whether to accept an answer that its provider ends without a reason, though it may be cut
-    /// off.
+    /// Whether to accept an answer that its provider ends without a reason, although it may be
+    /// incomplete.
     pub takes_unfinished: bool,
     pub role: ModelRole,
-    /// Requests with the same key begin alike, for providers that look for a cache by it; empty
+    /// Requests with the same key begin alike, for providers that look up their cache by it; empty
     /// for none.
     pub cache_key: String,
 }
@@ -166,7 +166,7 @@ impl ChatRequest {
     }
 }
 
-/// Which of the configured models answers.
+/// The task that decides which model answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelRole {
     Coder,
@@ -185,7 +185,7 @@ impl From<ModelTask> for ModelRole {
     }
 }
 
-/// What is left out of a chat that its provider refuses, because something old in it may be the
+/// Parts to leave out of a chat that its provider refuses, in case something old in it is the
 /// reason. Each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -198,38 +198,38 @@ pub enum Omission {
     FileContents,
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelReply {
     pub text: String,
     pub tool_calls: Vec<ToolCall>,
     #[serde(default)]
     pub spent: Spent,
-    /// Which model answered, as its provider calls it; `None` for the demo.
+    /// The provider's name of the model that answered; `None` for the demo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thoughts: Option<Thoughts>,
-    /// What the model showed of its reasoning, in Markdown: for people, and in no request.
+    /// The reasoning that the model showed, in Markdown: for people, never sent back.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub thinking: String,
-    /// How long that took, in milliseconds.
+    /// The duration of the reasoning, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thought_for: Option<u64>,
-    /// The chat exceeded the model's context, and this answers only part of it.
+    /// The chat exceeded the model's context; this answers only part of it.
     #[serde(default)]
     pub overflowed: bool,
-    /// The provider refused the chat, and this answers it without the part named here.
+    /// The provider refused the chat; this answers it without the part named here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<Omission>,
-    /// The answer reached the model's limit of output tokens: its text ends early, and only
-    /// complete calls are in it.
+    /// The answer reached the model's limit of output tokens: its text ends early, and it contains
+    /// only complete calls.
     #[serde(default)]
     pub cut: bool,
-    /// The tools whose calls were cut off in their arguments.
+    /// The tools whose calls were cut off within their arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub half_calls: Vec<String>,
-    /// The request offered no tools, because the model can't call any.
+    /// No tools were offered, because the model can't call any.
     #[serde(default)]
     pub in_words: bool,
 }
@@ -238,7 +238,7 @@ pub struct ModelReply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     Text(&'a str),
-    /// What the model shows of its reasoning.
+    /// Reasoning that the model shows.
     Thinking(&'a str),
     /// More of the arguments of the answer's tool call with this index.
     Call {
@@ -257,10 +257,10 @@ pub struct Usage {
     /// Input tokens that were written to the provider's cache.
     pub cache_write_tokens: u64,
     pub output_tokens: u64,
-    /// Output tokens that the model only thought.
+    /// Output tokens spent on reasoning.
     pub reasoning_tokens: u64,
     /// The cost that the provider reports, in millionths of a US dollar.
     pub cost_micros: Option<u64>,
-    /// Some of it is an estimate, because the provider does not report it.
+    /// Part of it is an estimate, because the provider does not report it.
     pub estimated: bool,
 }

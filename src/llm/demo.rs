@@ -1,6 +1,6 @@
 //! The demo: a model that follows recorded builds and their follow-ups. It answers turn by turn
-//! like any other model, so that everything around it is real. It keeps no state: where it stands
-//! is read off the request, so a resumed run continues where it was.
+//! like any other model, so everything around it is real. It is stateless: its position is derived
+//! from the request, so a resumed run continues where it was.
 
 mod choice;
 mod recording;
@@ -12,15 +12,15 @@ pub use recording::{Recordings, recorded_apps};
 
 use super::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole, Piece, ToolCall};
 
-/// Between two pieces of text: about the pace of a quick model.
+/// The pause between two pieces of text: the pace of a quick model.
 const PIECE_PAUSE: Duration = Duration::from_millis(25);
-/// The answer where nothing is to be built.
+/// The answer in modes that build nothing.
 const ONLY_BUILDS: &str = "The demo only builds: it follows recordings, and can neither answer \
                            questions nor plan. Start CodeFlow with a model's key for that, or send \
                            the message in the mode Build.";
 /// The tool that every recording calls.
 const WRITES: &str = "createOrUpdateFiles";
-/// Before an answer begins.
+/// The pause before an answer begins.
 const THINKING_PAUSE: Duration = Duration::from_millis(400);
 /// The length of a piece of text, in characters.
 const PIECE_CHARS: usize = 12;
@@ -36,7 +36,7 @@ impl Recordings {
             .collect()
     }
 
-    /// Answers the request as the recording has it.
+    /// Plays the recorded answer to the request.
     pub async fn play(
         &self,
         request: &ChatRequest,
@@ -52,7 +52,7 @@ impl Recordings {
         if request.role == ModelRole::Naming {
             return Ok(text_reply(part.title));
         }
-        // The answers of this run so far: those after the last user message.
+        // This run's answers so far: those after the last user message.
         let done = request
             .messages
             .iter()

@@ -1,5 +1,5 @@
-//! Why a model did not answer: sentences that say what to do, and kinds that say whether asking
-//! again may help.
+//! Why a model did not answer: sentences that say what to do, and kinds that say whether a retry
+//! may help.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ pub enum ModelError {
          OPENAI_API_KEY), then send the message again."
     )]
     Auth(String),
-    /// A key of the user's own is refused, or pays for nothing more.
+    /// A user's own key is refused, or its credit is used up.
     #[error("{0}")]
     OwnKey(String),
-    /// The request itself is refused, as for an unknown model.
+    /// The provider rejects the request itself, for example because the model is unknown.
     #[error(
         "The model's provider refused the request: {0}. Choose another model (AI_MODEL), or try a \
          shorter message."
     )]
     Invalid(String),
-    /// Too many requests for now.
+    /// Too many requests at the moment.
     #[error(
         "The model's provider is at its limit: {message}. Wait a little, then send the message \
          again."
@@ -33,7 +33,7 @@ pub enum ModelError {
         message: String,
         retry_after: Option<Duration>,
     },
-    /// The account is out of credit, which waiting does not change.
+    /// The account is out of credit; waiting does not help.
     #[error(
         "The model's provider has no credit left for this key: {0}. Top up the account, or name \
          another provider in AI_FALLBACK."
@@ -45,7 +45,7 @@ pub enum ModelError {
         message: String,
         retry_after: Option<Duration>,
     },
-    /// The provider accepted the request and sends nothing, or nothing more.
+    /// The provider accepted the request but sends nothing, or nothing more.
     #[error("The model doesn't respond: {0}. Send the message again to retry.")]
     Silent(String),
     /// The answer stopped before its end.
@@ -63,16 +63,16 @@ pub enum ModelError {
          model (AI_MODEL)."
     )]
     Filtered(String),
-    /// The address leads to something other than a model: a web page, or nothing at all.
+    /// The address leads to something that is not a model: a web page, or nothing.
     #[error(
         "The server at the model's address is not a model: {0}. Check the provider's address (such as OPENAI_BASE_URL), then send the message \
          again."
     )]
     NotAModel(String),
-    /// The model can't do something that others can, and there is a way around it.
+    /// The model lacks an ability of others, and there is a workaround.
     #[error("{0}: {1}. Choose another model (AI_MODEL).")]
     Quirk(Quirk, String),
-    /// Ollama is set to a context too small to build an app.
+    /// Ollama's context is too small to build an app.
     #[error(
         "Ollama gives {model} a context of {tokens} tokens, and building an app takes {least}. Start Ollama with \
          OLLAMA_CONTEXT_LENGTH=64000 (or choose a smaller model in AI_MODEL, which leaves more room), then send the message again."
@@ -96,8 +96,8 @@ impl ModelError {
         }
     }
 
-    /// What a key's owner reads, who has no hand in the installation's settings. A refusal of the
-    /// key comes without the provider's words, which may have a part of it.
+    /// The error for the owner of a key, who can't change the installation's settings. A rejected
+    /// key's error omits the provider's message, which may contain part of the key.
     pub(super) fn of_own_key(self, provider: ModelProvider) -> Self {
         let label = provider.label();
         match self {
@@ -153,7 +153,7 @@ impl ModelError {
     }
 }
 
-/// How providers say that the account is empty: OpenAI, Anthropic, DeepSeek, OpenRouter, DashScope.
+/// Messages of an empty account: OpenAI, Anthropic, DeepSeek, OpenRouter, DashScope.
 const NO_CREDIT: [&str; 8] = [
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -164,8 +164,8 @@ const NO_CREDIT: [&str; 8] = [
     "payment required",
     "arrearage",
 ];
-/// A request that is too large, so that waiting does not help, even where the provider calls it a
-/// limit (OpenAI, Groq).
+/// Messages of a request that is too large, so that waiting does not help, even if the provider
+/// calls it a rate limit (OpenAI, Groq).
 const TOO_LARGE: [&str; 5] = [
     "context_length_exceeded",
     "maximum context length",
@@ -173,7 +173,7 @@ const TOO_LARGE: [&str; 5] = [
     "request entity too large",
     "payload too large",
 ];
-/// How providers report a rate limit without the status 429.
+/// Messages of a rate limit without the status 429.
 const LIMITS: [&str; 10] = [
     "rate limit",
     "rate_limit",
@@ -186,8 +186,8 @@ const LIMITS: [&str; 10] = [
     "resource_exhausted",
     "quota",
 ];
-/// How providers report a wrong key without its status: Gemini, DashScope, MiniMax, and gateways
-/// within an answer.
+/// Messages of a wrong key without its status: Gemini, DashScope, MiniMax, and gateways within an
+/// answer.
 const BAD_KEYS: [&str; 13] = [
     "api key not valid",
     "api key expired",
@@ -203,7 +203,7 @@ const BAD_KEYS: [&str; 13] = [
     "invalidapikey",
     "login fail",
 ];
-/// How they refuse a question or an answer: OpenAI, Azure, DashScope, Gemini, Zhipu.
+/// Messages of a refused question or answer: OpenAI, Azure, DashScope, Gemini, Zhipu.
 const FILTERS: [&str; 12] = [
     "content_filter",
     "content filter",
@@ -218,7 +218,7 @@ const FILTERS: [&str; 12] = [
     "safety system",
     "敏感",
 ];
-/// How they ask to come back later, with any status.
+/// Requests to come back later, with any status.
 const OVERLOADS: [&str; 12] = [
     "overloaded",
     "over capacity",
@@ -234,8 +234,8 @@ const OVERLOADS: [&str; 12] = [
     "server is busy",
 ];
 
-/// How they say that a chat is too long: OpenAI and its kin, Anthropic, Gemini, Bedrock, Ollama,
-/// llama.cpp, LM Studio, vLLM, TGI.
+/// Messages of a chat that is too long: OpenAI and compatible servers, Anthropic, Gemini, Bedrock,
+/// Ollama, llama.cpp, LM Studio, vLLM, TGI.
 const OVERFLOWS: [&str; 22] = [
     "context length",
     "context_length",
@@ -260,7 +260,7 @@ const OVERFLOWS: [&str; 22] = [
     "コンテキスト長",
     "`max_new_tokens` must be <=",
 ];
-/// One of these together with one of [`EXCEEDS`] says the same.
+/// One of these combined with one of [`EXCEEDS`] means the same.
 const LONG_THINGS: [&str; 17] = [
     "input",
     "prompt",
@@ -299,8 +299,8 @@ const EXCEEDS: [&str; 16] = [
     "最大",
 ];
 
-/// Whether an error's message, in lower case, says that the chat is too long. An image or an answer
-/// that is too long is something else.
+/// Whether an error message, in lower case, says that the chat is too long, rather than an image or
+/// an answer.
 fn is_overflow(words: &str) -> bool {
     let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
     let is_of_others = [

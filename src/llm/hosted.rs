@@ -1,4 +1,4 @@
-//! A provider over HTTP: which protocol it is asked over, and what its refusals teach.
+//! A provider over HTTP: the protocol to use, and what its refusals teach.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use super::{
 };
 use crate::config::{Api, Llm, Provider};
 
-/// OpenAI's own address, as far as its host.
+/// OpenAI's own address, up to its host.
 const OPENAI: &str = "https://api.openai.com/";
-/// The longest chat, in tokens, unless `AI_CONTEXT_TOKENS` allows more: many models cost twice as
-/// much beyond it.
+/// The maximum length of a chat, in tokens, unless `AI_CONTEXT_TOKENS` allows more: many models
+/// cost twice as much beyond it.
 const MAX_CONTEXT: usize = 200_000;
-/// Statuses of an address that a server doesn't have.
+/// Status codes for a path that the server doesn't have.
 const UNKNOWN_ADDRESS: [u16; 3] = [404, 405, 501];
 
-/// How a request is sent, and its answer read.
+/// The protocol of requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wire {
     ChatCompletions,
@@ -34,18 +34,18 @@ enum Wire {
     Messages,
 }
 
-/// A provider, with what is known of it, which copies share.
+/// A provider and what is known about it, shared by copies.
 #[derive(Clone)]
 pub struct Hosted {
     client: Client,
     settings: Llm,
     quirks: Arc<KnownQuirks>,
-    /// The context that Ollama loaded its model with.
+    /// The context size that Ollama loaded its model with.
     loaded: Arc<ollama::LoadedContext>,
 }
 
 impl Hosted {
-    /// Errors when a client can't be created.
+    /// Fails if a client can't be created.
     pub fn new(settings: Llm) -> anyhow::Result<Self> {
         Ok(Self {
             client: Client::new(&settings)?,
@@ -55,7 +55,7 @@ impl Hosted {
         })
     }
 
-    /// The same, asked with this key.
+    /// The same provider, asked with this key.
     pub fn with_key(&self, key: SecretString) -> Self {
         Self {
             client: self.client.with_key(key),
@@ -67,7 +67,7 @@ impl Hosted {
         self.settings.provider
     }
 
-    /// The model that answers in this role.
+    /// The model for this role.
     pub fn model(&self, role: ModelRole) -> &str {
         match role {
             ModelRole::Coder => &self.settings.model,
@@ -76,12 +76,12 @@ impl Hosted {
         }
     }
 
-    /// What the model can do.
+    /// The model's abilities.
     pub fn abilities(&self, model: &str) -> Abilities {
         models::abilities(model, &self.settings)
     }
 
-    /// How many tokens a chat with the model of this role may have; `None` where that is not known.
+    /// The context size of this role's model, in tokens; `None` if unknown.
     pub fn context_of(&self, role: ModelRole) -> Option<u64> {
         let tokens = match role {
             ModelRole::Coder => Some(self.context_tokens()),
@@ -90,14 +90,15 @@ impl Hosted {
         tokens.and_then(|tokens| u64::try_from(tokens).ok())
     }
 
-    /// Whether the model for images accepts them. One that the table takes to be blind is asked
+    /// Whether the vision model accepts images. A model that the table considers text-only is asked
     /// nevertheless: its refusal says what to set.
     pub fn supports_vision(&self) -> bool {
         self.settings.abilities.is_none()
             || models::abilities(&self.settings.vision_model, &self.settings).vision
     }
 
-    /// Whether the model for images is known to see: the table says so, or whoever named it.
+    /// Whether the vision model is known to support images: according to the table, or because the
+    /// settings name it.
     pub fn sees(&self) -> bool {
         let (settings, model) = (&self.settings, &self.settings.vision_model);
         let is_known =
@@ -105,8 +106,8 @@ impl Hosted {
         is_known && models::abilities(model, settings).vision
     }
 
-    /// How many tokens a chat may have: as the settings say, as Ollama loaded the model, from the
-    /// table, else the provider's usual number.
+    /// The maximum length of a chat, in tokens: from the settings, Ollama's loaded model, the
+    /// table, or else the provider's default.
     pub fn context_tokens(&self) -> usize {
         let known = || {
             let known = self.loaded.tokens();
@@ -118,8 +119,8 @@ impl Hosted {
         self.settings.context_tokens.unwrap_or_else(known)
     }
 
-    /// The answer with what it cost: as the provider reports it, or estimated. What it refuses is
-    /// sent in another way, where there is one; a request that fails is not sent again.
+    /// The answer with its cost, as reported by the provider or estimated. A refused request is
+    /// sent in another form, if there is one; a failed one is not sent again.
     pub async fn answer(
         &self,
         request: &ChatRequest,
@@ -166,7 +167,7 @@ impl Hosted {
         }
     }
 
-    /// What a refusal says that was not known before.
+    /// What a refusal reveals that was not known before.
     fn lessons(&self, wire: Wire, refused: &Refused, known: &[Quirk]) -> Vec<Quirk> {
         let may_choose = self.settings.api == Api::Auto && wire != Wire::Messages;
         let is_unknown_address = || match &refused.error {
@@ -175,7 +176,7 @@ impl Hosted {
                 refused
                     .status
                     .is_some_and(|status| UNKNOWN_ADDRESS.contains(&status))
-                    // A model that the server doesn't have is another thing.
+                    // A model that the server doesn't have is a different case.
                     && !why.to_lowercase().contains("model")
             }
             _ => false,

@@ -1,17 +1,17 @@
-//! JSON as providers write it: lone surrogates (`"\ud83d"` in one chunk, `"\ude00"` in the next),
-//! zero bytes and raw control characters cost no answer.
+//! Lenient JSON: lone surrogates (`"\ud83d"` in one chunk, `"\ude00"` in the next), zero bytes and
+//! raw control characters must not cost an answer.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Stands for a lone surrogate in text that was read, before its four hexadecimal digits. The
-/// character itself is written twice.
+/// Represents a lone surrogate in parsed text; its four hexadecimal digits follow. The character
+/// itself is doubled.
 const SURROGATE: char = '\u{10fffd}';
 const REPLACEMENT: char = '\u{fffd}';
 
-/// What becomes of lone surrogates.
+/// The treatment of lone surrogates.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Surrogates {
     /// Kept for a [`Joiner`].
@@ -19,13 +19,13 @@ enum Surrogates {
     Replace,
 }
 
-/// The value in the text; `None` where it is no JSON. Texts in it have to pass through a [`Joiner`]
+/// Parses the text; `None` if it is not JSON. Strings in the value must pass through a [`Joiner`]
 /// or [`settled`].
 pub fn parse(text: &str) -> Option<Value> {
     serde_json::from_str(&readable(text, Surrogates::Keep)).ok()
 }
 
-/// The values in a text that holds one after the other, as far as they can be read.
+/// Parses consecutive values, as far as they are readable.
 pub fn parse_all(text: &str) -> Vec<Value> {
     let text = readable(text, Surrogates::Keep);
     serde_json::Deserializer::from_str(&text)
@@ -34,14 +34,14 @@ pub fn parse_all(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The same JSON in a form that every parser reads: lone surrogates and zero bytes replaced, raw
-/// control characters escaped.
+/// The same JSON in a form that every parser reads: lone surrogates and zero bytes are replaced,
+/// raw control characters escaped.
 pub fn repaired(text: &str) -> Cow<'_, str> {
     readable(text, Surrogates::Replace)
 }
 
-/// The values that a text begins with, with or without the mark between them, and what stands
-/// behind them.
+/// The values at the beginning of a text, with or without the mark between them, and the rest of
+/// the text.
 pub fn parse_concatenated(text: &str, mark: &str) -> (Vec<Value>, String) {
     let text = readable(text, Surrogates::Keep);
     let (mut values, mut rest) = (Vec::new(), text.trim());
@@ -56,11 +56,11 @@ pub fn parse_concatenated(text: &str, mark: &str) -> (Vec<Value>, String) {
     }
 }
 
-/// How a text that should be one JSON object ends.
+/// Whether a text that should be one JSON object is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     Whole,
-    /// Nothing in it is wrong, and it ends too early.
+    /// Valid so far, but ends too early.
     CutOff,
     Other,
 }
@@ -78,8 +78,7 @@ pub fn shape(text: &str) -> Shape {
 /// Any object, without its content.
 type Object = std::collections::BTreeMap<String, serde::de::IgnoredAny>;
 
-/// The objects that a text consists of, one after the other, each as it stands there; `None` where
-/// anything else is in it.
+/// The consecutive objects of a text, each as written; `None` if it contains anything else.
 pub fn objects(text: &str) -> Option<Vec<&str>> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Object>();
     let (mut found, mut from) = (Vec::new(), 0);
@@ -127,7 +126,7 @@ fn readable(text: &str, surrogates: Surrogates) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Writes the escape that begins behind the backslash; returns what stands behind it.
+/// Writes the escape sequence after a backslash; returns the rest.
 fn escape<'a>(rest: &'a str, surrogates: Surrogates, out: &mut String) -> &'a str {
     let Some((unit, after)) = unit(rest) else {
         out.push('\\');
@@ -164,7 +163,7 @@ fn rest_as_escape(rest: &str) -> String {
     format!("\\{}", &rest[..5])
 }
 
-/// The UTF-16 unit of an escape such as `ud83d`, and what stands behind it.
+/// The UTF-16 unit of an escape such as `ud83d`, and the rest.
 fn unit(rest: &str) -> Option<(u16, &str)> {
     let digits = rest.strip_prefix('u')?.get(..4)?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -181,7 +180,7 @@ fn joined(first: u16, second: u16) -> Option<char> {
     char::decode_utf16([first, second]).next()?.ok()
 }
 
-/// Joins the pieces of a text whose characters may be cut in two between them.
+/// Joins pieces of a text that may split characters.
 #[derive(Debug, Default)]
 pub struct Joiner {
     /// A high surrogate whose low one may follow.
@@ -189,7 +188,7 @@ pub struct Joiner {
 }
 
 impl Joiner {
-    /// The piece's text as far as it is known; zero bytes in it are replaced.
+    /// The known part of the piece's text, with zero bytes replaced.
     pub fn take(&mut self, piece: &str) -> String {
         if self.waiting.is_none() && !piece.contains([SURROGATE, '\0']) {
             return piece.to_owned();
@@ -226,7 +225,7 @@ impl Joiner {
         out
     }
 
-    /// What is left when the text is at its end.
+    /// The remainder at the end of the text.
     pub fn end(&mut self) -> Option<char> {
         self.waiting.take().map(|_| REPLACEMENT)
     }
@@ -272,7 +271,7 @@ mod tests {
             (&[r"a\u0000b", "\0"], "a\u{fffd}b\u{fffd}"),
             (&["a\tb\n"], "a\tb\n"),
             (&[r"\\ud83d \u00e4 \n"], "\\ud83d ä \n"),
-            // What stands for halves is a character too.
+            // The placeholder for surrogates is a valid character too.
             (
                 &["\u{10fffd}d83d", r"\udbff\udffd"],
                 "\u{10fffd}d83d\u{10fffd}",

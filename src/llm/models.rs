@@ -1,6 +1,5 @@
-//! What is known of models: what they can do, how much they read and write, and what they cost. One
-//! table from the providers' public pages, by a model's name without its version; settings
-//! override it.
+//! Facts about models: abilities, context sizes and prices. The table comes from the providers'
+//! public pages and is keyed by the model's name without its version; settings override it.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -8,15 +7,14 @@ use serde::Deserialize;
 
 use crate::config::{self, Ability, Provider};
 
-/// openai.com/api/pricing, ai.google.dev/pricing, docs.claude.com/en/docs/about-claude/models,
-/// openrouter.ai/models, at the date that stands in it. US dollars per million tokens, for requests
-/// of usual length.
+/// From openai.com/api/pricing, ai.google.dev/pricing, docs.claude.com/en/docs/about-claude/models
+/// and openrouter.ai/models, at the date given in it. US dollars per million tokens, for requests
+/// of normal length.
 const TABLE: &str = include_str!("models.json");
 
 #[derive(Debug, Default, Deserialize)]
 struct Table {
-    /// What most models of a name can do, by the beginning of the name; the longest that fits
-    /// counts.
+    /// The abilities of most models whose names begin alike; the longest matching beginning counts.
     families: Vec<Family>,
     models: Vec<Model>,
 }
@@ -33,13 +31,13 @@ struct Family {
 pub struct Model {
     model: String,
     pub input: f64,
-    /// Where it differs from `input`.
+    /// Set if it differs from `input`.
     pub cached_input: Option<f64>,
-    /// What is written to the cache, where that differs from `input`.
+    /// The price of writing to the cache, if it differs from `input`.
     pub cache_write: Option<f64>,
     pub output: f64,
     pub context: usize,
-    /// Where it differs from its family's.
+    /// Set if they differ from those of its family.
     abilities: Option<Abilities>,
 }
 
@@ -52,36 +50,36 @@ pub struct Abilities {
     pub vision: bool,
     pub thinking: Thinking,
     pub caching: Caching,
-    /// The most tokens of an answer.
+    /// The maximum length of an answer, in tokens.
     pub max_output: Option<usize>,
 }
 
-/// How a model is asked to think.
+/// The way to request reasoning from a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Thinking {
     None,
-    /// By an effort.
+    /// By effort.
     Effort,
-    /// It decides itself, and an effort guides it (Claude since 4.6).
+    /// The model decides, guided by an effort (Claude since 4.6).
     Adaptive,
-    /// By a number of tokens (Claude until 4.5).
+    /// By a token budget (Claude until 4.5).
     Budget,
 }
 
-/// How a provider's cache is used.
+/// How a provider's cache works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Caching {
     None,
-    /// Whatever begins alike.
+    /// Caches any common beginning.
     Automatic,
-    /// What the request marks.
+    /// Caches what the request marks.
     Asked,
 }
 
 impl Default for Abilities {
-    /// Those of a model that nothing is known of: it is asked, and a refusal teaches the client.
+    /// The defaults for an unknown model: it is asked, and a refusal teaches the client.
     fn default() -> Self {
         Self {
             tools: true,
@@ -95,7 +93,7 @@ impl Default for Abilities {
 }
 
 impl Abilities {
-    /// What it can do, in a word each.
+    /// The abilities in words.
     pub fn words(&self) -> Vec<&'static str> {
         let all = [
             (self.tools, "tools"),
@@ -121,8 +119,8 @@ static KNOWN: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
-/// The model of this name in the table: by its whole name, else without the vendor's name that
-/// OpenRouter puts in front.
+/// The model with this name in the table: by its full name, or without the vendor prefix that
+/// OpenRouter adds.
 pub fn find(model: &str) -> Option<&'static Model> {
     let model = usual_name(model);
     let named = |name: &str| {
@@ -152,7 +150,7 @@ fn listed(model: &str) -> Option<Abilities> {
     own.or_else(of_family)
 }
 
-/// What a model can do: as the settings say, else the table, else as most can.
+/// A model's abilities: from the settings, the table, or else the defaults.
 pub fn abilities(model: &str, settings: &config::Llm) -> Abilities {
     let mut known = listed(model).unwrap_or_default();
     if settings.provider == Provider::Anthropic && known.thinking == Thinking::Effort {
@@ -178,8 +176,8 @@ pub fn abilities(model: &str, settings: &config::Llm) -> Abilities {
     known
 }
 
-/// The name as OpenRouter has it: Anthropic writes a version's numbers with hyphens
-/// (`claude-sonnet-5-5`), and has no vendor's name in front.
+/// The name in OpenRouter's spelling: Anthropic writes version numbers with hyphens
+/// (`claude-sonnet-5-5`), and without a vendor prefix.
 fn usual_name(model: &str) -> Cow<'_, str> {
     let Some(rest) = model.strip_prefix("claude-") else {
         return Cow::Borrowed(model);
@@ -201,7 +199,7 @@ fn usual_name(model: &str) -> Cow<'_, str> {
     Cow::Owned(name)
 }
 
-/// Whether the rest of a model's name only names its version: a date, or a preview.
+/// Whether the rest of a model's name is only a version: a date, or a preview.
 fn is_version(rest: &str) -> bool {
     rest.is_empty()
         || ["-2", "-preview", "-latest", ":"]

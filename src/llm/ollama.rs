@@ -1,5 +1,5 @@
-//! Ollama's own API, for the context that it loaded a model with: it silently drops whatever
-//! exceeds that, and chat completions don't say so.
+//! Ollama's own API, used to find the context size of the loaded model: Ollama silently drops
+//! whatever exceeds it, and chat completions don't report it.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,13 +12,13 @@ use serde_json::json;
 use super::ModelError;
 use crate::http_client;
 
-/// The least context to build with, in tokens: below it, the rules and the tools leave no room for
-/// an app.
+/// The minimum context for building, in tokens: below it, the rules and tools leave no room for an
+/// app.
 const LEAST: usize = 16_000;
 /// The longest Ollama may take to list its loaded models.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The context that the model was loaded with, once it is known to be large enough.
+/// The context size of the loaded model, once it is known to be large enough.
 #[derive(Debug, Default)]
 pub struct LoadedContext(AtomicUsize);
 
@@ -40,9 +40,9 @@ impl LoadedContext {
         Some(self.0.load(Ordering::Relaxed)).filter(|tokens| *tokens > 0)
     }
 
-    /// Loads the model, unless that was done, and reads its context (Ollama's docs/api.md:
-    /// `/api/generate` without a prompt, `/api/ps`). Errors when it is too small; a server that
-    /// doesn't report it is taken to be right.
+    /// Loads the model, unless it is loaded, and reads its context size (Ollama's docs/api.md:
+    /// `/api/generate` without a prompt, `/api/ps`). Fails if it is too small; a server that
+    /// doesn't report it is trusted.
     pub async fn ask(
         &self,
         base_url: &str,

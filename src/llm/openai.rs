@@ -1,7 +1,7 @@
-//! Chat completions, as every OpenAI-compatible server has them.
+//! Chat completions, the protocol of every OpenAI-compatible server.
 
 pub(super) mod answer;
 pub(super) mod request;
 
-/// Behind the provider's address.
+/// The path below the provider's address.
 pub const PATH: &str = "/chat/completions";

@@ -1,5 +1,5 @@
-//! Models that somebody asks with a key of their own: which of them they may choose, and the model
-//! that asks with such a key and falls back to nobody else's.
+//! Users' own keys: the models they may choose, and a model handle that uses such a key and falls
+//! back to no other.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{Backend, CallLog, Hosted, Model};
 use crate::protocol::{ModelId, ModelNotice, ModelProvider};
 
 impl Model {
-    /// The same, with which people may use keys of their own for these models.
+    /// The same model, with users' own keys enabled for these models.
     pub(super) fn with_own(self, hosted: Vec<Hosted>) -> Self {
         let listed = Self {
             backends: hosted.iter().cloned().map(backend).collect(),
@@ -22,8 +22,8 @@ impl Model {
         }
     }
 
-    /// The provider's models, asked with this key of somebody's own; the first that is configured
-    /// first. They stand in for each other, and no other key does.
+    /// The provider's models, asked with this user's key, configured ones first. They stand in for
+    /// each other; no other key does.
     pub fn with_key(&self, provider: ModelProvider, key: &SecretString) -> Self {
         let own = self.own.iter();
         let of_provider = own.filter(|(offered, _)| offered.id.provider() == Some(provider));
@@ -35,14 +35,14 @@ impl Model {
         }
     }
 
-    /// The models that answer where people have no key of their own, the one that is asked where
-    /// none is named first; none where the demo answers.
+    /// The models that answer without a user's own key, the default first; empty if the demo
+    /// answers.
     pub fn configured(&self) -> Vec<ModelId> {
         self.offered.iter().map(|model| model.id.clone()).collect()
     }
 
-    /// What the page says to somebody who has keys of these providers: their models can be chosen,
-    /// and stand in for the demo.
+    /// The page's notice for a user with keys of these providers: their models can be chosen, and
+    /// take precedence over the demo.
     pub fn notice_for(&self, keys: &[ModelProvider]) -> ModelNotice {
         let mut notice = self.notice();
         let has_key = |id: &ModelId| id.provider().is_some_and(|it| keys.contains(&it));

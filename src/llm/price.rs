@@ -1,4 +1,4 @@
-//! What an answer costs, by the table of models.
+//! The cost of an answer, from the table of models.
 
 use super::{
     Usage,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::protocol::Spent;
 
-/// What an answer of the model cost: as its provider reports it, else by the table.
+/// The cost of an answer by the model: as reported by its provider, else from the table.
 pub fn spent(model: &str, usage: Usage) -> Spent {
     // Dollars per million tokens are millionths of a dollar per token.
     let micros = |price: &Model| {
@@ -15,7 +15,7 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
         let input = (usage.input_tokens - cached - written) as f64 * price.input
             + cached as f64 * price.cached_input.unwrap_or(price.input)
             + written as f64 * price.cache_write.unwrap_or(price.input);
-        // What a model thinks is among what it writes, and costs as much.
+        // Reasoning tokens are part of the output, and cost as much.
         let output = usage.output_tokens.max(usage.reasoning_tokens);
         (input + output as f64 * price.output).round() as u64
     };
@@ -30,10 +30,10 @@ pub fn spent(model: &str, usage: Usage) -> Spent {
     }
 }
 
-/// About how many bytes of text make a token (help.openai.com/en/articles/4936856).
+/// Roughly how many bytes of text make a token (help.openai.com/en/articles/4936856).
 pub const BYTES_PER_TOKEN: usize = 4;
 
-/// About what an answer costs, by the bytes of the chat and of the answer.
+/// The approximate cost of an answer, from the bytes of the chat and of the answer.
 pub fn estimate(model: &str, chat_bytes: usize, answer_bytes: usize) -> Spent {
     let tokens = |bytes: usize| bytes.div_ceil(BYTES_PER_TOKEN) as u64;
     let usage = Usage {

@@ -1,5 +1,5 @@
-//! What some providers and models refuse although others accept it. A refusal teaches the client,
-//! which from then on asks in another way.
+//! Things that some providers and models refuse although others accept them. A refusal teaches the
+//! client, which then adapts its requests.
 
 use std::{
     fmt,
@@ -8,37 +8,37 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// A refusal is forgotten after this time: a provider's models and servers change from day to day.
-const MEMORY: Duration = Duration::from_secs(3600);
+/// A refusal is forgotten after this time, because providers change their models and servers often.
+const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Something that a model can't do.
+/// A limitation of a model or its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quirk {
-    /// It can't call tools.
+    /// Can't call tools.
     NoTools,
-    /// It can't call tools while it reasons, so the request has to turn reasoning off.
+    /// Can't call tools while reasoning, so the request must turn reasoning off.
     NoReasoning,
-    /// It accepts a system message at the beginning of a chat only.
+    /// Accepts a system message only at the beginning of a chat.
     SystemFirst,
-    /// It refuses the option that asks for the tokens used.
+    /// Rejects the option that requests token usage.
     NoUsageOption,
-    /// Over chat completions it refuses what it accepts over Responses.
+    /// Rejects over chat completions what it accepts over Responses.
     ResponsesOnly,
-    /// Its server has no Responses.
+    /// The server doesn't offer Responses.
     NoResponses,
-    /// It has no encrypted reasoning.
+    /// Offers no encrypted reasoning.
     NoEncryptedThoughts,
-    /// It gives no summaries of its reasoning.
+    /// Offers no summaries of its reasoning.
     NoSummaries,
-    /// It refuses an effort of reasoning.
+    /// Rejects a reasoning effort.
     NoEffort,
-    /// It doesn't know the key that finds a cache.
+    /// Doesn't know the cache key.
     NoCacheKey,
-    /// It refuses the point of caching that moves with the chat by itself.
+    /// Rejects the cache breakpoint that moves with the chat.
     NoChatCache,
-    /// It doesn't decide by itself how much to think.
+    /// Doesn't decide by itself how much to think.
     NoAdaptive,
-    /// It doesn't know that the text of its thinking can be asked for.
+    /// Doesn't know the option that requests the text of its thinking.
     NoDisplay,
 }
 
@@ -62,9 +62,9 @@ impl fmt::Display for Quirk {
     }
 }
 
-/// How they say so, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates that
-/// llama.cpp and vLLM read; older versions of Azure and Mistral; Anthropic. What is said of
-/// Responses comes first, because such a refusal may name another way as well.
+/// Their wording, in lower case: Ollama, OpenRouter, vLLM; OpenAI; the chat templates of llama.cpp
+/// and vLLM; older versions of Azure and Mistral; Anthropic. Those about Responses come first,
+/// because such a refusal may mention another way as well.
 const SIGNS: [(Quirk, &[&str]); 13] = [
     (
         Quirk::ResponsesOnly,
@@ -153,7 +153,7 @@ const SIGNS: [(Quirk, &[&str]); 13] = [
 ];
 
 impl Quirk {
-    /// The quirk that a refusal reveals first, if any.
+    /// The first quirk that a refusal reveals, if any.
     pub fn in_refusal(message: &str) -> Option<Self> {
         Self::all_in_refusal(message).first().copied()
     }
@@ -167,15 +167,15 @@ impl Quirk {
     }
 }
 
-/// The quirks a model has shown, and when.
+/// A model's known quirks, and when each was learned.
 #[derive(Debug, Default)]
 pub struct KnownQuirks(Mutex<Vec<(Quirk, Instant)>>);
 
 impl KnownQuirks {
-    /// Those shown within [`MEMORY`].
+    /// Those learned within [`LIFETIME`].
     pub fn recent(&self) -> Vec<Quirk> {
         let mut known = self.0.lock();
-        known.retain(|(_, at)| at.elapsed() < MEMORY);
+        known.retain(|(_, at)| at.elapsed() < LIFETIME);
         known.iter().map(|(quirk, _)| *quirk).collect()
     }
 

@@ -1,16 +1,16 @@
-//! Server-sent events (WHATWG HTML, section 9.2) out of a stream of bytes, as providers and the
-//! proxies before them really send them: no line makes the reader fail. Lines of plain JSON count
-//! as events too, and a body that is no event stream is handed out whole.
+//! Server-sent events (WHATWG HTML, section 9.2) from a stream of bytes, as providers and proxies
+//! really send them: no line makes the reader fail. Lines of plain JSON count as events too, and a
+//! body without events is returned as a whole.
 
 use super::json;
 
-/// The longest event, in bytes: an answer's whole arguments may come in one.
+/// The maximum size of an event, in bytes: all arguments of an answer may come in one.
 pub const MAX_EVENT: usize = 40 << 20;
 /// The mark that some editors and servers put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// A body without events is kept up to this many bytes, to be read as a whole at its end.
+/// How much of a body without events is kept, in bytes, to be read as a whole at its end.
 const MAX_BODY: usize = 20 << 20;
-/// Up to this many bytes of an event, lines without a field's name may be the rest of its JSON.
+/// The maximum size of an event, in bytes, that a line without a field name may continue.
 const MAX_LOOSE: usize = 64 << 10;
 
 /// An event with data.
@@ -36,13 +36,13 @@ pub struct EventReader {
     begun: bool,
     name: String,
     data: Option<String>,
-    /// All that came before the first event.
+    /// Everything that came before the first event.
     body: Vec<u8>,
     is_event_stream: bool,
 }
 
 impl EventReader {
-    /// Takes the next bytes, and adds the events that they complete.
+    /// Takes the next bytes, and adds the completed events.
     pub fn take(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
         if !self.is_event_stream && self.body.len() < MAX_BODY {
             self.body.extend_from_slice(bytes);
@@ -74,8 +74,7 @@ impl EventReader {
         Ok(())
     }
 
-    /// The stream is at its end: its last line and its last event count without the line ends that
-    /// should follow them.
+    /// Handles the end of the stream: the last line and event count even without their line ends.
     pub fn end(&mut self, events: &mut Vec<Event>) {
         if !self.line.is_empty() {
             self.end_line(events);
@@ -83,7 +82,7 @@ impl EventReader {
         self.end_event(events);
     }
 
-    /// Everything that came, as long as none of it was an event.
+    /// Everything received, as long as none of it was an event.
     pub fn body(&self) -> &[u8] {
         self.body
             .strip_prefix(BYTE_ORDER_MARK)
@@ -108,7 +107,7 @@ impl EventReader {
             return;
         }
         let line = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
-        // Without a field's name: newline-delimited JSON, or a whole answer in one line.
+        // A line without a field name: newline-delimited JSON, or a whole answer in one line.
         if line.starts_with('{')
             && self.rest_of_json(&line).is_none()
             && json::parse(&line).is_some()
@@ -140,7 +139,7 @@ impl EventReader {
                     data: value.to_owned(),
                 });
             }
-            // Comments (an empty field), ids and times to wait are of no use here.
+            // Comments (an empty field), ids and retry times are not used.
             "" | "id" | "retry" => {}
             _ => match self.rest_of_json(&line) {
                 Some(joined) => self.data = Some(joined),
@@ -150,8 +149,8 @@ impl EventReader {
         self.is_event_stream = true;
     }
 
-    /// The event's data with a line that goes on with its JSON: some servers put the field's name
-    /// before the first line of an indented chunk only. `None` where the data is complete.
+    /// The event's data, continued by a line of its JSON: some servers put the field name only
+    /// before the first line of an indented chunk. `None` if the data is complete.
     fn rest_of_json(&self, line: &str) -> Option<String> {
         let data = self.data.as_deref()?;
         let is_open =

@@ -1,4 +1,4 @@
-//! A tiny request with a tool, by which an administrator finds out whether a model can build.
+//! A tiny request with a tool, which tells whether a model can build.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::protocol::{ModelTask, Spent};
 const LIMIT: Duration = Duration::from_secs(60);
 const TOOL: &str = "ready";
 
-/// What came of a test.
+/// The outcome of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestCall {
     pub took: Duration,
@@ -21,8 +21,8 @@ pub struct TestCall {
 }
 
 impl Model {
-    /// Asks the model of this provider (as [`Model::stream`] counts them) that does this task to
-    /// call a tool. Errors when it does not answer within a minute.
+    /// Asks this task's model of the provider (counted as in [`Model::stream`]) to call a tool.
+    /// Fails if it does not answer within a minute.
     pub async fn test(&self, alternative: usize, task: ModelTask) -> Result<TestCall, ModelError> {
         let request = ChatRequest {
             messages: vec![ChatMessage::User {

@@ -1,7 +1,7 @@
-//! What the providers' protocols have in common: the client that sends a request, the reader of a
-//! streamed answer, failures and the times to wait that they name, tool calls out of pieces, and
-//! the tokens that were used. Each protocol has a room of its own: `openai` (chat completions),
-//! `responses` and `anthropic` (messages).
+//! The common parts of the providers' protocols: the client that sends a request, the reader of a
+//! streamed answer, failures and their retry times, assembling tool calls, and token usage. Each
+//! protocol has a module of its own: `openai` (chat completions), `responses` and `anthropic`
+//! (messages).
 
 pub mod assembly;
 pub mod calls;

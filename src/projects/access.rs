@@ -1,5 +1,5 @@
-//! Who may do what: every request about a project passes here first. To whoever is not in a project
-//! it looks absent; whoever is, and may not do this, gets a sentence.
+//! Who may do what: every request about a project passes here first. A project looks absent to
+//! those who are not in it; a member without the needed role gets a sentence.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{ProjectError, Projects};
 use crate::protocol::{ProjectId, ProjectRole, Run, RunId, SessionId};
 
 /// How long a connection may outlive a membership that another process ended.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 const NOT_EDITOR: &str =
     "You may look at this project, but not change it. Ask its owner to make you an editor.";
@@ -35,8 +35,8 @@ impl Projects {
             .map(drop)
     }
 
-    /// What they may do in the project. `NotFound` where that is nothing, `Forbidden` where it is
-    /// less than what is needed.
+    /// The user's role in the project. `NotFound` without one, `Forbidden` if it is less than
+    /// required.
     pub(super) async fn expect_role(
         &self,
         project: ProjectId,
@@ -46,20 +46,20 @@ impl Projects {
         suffices(role, needed).map(|()| role)
     }
 
-    /// The run, if they may see its project.
+    /// The run, if the user may see its project.
     pub(super) async fn visible_run(&self, run: RunId) -> Result<Run, ProjectError> {
         let (run, _) = self.inner.store.find_run_for(self.user()?, run).await?;
         Ok(run)
     }
 
-    /// The run, if they may change its project.
+    /// The run, if the user may change its project.
     pub(super) async fn editable_run(&self, run: RunId) -> Result<Run, ProjectError> {
         let (run, role) = self.inner.store.find_run_for(self.user()?, run).await?;
         suffices(role, ProjectRole::Editor).map(|()| run)
     }
 
-    /// Fails with `NotFound` unless the sandbox is that of a project that they may see, or shows a
-    /// version of one.
+    /// Fails with `NotFound` unless the sandbox belongs to a project that the user may see, or
+    /// shows one of its versions.
     pub async fn expect_sandbox(&self, sandbox: &str) -> Result<(), ProjectError> {
         let (store, user) = (&self.inner.store, self.user()?);
         match self.inner.views.project_with(sandbox) {
@@ -69,7 +69,7 @@ impl Projects {
         Ok(())
     }
 
-    /// What whose session this is may do in the sandbox's project; `None` where that is nothing.
+    /// The role of the session's user in the sandbox's project; `None` without one.
     pub async fn role_of_session(
         &self,
         session: SessionId,
@@ -90,18 +90,18 @@ impl Projects {
         }
     }
 
-    /// Returns when they may not change the project any more.
+    /// Returns when the user may no longer change the project.
     pub async fn loses_editing(&self, project: ProjectId) {
         let mut memberships = self.memberships();
         loop {
             let role = self.expect_role(project, ProjectRole::Editor).await;
             match role {
-                // Nobody takes that from them.
+                // An owner never loses this right.
                 Ok(ProjectRole::Owner) => return std::future::pending().await,
                 Err(ProjectError::NotFound(_) | ProjectError::Forbidden(_)) => return,
                 Ok(_) | Err(_) => {}
             }
-            let _ = tokio::time::timeout(LOOK_AGAIN, memberships.changed()).await;
+            let _ = tokio::time::timeout(CHECK_INTERVAL, memberships.changed()).await;
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What administrators see of everybody's: projects, and the sandboxes at the provider. Each door
-//! takes an [`AdminRequest`], which nobody else can get.
+//! What administrators see of all users: projects, and the sandboxes at the provider. Each function
+//! takes an [`AdminRequest`], which nobody else can obtain.
 
 use super::{ProjectError, Projects};
 use crate::{
@@ -25,8 +25,8 @@ impl Projects {
         Ok(ProjectPage { projects, next })
     }
 
-    /// What is in somebody's project, with one of its files: what an administrator opens of others'
-    /// is written to the audit log. `NotFound` when there is no such project or file.
+    /// The contents of another user's project, with one of its files. Opening it is written to the
+    /// audit log. `NotFound` if there is no such project or file.
     pub async fn look_into(
         &self,
         by: &AdminRequest,
@@ -67,7 +67,7 @@ impl Projects {
         let mut listed = inner.agent.sandboxes().await?;
         listed.sort_by_key(|sandbox| std::cmp::Reverse(sandbox.started_at));
         let ids: Vec<&str> = listed.iter().map(|sandbox| &*sandbox.id).collect();
-        // Not every provider measures: the list is worth more than the figures.
+        // Not every provider measures usage. The list is worth showing without the figures.
         let used = inner.agent.measure(&ids).await;
         let used = used
             .inspect_err(|error| tracing::warn!(%error, "the sandboxes can't be measured"))
@@ -90,8 +90,8 @@ impl Projects {
         Ok(overviews.collect())
     }
 
-    /// Kills one of this installation's sandboxes: what was not saved in it is lost, and its
-    /// project gets another when it is opened. `NotFound` for any other.
+    /// Kills one of this installation's sandboxes. Unsaved work in it is lost, and its project gets
+    /// another one when it is opened. `NotFound` for any other sandbox.
     pub async fn kill_sandbox(&self, by: &AdminRequest, id: &str) -> Result<(), ProjectError> {
         let inner = &self.inner;
         let ours = inner.store.installation().await?;
@@ -115,7 +115,7 @@ async fn note(entry: impl Future<Output = Result<(), AccountError>>) -> Result<(
     noted.map_err(|error| ProjectError::Internal(error.into()))
 }
 
-/// The file's text, as far as it is shown.
+/// The part of the file's text that is shown.
 fn readable(content: Vec<u8>) -> String {
     match String::from_utf8(content) {
         Ok(text) => first_chars(&text, SHOWN_FILE).to_owned(),

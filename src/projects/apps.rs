@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
-    agent::{Agent, App, Purpose, RunError},
+    agent::{Agent, App, RunError, SandboxPurpose},
     protocol::{
         AppEntry, EventKind, FileChange, Fragment, FragmentId, LeftOut, ProjectId, UserId,
         list_left_out,
@@ -21,7 +21,7 @@ use crate::{
 pub enum Released {
     /// The sandbox was ended; the next one is built from the latest version.
     Ended,
-    /// The sandbox stays: a run needs it, or its files can't be listed at the moment.
+    /// The sandbox stays: a run needs it, or its files can't be listed right now.
     Needed,
 }
 
@@ -32,7 +32,7 @@ pub struct Apps {
     events: Events,
     agent: Agent,
     tasks: TaskTracker,
-    /// A project's app is opened once at a time, so that two callers can't each create a sandbox.
+    /// A project's app is opened once at a time, so that two callers don't each create a sandbox.
     opening: ProjectLocks,
 }
 
@@ -47,12 +47,12 @@ impl Apps {
         }
     }
 
-    /// The project's app in a running sandbox: the one it has, resumed when it was paused; else a
-    /// new one with the files of the latest version.
+    /// The project's app in a running sandbox: the existing one, resumed if it was paused, or a new
+    /// one with the files of the latest version.
     pub async fn open(&self, project: ProjectId) -> Result<App, RunError> {
         let apps = self.clone();
-        // In a task of its own: the caller may go away, and a sandbox that was created and not
-        // saved would never be found again.
+        // In a task of its own: if the caller went away, a sandbox that was created but not saved
+        // would never be found again.
         let opening = async move { apps.find_or_create(project).await };
         let opening = self.tasks.spawn(opening.in_current_span());
         opening.await.map_err(anyhow::Error::from)?
@@ -76,7 +76,7 @@ impl Apps {
         let installation = persistently(|| self.store.installation()).await?;
         let app = self
             .agent
-            .create(project, Purpose::Project, &installation)
+            .create(project, SandboxPurpose::Project, &installation)
             .await?;
         match self.fill(project, &app, lost).await {
             Ok(()) => Ok(app),
@@ -93,8 +93,8 @@ impl Apps {
         }
     }
 
-    /// The project's app in the sandbox that it has, with the files of a version that is being
-    /// restored; `None` when the sandbox is gone.
+    /// The project's app in its existing sandbox, after finishing an interrupted restore; `None` if
+    /// the sandbox is gone.
     async fn find(&self, project: ProjectId) -> Result<Option<App>, RunError> {
         let Some(sandbox) = self.store.sandbox_of(project).await? else {
             return Ok(None);
@@ -108,8 +108,8 @@ impl Apps {
         match self.finish_restoring(project, &app, version).await {
             Ok(true) => Ok(Some(app)),
             Err(error) if error.is_sandbox_fault() => Err(error),
-            // A sandbox that can't have the version, for want of room say, must not cost the
-            // project. All that was in it is in versions.
+            // A sandbox that can't hold the version (for lack of space, say) must not cost the
+            // project. Everything in it is in versions.
             unfinished => {
                 if let Err(error) = unfinished {
                     tracing::warn!(
@@ -126,8 +126,8 @@ impl Apps {
         }
     }
 
-    /// Restores what a crash or an error left undone. Returns whether that was possible: a version
-    /// of a part of the app needs the template besides.
+    /// Completes a restore that a crash or an error interrupted. Returns whether that was possible:
+    /// a version of only a part of the app also needs the template.
     async fn finish_restoring(
         &self,
         project: ProjectId,
@@ -149,8 +149,8 @@ impl Apps {
         Ok(true)
     }
 
-    /// The app as it is, as its sandbox has it or else as it was kept, and whether that is a part
-    /// of it only. `None` when there is nothing yet.
+    /// The app's current files, from its sandbox or else from saved work, and whether they are only
+    /// a part of it. `None` if there is nothing yet.
     pub async fn present(
         &self,
         project: ProjectId,
@@ -178,8 +178,8 @@ impl Apps {
         Ok(kept.map(|kept| (kept.entries, kept.partial)))
     }
 
-    /// Makes the files of a version those of the app, as a version of its own, after saving what no
-    /// version has yet. Returns it, and which paths changed.
+    /// Makes a version's files the app's files, saved as a new version. Unsaved changes are saved
+    /// before that. Returns the new version and the paths that changed.
     pub async fn restore(
         &self,
         project: ProjectId,
@@ -197,7 +197,7 @@ impl Apps {
         crash_point("after", "restore-version");
         self.events.announce(events);
         let Some(app) = app else {
-            // The next one is made from it.
+            // The next sandbox is created from it.
             return Ok((restored, Vec::new()));
         };
         let saved = self.store.find_version(project, restored.id).await?;
@@ -224,8 +224,8 @@ impl Apps {
         Ok((restored, paths))
     }
 
-    /// The app as it is, to be kept before its files change; `None` where nothing was ever kept or
-    /// written, and there is no sandbox.
+    /// The app's current files, to be saved before they change; `None` if there is no sandbox and
+    /// nothing was ever saved or written.
     async fn unsaved(
         &self,
         project: ProjectId,
@@ -241,8 +241,8 @@ impl Apps {
         Ok(now.map(|(entries, partial)| unsaved_changes(entries, partial)))
     }
 
-    /// Writes the project's kept work into a new app, and saves the app as the project's; `lost`
-    /// when it replaces another sandbox.
+    /// Writes the project's saved work into a new sandbox, and makes it the project's sandbox;
+    /// `lost` says that it replaces another one.
     async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
         let restoring = self.store.restoring(project).await?;
         let kept = KeptWork::of_project(&self.store, project).await?;
@@ -265,22 +265,21 @@ impl Apps {
         Ok(())
     }
 
-    /// Ends the project's sandbox, after saving the app as a draft if no version has it as it is.
-    /// The next sandbox is made from that. What a version can't keep is named in a notice.
+    /// Ends the project's sandbox, after saving the app as a draft unless a version equals it. The
+    /// next sandbox is created from that. A notice names what versions can't keep.
     pub async fn release(&self, project: ProjectId, sandbox: &str) -> Result<Released, RunError> {
         let _one_at_a_time = self.opening.lock(project).await;
         match self.agent.open(sandbox).await? {
             Some(app) => {
                 let is_used = self.store.next_run(project).await?.is_some();
                 if is_used || !self.keep(project, &app).await? {
-                    // So that the sweep does not come back to it until the same time has passed
-                    // again.
+                    // The sweep comes back to it only after the same time has passed again.
                     self.store.note_use(project).await?;
                     return Ok(Released::Needed);
                 }
                 self.agent.discard(app.id()).await?;
             }
-            // It was lost, and whoever opens the project next must know.
+            // The sandbox was lost, and whoever opens the project next must be informed.
             None => {
                 if let Some(kept) = KeptWork::of_project(&self.store, project).await? {
                     self.notify(project, rebuilt(&kept)).await?;
@@ -291,10 +290,10 @@ impl Apps {
         Ok(Released::Ended)
     }
 
-    /// Saves what no version has of an app whose sandbox is about to be ended. Returns whether that
+    /// Saves the unsaved files of an app whose sandbox is about to be ended. Returns whether that
     /// was possible.
     async fn keep(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
-        // What is in the sandbox was saved before the version that has yet to take its place.
+        // The sandbox's files were saved before the version that is still being restored.
         if self.store.restoring(project).await?.is_some() {
             return Ok(true);
         }
@@ -311,20 +310,20 @@ impl Apps {
         Ok(true)
     }
 
-    /// Says something on the project's page.
+    /// Shows a notice on the project's page.
     async fn notify(&self, project: ProjectId, text: String) -> Result<(), RunError> {
         let kind = EventKind::Notice { text };
         Ok(self.events.publish(project, None, kind).await?)
     }
 
-    /// Whether the project has an app: [`Apps::open`] would otherwise create an empty one.
+    /// Whether the project has an app; without one, [`Apps::open`] would create an empty one.
     pub async fn exists(&self, project: ProjectId) -> Result<bool, RunError> {
         Ok(self.store.sandbox_of(project).await?.is_some()
             || self.store.has_version(project).await?)
     }
 }
 
-/// The app as it is, which somebody or something changed without saving a version.
+/// The app's current files, which were changed without a version being saved.
 fn unsaved_changes(entries: Vec<AppEntry>, partial: bool) -> NewFragment {
     NewFragment {
         project_title: String::new(),
@@ -335,7 +334,7 @@ fn unsaved_changes(entries: Vec<AppEntry>, partial: bool) -> NewFragment {
     }
 }
 
-/// The notice of a sandbox that was ended with files that no version can have.
+/// The notice about files that no version could keep when a sandbox was ended.
 fn not_kept(left_out: &[LeftOut]) -> String {
     format!(
         "The project was not in use, so its sandbox was removed to free disk space. The app is \
@@ -352,7 +351,7 @@ fn cannot_look() -> RunError {
     )
 }
 
-/// Which files of the kept work a new sandbox refused; `None` when all are there.
+/// The notice about saved files that a new sandbox refused; `None` if it has them all.
 fn not_written(refused: &[LeftOut]) -> Option<String> {
     (!refused.is_empty()).then(|| {
         let list = list_left_out(refused);
@@ -360,7 +359,7 @@ fn not_written(refused: &[LeftOut]) -> Option<String> {
     })
 }
 
-/// The notice of a sandbox that was lost and rebuilt.
+/// The notice about a sandbox that was lost and rebuilt.
 fn rebuilt(kept: &KeptWork) -> String {
     let from = match &kept.fragment {
         Some(fragment) if fragment.draft => format!("the draft “{}”", fragment.title),

@@ -1,5 +1,5 @@
-//! An app as a ZIP file: a version's, or the app as it is. Written while it is sent, with what
-//! makes it run on anybody's machine.
+//! An app as a ZIP file, from a version or from the current files. It is written while it is sent,
+//! and contains what is needed to run it on any machine.
 
 use std::io::{self, Write};
 
@@ -17,23 +17,23 @@ use crate::{
     store::Store,
 };
 
-/// How many entries and pieces of the file wait for the next stage.
+/// How many entries, and how many chunks of the file, wait for the next stage.
 pub(super) const AHEAD: usize = 4;
-/// How large a piece of the file is, in bytes.
+/// The size of a chunk of the file, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// A ZIP file on its way.
+/// A ZIP file being sent.
 pub struct Archive {
     /// Of the project.
     pub title: String,
-    /// The version that it has; `None` for the app as it is.
+    /// Its version; `None` for the current files.
     pub version: Option<Fragment>,
-    /// An error ends the file early, so that nobody takes it for whole.
+    /// An error cuts the file short, so that nobody takes it for complete.
     pub pieces: mpsc::Receiver<io::Result<Bytes>>,
 }
 
 impl Projects {
-    /// The version's files as a ZIP file, or those of the app as it is.
+    /// A ZIP file of the version's files, or of the app's current files.
     pub async fn archive(
         &self,
         project: ProjectId,
@@ -89,7 +89,7 @@ impl Projects {
     }
 }
 
-/// Reads the version's files one at a time: together they may be as large as memory.
+/// Reads the version's files one at a time: together they may not fit into memory.
 async fn send_stored(
     store: Store,
     version: Fragment,
@@ -108,7 +108,7 @@ async fn send_stored(
     }
 }
 
-/// What the README says.
+/// The facts for the README.
 struct About {
     title: String,
     number: Option<i32>,
@@ -160,7 +160,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// The date as ZIP files have it, in UTC: none before 1980.
+/// The date in ZIP's format, in UTC; none before 1980.
 pub(super) fn moment(at: Timestamp) -> zip::DateTime {
     let date = DateTime::from_timestamp_millis(at.0).unwrap_or_default();
     let part = |number: u32| u8::try_from(number).unwrap_or_default();
@@ -175,7 +175,7 @@ pub(super) fn moment(at: Timestamp) -> zip::DateTime {
     .unwrap_or_default()
 }
 
-/// What of an app's root decides how it is started, and which names are taken.
+/// The facts about the app's root folder that decide how it is started and which names are taken.
 #[derive(Debug, Default)]
 struct Known {
     root: Vec<String>,
@@ -192,8 +192,8 @@ impl Known {
         self.root.iter().any(|known| known == name)
     }
 
-    /// Files that tell how to run the app and that do it: paths, texts and modes. None takes the
-    /// place of one of the app's own.
+    /// The files that explain how to run the app, and do it: paths, texts and modes. None of them
+    /// replaces a file of the app.
     fn additions(&self, about: &About) -> Vec<(&'static str, String, u32)> {
         let readme = if self.has("readme.md") {
             "CODEFLOW.md"
@@ -238,7 +238,7 @@ impl Known {
     }
 }
 
-/// Sends what is written in pieces, and waits while the client is slow.
+/// Sends the written bytes in chunks, and waits while the client is slow.
 pub(super) struct Pieces {
     out: mpsc::Sender<io::Result<Bytes>>,
     piece: Vec<u8>,

@@ -1,4 +1,4 @@
-//! How two versions differ: which files, and the lines of each.
+//! Comparing two versions: which files differ, and in which lines.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
 
 /// How many changes a comparison names.
 const MAX_CHANGES: usize = 1000;
-/// The largest file that is compared, in bytes, and the most lines that are shown of a diff.
+/// The maximum size of a compared file in bytes, and the maximum number of lines of a diff.
 const MAX_BYTES: usize = 512 << 10;
 const MAX_LINES: usize = 3000;
-/// How long a diff may be searched for; what is found then is longer than it need be.
+/// How long to search for a short diff; after that, a longer one is returned.
 const DIFF_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Projects {
-    /// How the version `to` differs from `from`, or from the one before it.
+    /// How the version `to` differs from `from`, or else from the version before it.
     pub async fn compare(
         &self,
         project: ProjectId,
@@ -45,7 +45,7 @@ impl Projects {
         })
     }
 
-    /// How a file of the two versions differs.
+    /// How a file differs between the two versions.
     pub async fn compare_file(
         &self,
         project: ProjectId,
@@ -93,7 +93,7 @@ impl Projects {
     }
 }
 
-/// What differs, sorted by path; folders don't count.
+/// The differences, sorted by path; folders don't count.
 fn changes(before: Vec<StoredFile>, after: Vec<StoredFile>) -> Vec<VersionChange> {
     let by_path = |files: Vec<StoredFile>| -> BTreeMap<String, (String, String)> {
         let files = files.into_iter().filter(|file| file.kind != "folder");
@@ -146,7 +146,7 @@ pub(super) fn file_diff(path: String, before: Option<AppNode>, after: Option<App
     diff
 }
 
-/// What the texts don't show.
+/// A notice about changes that the texts don't show.
 fn mode_notice(before: Option<&AppNode>, after: Option<&AppNode>) -> Option<String> {
     let executable = |node: Option<&AppNode>| match node {
         Some(AppNode::File { executable, .. }) => Some(*executable),

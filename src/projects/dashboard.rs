@@ -1,4 +1,4 @@
-//! What the dashboard asks for: lists of runs, one run with its steps, and what runs have used.
+//! The dashboard's queries: lists of runs, one run with its steps, and usage.
 
 use super::{ProjectError, Projects};
 use crate::{
@@ -9,13 +9,13 @@ use crate::{
     store::Step,
 };
 
-/// How many days a report of usage has.
+/// The length of a usage report, in days.
 const REPORTED_DAYS: u32 = 30;
-/// How much of a step's output or error the dashboard shows, in characters.
+/// The maximum length of a step's output or error on the dashboard, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
 impl Projects {
-    /// A page of the runs that the filter finds, newest first.
+    /// A page of the runs that match the filter, newest first.
     pub async fn run_page(&self, filter: &RunFilter) -> Result<RunPage, ProjectError> {
         let (runs, next) = self
             .inner
@@ -29,7 +29,7 @@ impl Projects {
         })
     }
 
-    /// What their runs of the last 30 days used, by day and by model.
+    /// The usage of the user's runs in the last 30 days, by day and by model.
     pub async fn usage_report(&self) -> Result<UsageReport, ProjectError> {
         let (user, store) = (self.user()?, &self.inner.store);
         Ok(UsageReport {

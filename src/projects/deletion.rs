@@ -1,5 +1,5 @@
-//! Deletion, which can be undone for a moment: a project is hidden and its runs are stopped at
-//! once; then one task removes its sandbox and its rows, also after a restart in between.
+//! Deletion, with a short time to undo it. A project is hidden and its runs are stopped at once;
+//! later, one task removes its sandbox and its rows, even after a restart in between.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::{
 
 /// How long a deletion can be undone: the page offers it for ten seconds, and requests take time.
 const UNDO: Duration = Duration::from_secs(12);
-/// The wait after a failure, such as that of the sandboxes' provider.
-const AGAIN: Duration = Duration::from_secs(30);
+/// The wait after a failure, such as one of the sandbox provider.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
 
 impl Projects {
-    /// Hides the project and stops its runs, and soon removes it with its sandbox. `NotFound` when
-    /// there is none.
+    /// Hides the project, stops its runs, and schedules the removal of its sandbox and rows.
+    /// `NotFound` if there is no such project.
     pub async fn delete(&self, project: ProjectId) -> Result<(), ProjectError> {
         self.expect_owner(project).await?;
         let inner = &self.inner;
@@ -39,12 +39,12 @@ impl Projects {
         Ok(())
     }
 
-    /// Brings a project back that was deleted a moment ago; its runs stay stopped. `NotFound` when
-    /// it is too late.
+    /// Restores a project that was deleted a moment ago; its runs stay stopped. `NotFound` if it is
+    /// too late.
     pub async fn undelete(&self, project: ProjectId) -> Result<Project, ProjectError> {
         let store = &self.inner.store;
         match store.undelete_project(self.user()?, project).await {
-            // Perhaps it was never deleted, and is somebody else's.
+            // Perhaps it was never deleted, and belongs to somebody else.
             Err(StoreError::NotFound(what)) => {
                 self.expect_owner(project).await?;
                 Err(ProjectError::NotFound(what))
@@ -53,12 +53,12 @@ impl Projects {
         }
     }
 
-    /// Removes what is due, such as the projects of an account that was deleted.
+    /// Removes due projects soon, such as those of a deleted account.
     pub fn remove_soon(&self) {
         self.inner.deleted.notify_one();
     }
 
-    /// Removes deleted projects when their time has come, until `shutdown`.
+    /// Removes deleted projects when they are due, until `shutdown`.
     pub(super) fn keep_removing(&self, shutdown: CancellationToken) {
         let projects = self.clone();
         self.inner.tasks.spawn(async move {
@@ -78,7 +78,7 @@ impl Projects {
                         error = format!("{error:#}"),
                         "deleted projects can't be listed"
                     );
-                    Some(AGAIN)
+                    Some(RETRY_DELAY)
                 }
             };
             let deleted = self.inner.deleted.notified();
@@ -89,8 +89,8 @@ impl Projects {
         }
     }
 
-    /// Removes the projects whose time has come. Returns the time until the next one's, or until
-    /// what failed is tried again.
+    /// Removes the due projects. Returns the time until the next one is due, or until a failed
+    /// removal is retried.
     async fn remove_due(&self) -> Result<Option<Duration>, RunError> {
         let mut failed = None;
         for deleted in self.inner.store.deleted_projects().await? {
@@ -105,7 +105,7 @@ impl Projects {
                     error = format!("{error:#}"),
                     "a deleted project can't be removed yet"
                 );
-                failed = Some(AGAIN);
+                failed = Some(RETRY_DELAY);
             }
         }
         Ok(failed)
@@ -113,7 +113,7 @@ impl Projects {
 
     async fn remove(&self, deleted: Deleted) -> Result<(), RunError> {
         let store = &self.inner.store;
-        // Those of a deleted account may be at work.
+        // The runs of a deleted account may still be running.
         let stopped = self.stop_runs(deleted.project).await;
         stopped.map_err(|error| RunError::Internal(error.into()))?;
         self.inner.shared.end(deleted.project, None).await;

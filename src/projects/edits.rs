@@ -1,7 +1,6 @@
-//! Edits: what people change in the Code tab. Each is made in the sandbox, saved as a row, and only
-//! then said to be saved: a lost sandbox gets it again. The edits of one sitting become a version
-//! when nothing was changed for a while, before the next run begins, and when the server starts
-//! again.
+//! Edits: changes that people make in the Code tab. Each is made in the sandbox and saved as a row
+//! before it counts as saved, so that a rebuilt sandbox gets it again. The edits of one session
+//! become a version after a quiet minute, before the next run begins, and when the server restarts.
 
 use std::{
     collections::HashMap,
@@ -21,9 +20,9 @@ use crate::{
     store::{Edit, NewFragment, SavedEdit, Store},
 };
 
-/// How long nothing is changed before a sitting is over.
+/// How long without a change until an editing session is over.
 const QUIET: Duration = Duration::from_secs(60);
-/// How long saving a sitting's version may take, and with it hold up a run.
+/// How long saving a session's version may take, and so delay a run.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Edits of all projects, as a cheap handle.
@@ -38,9 +37,9 @@ struct Inner {
     apps: Apps,
     tasks: TaskTracker,
     shutdown: CancellationToken,
-    /// One change at a time per project.
+    /// Serialises the changes to a project.
     changing: ProjectLocks,
-    /// The last change of each sitting that is not over.
+    /// The last change of each unfinished editing session.
     sittings: Mutex<HashMap<ProjectId, Instant>>,
 }
 
@@ -65,7 +64,7 @@ impl Edits {
         }
     }
 
-    /// Goes on with the sittings that were not over when the server stopped.
+    /// Resumes the editing sessions that were unfinished when the server stopped.
     pub async fn resume(&self) -> Result<(), ProjectError> {
         for project in self.inner.store.edited_projects().await? {
             self.sit(project);
@@ -73,8 +72,8 @@ impl Edits {
         Ok(())
     }
 
-    /// Saves what was edited as a version, at once. A failure is logged only: the edits stay, and
-    /// so does the wish to save them.
+    /// Saves the edits as a version at once. A failure is only logged: the edits stay, to be saved
+    /// later.
     pub async fn keep(&self, project: ProjectId) {
         let kept = tokio::time::timeout(TIMEOUT, self.try_to_keep(project)).await;
         match kept {
@@ -88,7 +87,7 @@ impl Edits {
         }
     }
 
-    /// Lets nobody edit the project until what this returns is dropped.
+    /// Blocks edits of the project until the returned guard is dropped.
     pub async fn hold(&self, project: ProjectId) -> OwnedMutexGuard<()> {
         self.inner.changing.lock(project).await
     }
@@ -119,8 +118,8 @@ impl Edits {
         Ok(())
     }
 
-    /// Makes a change in the app unless a run is at work, and saves it as the user's edit. `None`
-    /// when nothing was done.
+    /// Makes a change in the app unless a run is working, and saves it as the user's edit. `None`
+    /// if nothing was changed.
     pub(super) async fn change<Fut>(
         &self,
         user: &UserId,
@@ -131,7 +130,7 @@ impl Edits {
         Fut: Future<Output = Result<Option<Edit>, RunError>> + Send + 'static,
     {
         let (edits, user) = (self.clone(), user.clone());
-        // In a task of its own: a browser that goes away must not leave a change that is not saved.
+        // In a task of its own: a browser that goes away must not leave an unsaved change behind.
         let changing = self.inner.tasks.spawn(async move {
             let inner = &edits.inner;
             let _one_at_a_time = edits.hold(project).await;
@@ -164,7 +163,7 @@ impl Edits {
             .map_err(|error| ProjectError::Internal(error.into()))?
     }
 
-    /// Notes a change; the version is saved when none follows for a while.
+    /// Notes a change; the version is saved once no other has followed for a while.
     fn sit(&self, project: ProjectId) {
         let begun = self
             .inner
@@ -180,7 +179,7 @@ impl Edits {
             let shutdown = edits.inner.shutdown.clone();
             tokio::select! {
                 () = edits.sitting_ends(project) => edits.keep(project).await,
-                // The next start goes on with it.
+                // The next start resumes it.
                 () = shutdown.cancelled() => {}
             }
         });
@@ -199,7 +198,7 @@ impl Edits {
     }
 }
 
-/// What the version of a sitting is called.
+/// The title of an editing session's version.
 fn title(edits: &[SavedEdit]) -> String {
     let mut paths: Vec<&str> = Vec::new();
     for saved in edits {

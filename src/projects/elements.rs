@@ -1,6 +1,6 @@
-//! What people change of an element that they picked in the preview: its text and its classes,
-//! where a source has them as they are. The places come from the app, so each is looked up and
-//! compared before anything is written; the change is an edit like those of the Code tab.
+//! Changing an element that was picked in the preview: its text and its classes, where a source
+//! contains them literally. The places are reported by the app, so each is looked up and compared
+//! before anything is written. The change is an edit like those of the Code tab.
 
 use sha2::{Digest, Sha256};
 
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// The folders of what is not the app's own.
+/// Folders with code that is not the app's own.
 const FOREIGN: [&str; 2] = ["node_modules/", ".next/"];
 const NOT_THERE: &str =
     "The source has changed since the element was picked. Pick it again, then change it.";
 
 impl Projects {
-    /// What of the element stands in a source as it is.
+    /// The parts of the element that its source contains literally.
     pub async fn element_sources(
         &self,
         project: ProjectId,
@@ -53,7 +53,7 @@ impl Projects {
         })
     }
 
-    /// Changes a part of the element at this place, if it still is `from` there.
+    /// Changes a part of the element at this place, if its value there is still `from`.
     pub async fn change_element(
         &self,
         project: ProjectId,
@@ -81,7 +81,7 @@ impl Projects {
         }
     }
 
-    /// A source of the app that may have elements in it.
+    /// A source file of the app that may contain elements.
     async fn source(&self, project: ProjectId, path: &str) -> Result<String, ProjectError> {
         let own = AppPath::exact(path)?;
         let is_foreign = FOREIGN
@@ -101,7 +101,7 @@ impl Projects {
     }
 }
 
-/// The source with the change; `None` when the part is not `from` there.
+/// The source with the change; `None` if the part's value there is not `from`.
 fn changed(
     source: &str,
     place: &ElementPlace,
@@ -128,7 +128,7 @@ fn changed(
     }
 }
 
-/// A text counts where it is what the page shows: on its way there it may pass components.
+/// A text counts only if it equals what the page shows: components may have changed it on the way.
 fn text_of(
     picked: &PickedElement,
     found: &[(&ElementPlace, Element<'_>)],

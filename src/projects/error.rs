@@ -1,5 +1,5 @@
-//! What can go wrong with a project: one error type for whatever failed below, and the one place
-//! that maps it to what clients see.
+//! Project errors: one type for everything that can fail below, and the one place that maps it to
+//! what clients see.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub enum ProjectError {
     /// Nobody is signed in.
     #[error("Your session has ended. Sign in to continue.")]
     SignedOut,
-    /// It is there, but not theirs to change; the sentence is for the user.
+    /// The user may see it but not change it; the sentence is for the user.
     #[error("{0}")]
     Forbidden(&'static str),
     /// It does not exist, or is somebody else's.
@@ -25,7 +25,7 @@ pub enum ProjectError {
     /// The app has no such file.
     #[error("There is no such file in the app.")]
     NoFile,
-    /// The invitation is not one that can be used (any more).
+    /// The invitation is invalid, or no longer valid.
     #[error(
         "This invitation can't be used: it has expired, was used already, or was withdrawn. Ask for \
          a new one."
@@ -34,22 +34,22 @@ pub enum ProjectError {
     /// There are too few credits left for a run.
     #[error("{}", out_of_credits(.0))]
     OutOfCredits(Credits),
-    /// Its state does not allow it; the sentence is for the user.
+    /// Its current state does not allow it; the sentence is for the user.
     #[error("{0}")]
     Conflict(&'static str),
-    /// What was asked can't be done to the app's files as they are; the sentence says what can.
+    /// The app's files don't allow the request; the sentence says what does work.
     #[error("{0}")]
     Refused(String),
-    /// The input in a field is wrong; the sentence says how to mend it.
+    /// The input in a field is invalid; the sentence says how to fix it.
     #[error("{why}")]
     Invalid { field: &'static str, why: String },
-    /// What was sent is larger than can be kept.
+    /// The input is too large to be stored.
     #[error("{0}")]
     TooLarge(String),
     /// The sandbox can't be reached right now.
     #[error("The app's sandbox can't be reached right now: {0} Try again in a moment.")]
     Unreachable(String),
-    /// Too much was asked for; in so many seconds there may be more.
+    /// There were too many requests; try again after this wait.
     #[error("{why}")]
     TooMany { why: &'static str, wait: Duration },
     /// The server's disk is full.
@@ -60,7 +60,7 @@ pub enum ProjectError {
     /// The uploaded file can't be used as an image.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// An account has to do with it.
+    /// A refusal or fault of the accounts.
     #[error(transparent)]
     Account(#[from] AccountError),
     /// A fault of the server.

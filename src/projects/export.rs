@@ -1,5 +1,5 @@
-//! Everything that somebody has, as a ZIP file: the account, and of each project the conversation
-//! and the files of the newest version, and the images. Written while it is sent.
+//! All of a user's data as a ZIP file: the account, each project's conversation and the files of
+//! its newest version, and the images. It is written while it is sent.
 
 use std::io;
 
@@ -13,13 +13,13 @@ use super::{
     archive::{AHEAD, Pieces, add, moment},
 };
 use crate::{
-    protocol::{AppEntry, ProjectId, ProjectSummary, Timestamp, UserId},
+    protocol::{AppEntry, ProjectId, ProjectSummary, Timestamp, UserId, first_chars},
     store::{Store, StoreError},
 };
 
-/// How much of a title a folder's name has, in characters.
+/// The maximum length of a title within a folder's name, in characters.
 const MAX_NAME: usize = 40;
-/// What the file says of itself.
+/// The README in the file.
 const README: &str = "This is what CodeFlow has stored of you.\n\n\
     - account.json: your account, its sessions, passkeys (what they sign with is on your devices), \
     API tokens (never the tokens themselves), the providers of whom it has model keys (never the keys), and preferences, and what your runs have used\n\
@@ -30,8 +30,8 @@ const README: &str = "This is what CodeFlow has stored of you.\n\n\
 type Entries = mpsc::Sender<io::Result<AppEntry>>;
 
 impl Projects {
-    /// Theirs and nobody else's, as pieces of a ZIP file. An error ends it early, so that nobody
-    /// takes it for whole.
+    /// The user's own data, as chunks of a ZIP file. An error cuts it short, so that nobody takes
+    /// it for complete.
     pub async fn export(&self) -> Result<mpsc::Receiver<io::Result<Bytes>>, ProjectError> {
         let user = self.user()?.clone();
         let store = self.inner.store.clone();
@@ -90,7 +90,7 @@ async fn collect(
     }
     for image in store.list_images(user).await.map_err(io::Error::other)? {
         let content = match store.image_content(user, &image).await {
-            // Swept in between.
+            // It was swept in the meantime.
             Err(StoreError::NotFound(_)) => continue,
             content => content.map_err(io::Error::other)?,
         };
@@ -115,7 +115,7 @@ async fn collect_project(
         return Ok(());
     };
     let files = store.version_files(version.id).await;
-    // One at a time: together they may be as large as memory.
+    // One file at a time: together they may not fit into memory.
     for file in files.map_err(io::Error::other)? {
         let node = store.version_file(version.id, &file.path).await;
         if let Some(node) = node.map_err(io::Error::other)? {
@@ -139,14 +139,16 @@ async fn pass(entries: &Entries, entry: AppEntry) -> io::Result<()> {
     sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
 }
 
-/// A name that every system takes, unlike all others by its number.
+/// A folder name that every system accepts; its number makes it unique.
 fn folder(number: usize, title: &str) -> String {
     let words = title
         .split(|letter: char| !letter.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty());
     let name: String = words.collect::<Vec<_>>().join("-");
-    let name: String = name.chars().take(MAX_NAME).collect();
-    let name = if name.is_empty() { "app" } else { &name };
+    let name = match first_chars(&name, MAX_NAME) {
+        "" => "app",
+        name => name,
+    };
     format!("{number:03}-{}", name.trim_end_matches('-').to_lowercase())
 }
 

@@ -1,6 +1,6 @@
-//! The feed of a project: its events from a given one on, each once and in order, as frames for the
-//! page. While somebody follows it, the project's preview is kept awake, and the others see that
-//! they are there.
+//! A project's feed: its events after a given one, each once and in order, as frames for the page.
+//! While somebody follows it, the project's preview stays awake, and other members see that they
+//! are present.
 
 use std::sync::Arc;
 
@@ -34,32 +34,32 @@ pub struct Feed {
     tail: Tail,
     projects: Projects,
     project: ProjectId,
-    /// They are there for the others; `None` where there are no accounts.
+    /// Marks the user as present; `None` where there are no accounts.
     guest: Option<Guest>,
-    /// What was last said of the project's people, and whether to look again.
+    /// The members as last sent, and whether to look again.
     team: Option<Team>,
     team_is_due: bool,
     _watch: PreviewWatch,
 }
 
-/// The events that come.
+/// The stream of events.
 struct Tail {
     store: Store,
     follower: Follower,
-    /// What will be handed out next.
+    /// The event to hand out next.
     next: Option<Arc<FeedEvent>>,
 }
 
-/// What a feed hands out.
+/// An item of a feed.
 #[derive(Debug)]
 pub enum FeedItem {
     /// An event as a [`FeedFrame`](crate::protocol::FeedFrame), in JSON.
     Event(Bytes),
-    /// All that was saved when the feed began has been handed out. Comes once.
+    /// All events saved before the feed began have been handed out. Comes once.
     CaughtUp,
-    /// Who is in the project and has it open: at first, and whenever that has changed.
+    /// The project's members and who has it open: at first, and on every change.
     Team(Team),
-    /// They may not see the project any more.
+    /// The user may no longer see the project.
     Gone,
 }
 
@@ -70,7 +70,7 @@ enum Frame<'a> {
 }
 
 impl Feed {
-    /// Waits for what comes next. Dropping the future loses nothing.
+    /// Waits for the next item. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<FeedItem, ProjectError> {
         loop {
             if self.team_is_due {
@@ -92,7 +92,7 @@ impl Feed {
         }
     }
 
-    /// `None` when they may not see the project any more.
+    /// `None` if the user may no longer see the project.
     async fn look_at_team(&self) -> Result<Option<Team>, ProjectError> {
         let (projects, project) = (&self.projects, self.project);
         let team = async {
@@ -125,7 +125,7 @@ impl Tail {
         }
     }
 
-    /// The event as it is sent; `None` for a piece of a text that a later event replaces.
+    /// The event as sent; `None` for a piece of a text that a later event replaces.
     async fn frame(&self, event: &Arc<FeedEvent>) -> Result<Option<Bytes>, ProjectError> {
         let frame = match event.frame.get() {
             Some(frame) => frame.clone(),
@@ -141,7 +141,7 @@ impl Tail {
                     _ => None,
                 };
                 let (event, has_text) = (event.clone(), html::has_text(&saved.kind));
-                // Built to its end, and once, also when nobody waits for it any longer.
+                // Built once and to its end, even if nobody waits for it any more.
                 let build = move || event.frame.get_or_init(|| frame(&event, text)).clone();
                 match has_text {
                     true => html::rendered(build).await?,
@@ -154,7 +154,7 @@ impl Tail {
     }
 }
 
-/// The event as it is sent. `text` is all of a growing text whose answer is not known.
+/// The event as sent. `text` is the complete growing text if its answer is unknown.
 fn frame(event: &FeedEvent, text: Option<String>) -> Result<Bytes, Arc<serde_json::Error>> {
     let saved = &event.event;
     let kind = match (saved.kind.piece(), &event.answer, text) {

@@ -1,4 +1,4 @@
-//! What people do to the app's files in the Code tab: each change is an edit.
+//! Changes to the app's files in the Code tab. Each change is an edit.
 
 use sha2::{Digest, Sha256};
 
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Projects {
-    /// Writes the file if its content still has the hash `base`, or if there is none and `base` is
-    /// `None`; else answers with what is there.
+    /// Writes the file if its content still has the hash `base` (`None`: if there is no file yet);
+    /// otherwise returns the current file.
     pub async fn write_file(
         &self,
         project: ProjectId,
@@ -56,7 +56,7 @@ impl Projects {
         Ok(FileSaved::Conflict { theirs })
     }
 
-    /// Writes a text of the editor, as [`Projects::write_file`] does.
+    /// Writes text from the editor, as [`Projects::write_file`] does.
     pub async fn write_text(
         &self,
         project: ProjectId,
@@ -76,7 +76,7 @@ impl Projects {
             .await
     }
 
-    /// Makes the folder, and those above it.
+    /// Creates the folder and its parents.
     pub async fn make_folder(&self, project: ProjectId, path: &str) -> Result<(), ProjectError> {
         self.expect_editor(project).await?;
         let own = AppPath::exact(path)?;
@@ -88,7 +88,7 @@ impl Projects {
         .await
     }
 
-    /// Moves a file or folder to a path where nothing is.
+    /// Moves a file or folder to a free path.
     pub async fn move_file(
         &self,
         project: ProjectId,
@@ -105,7 +105,7 @@ impl Projects {
         .await
     }
 
-    /// Deletes a file, or a folder with all that is in it.
+    /// Deletes a file, or a folder with everything in it.
     pub async fn delete_file(&self, project: ProjectId, path: &str) -> Result<(), ProjectError> {
         self.expect_editor(project).await?;
         let own = AppPath::exact(path)?;

@@ -1,5 +1,5 @@
-//! The app's files for the Code tab: from its sandbox, which has a run's latest writes, else from
-//! the latest version.
+//! The app's files for the Code tab: from its sandbox, which has a run's latest writes, or else
+//! from the latest version.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{
     render,
 };
 
-/// The longest text that is searched for, in bytes.
+/// The maximum length of a search text, in bytes.
 const MAX_SEARCH: usize = 500;
 
 impl Projects {
@@ -40,7 +40,7 @@ impl Projects {
         Ok(tree(self.inner.store.latest_paths(project).await?))
     }
 
-    /// A file as the newest version has it, without highlighted lines.
+    /// A file in the newest version, without highlighted lines.
     pub async fn read_saved_file(
         &self,
         project: ProjectId,
@@ -70,7 +70,7 @@ impl Projects {
         path: &str,
     ) -> Result<Vec<u8>, ProjectError> {
         self.expect_viewer(project).await?;
-        // A path that no file of the app can have.
+        // No file of the app can have this path.
         let own = AppPath::exact(path).map_err(|_| ProjectError::NoFile)?;
         if self.inner.store.sandbox_of(project).await?.is_some() {
             match self.inner.apps.open(project).await {
@@ -108,8 +108,8 @@ impl Projects {
     }
 }
 
-/// The file as it is shown. Highlighting happens on a blocking thread: a large file takes a tenth
-/// of a second.
+/// The file, prepared for display. Highlighting runs on a blocking thread, because a large file
+/// takes a tenth of a second.
 pub(super) async fn viewed(
     path: &str,
     content: Vec<u8>,
@@ -178,7 +178,7 @@ fn insert(nodes: &mut Vec<FileNode>, folder: &str, rest: &str, notice: Option<&s
     let Some(below) = below else {
         let notice = notice.map(str::to_owned);
         match nodes.iter_mut().find(|node| node.name == name) {
-            // A folder with some of its files left out.
+            // A folder of which some files are left out.
             Some(node) => node.notice = notice,
             None => nodes.push(FileNode {
                 name: name.to_owned(),

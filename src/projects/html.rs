@@ -1,5 +1,5 @@
 //! Where Markdown becomes HTML: the store keeps Markdown, and an event, a message or a growing text
-//! gets its HTML here, on its way to the page.
+//! is rendered here, on its way to the page.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use crate::{
     runs::{OpenCode, Shown},
 };
 
-/// How much of a text is shown, in bytes: some eighty printed pages. A page that has to lay out
-/// more is slow for everybody who opens it.
+/// How much of a text is shown, in bytes: about eighty printed pages. A longer text makes the page
+/// slow for everybody who opens it.
 const SHOWN: usize = 256 << 10;
-/// What the page says in place of the rest.
+/// The page's note in place of the rest.
 const CUT: &str = "<p><em>The rest is not shown: this text is longer than 256 kB.</em></p>\n";
 
-/// The HTML of a text that is whole, in blocks.
+/// The HTML of a complete text, in blocks.
 fn whole(text: &str) -> String {
     let shown = &text[..text.floor_char_boundary(SHOWN)];
     let mut blocks = render::markdown_blocks(shown);
@@ -28,7 +28,7 @@ fn whole(text: &str) -> String {
     blocks.join(BLOCK_BOUNDARY)
 }
 
-/// Renders on a blocking thread: long code takes its time to be highlighted.
+/// Renders on a blocking thread, because highlighting long code takes time.
 pub async fn rendered<T: Send + 'static>(
     render: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ProjectError> {
@@ -37,7 +37,7 @@ pub async fn rendered<T: Send + 'static>(
         .map_err(|error| ProjectError::Internal(error.into()))
 }
 
-/// Whether what happened has a text to render.
+/// Whether the event contains text to render.
 pub fn has_text(kind: &EventKind) -> bool {
     let is_whole = matches!(
         kind,
@@ -46,7 +46,7 @@ pub fn has_text(kind: &EventKind) -> bool {
     is_whole || kind.piece().is_some()
 }
 
-/// The message with its HTML; a user's has none.
+/// The message with its HTML. User messages have none.
 pub fn message(message: Message) -> Message {
     let html = match message.role {
         Role::Assistant => whole(&message.content),
@@ -55,7 +55,7 @@ pub fn message(message: Message) -> Message {
     Message { html, ..message }
 }
 
-/// The event with the HTML of what it says; a piece of a text is left as it is.
+/// The event with its HTML rendered; a piece of a text is left as it is.
 pub fn event(event: Event) -> Event {
     let kind = match event.kind {
         EventKind::Message { message: said } => EventKind::Message {
@@ -79,7 +79,7 @@ pub fn event(event: Event) -> Event {
     Event { kind, ..event }
 }
 
-/// The events of runs with their HTML. The last piece of a growing text has all of it.
+/// The events of runs, rendered. The last piece of a growing text carries the complete HTML.
 pub fn events(events: Vec<Event>) -> Vec<Event> {
     let mut texts = HashMap::<(Option<RunId>, GrowingText), (String, i64)>::new();
     for event in &events {
@@ -102,15 +102,15 @@ pub fn events(events: Vec<Event>) -> Vec<Event> {
     handed_out.collect()
 }
 
-/// A piece that has the whole text so far.
+/// A piece that carries the whole text so far.
 pub fn whole_so_far(text: String) -> TextPiece {
     let html = grow(&text, &mut Shown::default());
     let offset = 0;
     TextPiece { offset, text, html }
 }
 
-/// The piece with what it changes in the HTML. `text` returns the text from a position to the
-/// piece's end, and `shown` is what was handed out before.
+/// The piece with its changes to the HTML. `text` returns the text from an offset to the piece's
+/// end, and `shown` is the state after the pieces before.
 pub fn piece(
     piece: &TextPiece,
     text: impl FnOnce(usize) -> String,
@@ -132,8 +132,8 @@ pub fn piece(
     }
 }
 
-/// What changes in the HTML when open code continues with `more`. `None` when no code is open, or
-/// when the block has to be rendered again.
+/// The changes to the HTML when open code continues with `more`. `None` if no code is open, or if
+/// the block must be rendered again.
 fn grow_code(more: &str, shown: &mut Shown) -> Option<Vec<HtmlPiece>> {
     let mut code = shown.code.take()?;
     let mut html = more_code(&mut code, more)?;
@@ -152,7 +152,7 @@ fn grow_code(more: &str, shown: &mut Shown) -> Option<Vec<HtmlPiece>> {
     }])
 }
 
-/// The HTML of `more` code. `None` when the code ends in it, or when it has characters that
+/// The HTML of `more` code. `None` if the code ends in it, or if it contains characters that
 /// Markdown replaces.
 fn more_code(code: &mut OpenCode, more: &str) -> Option<String> {
     if more.contains(['\r', '\0']) {
@@ -179,8 +179,8 @@ fn more_code(code: &mut OpenCode, more: &str) -> Option<String> {
     Some(html)
 }
 
-/// The HTML of an unfinished block, or of the part of it that is worth rendering; and the code that
-/// it ends with, if that is open.
+/// The HTML of an unfinished block, or of the part worth rendering; and the open code at its end,
+/// if any.
 fn unfinished_block(text: &str, worth: &str, beginning: Beginning) -> (String, Option<OpenCode>) {
     if let Beginning::Code(Fence { mark, length }, start) = beginning
         && let Some(mut html) = render::open_code(&text[..start])
@@ -200,14 +200,14 @@ fn unfinished_block(text: &str, worth: &str, beginning: Beginning) -> (String, O
     (render::markdown(worth), None)
 }
 
-/// A block up to this length, in bytes, is rendered again with each piece of it.
+/// The maximum length, in bytes, of a block that is rendered again with each of its pieces.
 const LONG_BLOCK: usize = 16 << 10;
 
-/// The beginning of an unfinished block that is shown: all of it, or of a long one, such as a list
-/// without empty lines, as much as it was when it had last grown by an eighth. So rendering it
-/// costs about its length, and not the square of that.
+/// The part of an unfinished block that is shown. A short block is shown in full. A long one, such
+/// as a list without empty lines, is shown up to where it had last grown by an eighth, so that
+/// rendering takes linear instead of quadratic time.
 ///
-/// What stands before `after_code` is shown anyway: as code it was already.
+/// The text before `after_code` is always shown: it was already shown as code.
 fn worth_rendering(block: &str, after_code: usize) -> &str {
     if block.len() - after_code <= LONG_BLOCK {
         return block;
@@ -223,9 +223,9 @@ fn worth_rendering(block: &str, after_code: usize) -> &str {
     &beginning[..whole_lines]
 }
 
-/// What changes in the HTML when `text` follows the finished blocks. The result depends on the
-/// whole text alone and not on how it was cut, so whoever gets all of it at once can continue with
-/// the same pieces as everybody else.
+/// The changes to the HTML when `text` follows the finished blocks. The result depends only on the
+/// whole text, not on how it was cut into pieces, so a client that gets all of it at once can
+/// continue with the same pieces as the others.
 fn grow(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
     let begins = &text[..text.floor_char_boundary(SHOWN - shown.finished)];
     let mut pieces = grow_shown(begins, shown);
@@ -285,7 +285,7 @@ fn grow_shown(text: &str, shown: &mut Shown) -> Vec<HtmlPiece> {
     }
 }
 
-/// The length of the beginning that both texts share, in bytes and in whole characters.
+/// The length of the common prefix in bytes, at a character boundary.
 fn common_prefix(one: &str, other: &str) -> usize {
     let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
     let mut length = same.count();
@@ -306,7 +306,7 @@ mod tests {
     const TEXT: &str = "# Käse\n\nSome **bold words**, and\na [link](https://a.test).\n\n- one\n\
         - two\n\nThen:\n\n```tsx\n<Käse a=\"1\" />\n\n// more\n```\n\nThe *end* & more 🧀.";
 
-    /// What a page shows after these pieces.
+    /// The page's text after these pieces.
     fn shown_by(pieces: &[HtmlPiece], blocks: &mut Vec<Arc<str>>) -> String {
         for piece in pieces {
             piece.apply(blocks);
@@ -314,8 +314,8 @@ mod tests {
         blocks.concat()
     }
 
-    /// What a page shows after the text has come in pieces of so many letters. `each` gets the text
-    /// so far and what is shown then.
+    /// The page's text after it has arrived in pieces of `size` letters. `each` gets the text so
+    /// far and what is shown then.
     fn shown_in_pieces(text: &str, size: usize, each: impl Fn(&str, &str)) -> String {
         let letters: Vec<char> = text.chars().collect();
         let (mut text, mut html) = (String::new(), String::new());
@@ -352,7 +352,7 @@ mod tests {
                 if let Some(joined) = &mut joined {
                     assert_eq!(shown_by(&grown.html, joined), html);
                 }
-                // Somebody joins with what there is so far.
+                // A client joins midway.
                 if index % 5 == 0 {
                     let mut blocks = vec!["what was there before".into()];
                     let so_far = whole_so_far(text.clone()).html;
@@ -434,7 +434,7 @@ mod tests {
             }
         });
         assert!(shown.matches("<li>").count() > 850, "{}", shown.len());
-        // Each piece while it is short, then one for each eighth.
+        // One piece each while the block is short, then one for each eighth.
         let (pieces, short) = (count.get(), LONG_BLOCK / 100);
         assert!(changes.get() < short + 20, "{} of {pieces}", changes.get());
     }
@@ -459,7 +459,7 @@ mod tests {
                 assert_eq!(shown_by(&so_far, &mut Vec::new()), html, "{text:?}");
             };
             shown_in_pieces(&format!("Words:\n```ts\n{code}"), size, whole_so_far);
-            // Nothing ends the code but the fence at its end.
+            // Only the fence at its end ends the code.
             let code = code.replace('`', "");
             let text = format!("Words:\n```ts\n{code}\n```\n");
             prop_assert_eq!(shown_in_pieces(&text, size, |_, _| {}), render::markdown(&text));

@@ -1,4 +1,4 @@
-//! Images that users attach: checked, made safe, and stored once.
+//! Images that users attach: validated, sanitised, and stored once.
 
 use tokio::sync::Semaphore;
 
@@ -10,12 +10,12 @@ use crate::{
 
 pub use crate::store::ImageContent;
 
-/// Images decoded at a time: each may take a few hundred megabytes for a moment.
+/// Limits concurrent decoding: each may take a few hundred megabytes for a moment.
 static DECODING: Semaphore = Semaphore::const_new(2);
 
 impl Projects {
-    /// Stores a file as an image, recognized by its content. The image is stored upright, at most
-    /// 2048 pixels on its longer side, and without the file's metadata.
+    /// Stores an uploaded file as an image; its content decides the type. The image is stored
+    /// upright, at most 2048 pixels on its longer side, and without metadata.
     pub async fn add_image(&self, file: bytes::Bytes) -> Result<Image, ProjectError> {
         let user = self.user()?;
         let prepared = prepare(file).await?;
@@ -41,8 +41,8 @@ impl Projects {
     }
 }
 
-/// Decodes the file in its turn. A client that hangs up neither ends a decoding under way nor
-/// frees its turn early.
+/// Decodes the file when it is its turn. A client that disconnects neither ends a running decoding
+/// nor frees its turn early.
 async fn prepare(file: bytes::Bytes) -> Result<Prepared, ProjectError> {
     let turn = DECODING.acquire().await;
     let prepared = tokio::task::spawn_blocking(move || {

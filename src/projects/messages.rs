@@ -1,5 +1,5 @@
-//! Messages after they were sent: changed and sent again, tried again, removed from the queue; and
-//! the conversation's earlier part.
+//! Messages after they were sent: editing, retrying, removing from the queue; and the
+//! conversation's earlier part.
 
 use tracing::Instrument as _;
 
@@ -11,18 +11,18 @@ use crate::{
     store::Prompted,
 };
 
-/// Why a message is not sent again while a run works.
+/// Why a message can't be sent again while a run works.
 const AT_WORK: &str =
     "A run is at work on this project. Stop it or wait for its end, then send the message again.";
-/// How many prompts a page of the conversation has.
+/// The number of prompts on a page of the conversation.
 const PAGE: u64 = 20;
 
 impl Projects {
-    /// Sends the prompt again with another text and image, and in another mode and for another
-    /// model if one is given. One that waits is changed where it is.
-    /// For any other, it and what came after it is withdrawn from the conversation, and the app's
-    /// files become those of the version before it; what the app was until now stays as versions.
-    /// `Conflict` while a run works, unless `stop` says to stop what works and waits.
+    /// Sends the prompt again with another text and image and, if given, another mode and model. A
+    /// queued prompt is changed in place.
+    /// Any other prompt is withdrawn from the conversation together with everything after it, and
+    /// the app's files become those of the version before it; the app's state until then stays as
+    /// versions. `Conflict` while a run works, unless `stop` says to stop the project's runs.
     pub async fn edit_message(
         &self,
         message: MessageId,
@@ -34,7 +34,7 @@ impl Projects {
         let prompted = self.editable_prompt(message).await?;
         let before = &prompted.message;
         let mode = mode.unwrap_or(before.mode);
-        // What is asked for otherwise is no longer the answer.
+        // A prompt in another mode no longer answers them.
         let answers = before.answers.filter(|_| mode == before.mode);
         self.expect_offered(prompt.model()).await?;
         let model = prompt.model().clone().or(before.model.clone());
@@ -51,8 +51,8 @@ impl Projects {
         self.rewind(prompted, prompt.clone(), image, stop).await
     }
 
-    /// Runs the prompt once more. What a run wrote that failed or was stopped is kept, where the
-    /// prompt is the last; else as [`Projects::edit_message`] does, with the same text and image.
+    /// Runs the prompt once more. If it is the last prompt, the files of its failed or stopped run
+    /// are kept; otherwise this is [`Projects::edit_message`] with the same text and image.
     pub async fn retry_message(&self, message: MessageId, stop: bool) -> Result<Run, ProjectError> {
         let prompted = self.editable_prompt(message).await?;
         let unfinished = matches!(prompted.run.state, RunState::Failed | RunState::Cancelled);
@@ -72,7 +72,7 @@ impl Projects {
         self.rewind(prompted, prompt, image, stop).await
     }
 
-    /// Removes a prompt that waits from the conversation. `Conflict` once its run began.
+    /// Removes a queued prompt from the conversation. `Conflict` once its run has begun.
     pub async fn remove_message(&self, message: MessageId) -> Result<(), ProjectError> {
         self.editable_prompt(message).await?;
         let (run, events) = self.inner.store.remove_prompt(message).await?;
@@ -81,7 +81,7 @@ impl Projects {
         Ok(())
     }
 
-    /// The prompt, if they may change its project.
+    /// The prompt, if the user may change its project.
     async fn editable_prompt(&self, message: MessageId) -> Result<Prompted, ProjectError> {
         self.user()?;
         let store = &self.inner.store;
@@ -102,7 +102,7 @@ impl Projects {
     ) -> Result<Run, ProjectError> {
         let (projects, user) = (self.clone(), self.user()?.clone());
         let project = prompted.message.project;
-        // In a task of its own: a browser that goes away must not leave half of it.
+        // In a task of its own: a browser that goes away must not leave it half done.
         let rewinding = async move {
             if stop {
                 projects.stop_all(project).await?;
@@ -123,7 +123,7 @@ impl Projects {
             .map_err(|error| ProjectError::Internal(error.into()))?
     }
 
-    /// Stops the run at work, and those that wait, the last first: none begins meanwhile.
+    /// Stops the running run and the queued ones, last first, so that none begins in between.
     pub(super) async fn stop_all(&self, project: ProjectId) -> Result<(), ProjectError> {
         let runs = self.inner.store.list_runs(project).await?;
         let unfinished = runs.into_iter().rev().filter(|run| !run.state.is_final());
@@ -134,7 +134,7 @@ impl Projects {
         Ok(())
     }
 
-    /// The part of the conversation before this message, newest part first.
+    /// The part of the conversation before this message, newest first.
     pub async fn history(
         &self,
         project: ProjectId,
@@ -144,7 +144,7 @@ impl Projects {
         self.conversation(project, Some(before), PAGE).await
     }
 
-    /// The last prompts from before the one given, with their runs and replies.
+    /// The last prompts before the given one, with their runs and replies.
     pub(super) async fn conversation(
         &self,
         project: ProjectId,

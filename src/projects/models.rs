@@ -1,5 +1,5 @@
-//! Which models messages may ask for; what administrators see of them, and a test of each, or of
-//! one's own key.
+//! The models that messages may ask for; their overview for administrators; and a test of each
+//! model, or of a user's own key.
 
 use super::{ProjectError, Projects};
 use crate::{
@@ -9,16 +9,16 @@ use crate::{
     store::Deed,
 };
 
-/// Of how many days the costs are summed up.
+/// The period over which costs are summed up, in days.
 const DAYS: u32 = 30;
 
 impl Projects {
-    /// Which model builds where people have no keys of their own.
+    /// The model that builds where users have no keys of their own.
     pub fn installed_model(&self) -> ModelNotice {
         self.inner.agent.notice(&[])
     }
 
-    /// Which model builds for them, and which they may choose: with keys of their own, more.
+    /// The model that builds for the user, and those they may choose. Own keys add more.
     pub async fn model(&self) -> Result<ModelNotice, ProjectError> {
         let keys = match &self.identity {
             Some(identity) => self.inner.store.key_providers(&identity.user).await?,
@@ -27,8 +27,8 @@ impl Projects {
         Ok(self.inner.agent.notice(&keys))
     }
 
-    /// Whom they ask without a message: the models that a key of their own opens where a message
-    /// that names none is answered with it.
+    /// The agent for requests without a message: the models of the user's own key, if that key
+    /// would answer a message that names no model.
     pub(super) async fn agent(&self) -> Result<Agent, ProjectError> {
         let (inner, user) = (&self.inner, self.user()?);
         match inner.store.usual_own_key(user).await? {
@@ -37,7 +37,7 @@ impl Projects {
         }
     }
 
-    /// The provider's models, asked with their own key; `NotFound` when they have none.
+    /// The provider's models, asked with the user's own key; `NotFound` without a key.
     async fn agent_with_key(&self, provider: ModelProvider) -> Result<Agent, ProjectError> {
         let (inner, user) = (&self.inner, self.user()?);
         let sealed = inner.store.sealed_user_key(user, provider).await?;
@@ -46,8 +46,8 @@ impl Projects {
         Ok(inner.agent.with_key(provider, &key))
     }
 
-    /// `Invalid` when a message asks for a model that isn't offered. One that was offered when an
-    /// earlier message asked for it is replaced when the run begins.
+    /// `Invalid` if a message asks for a model that isn't offered. A model that is no longer
+    /// offered when its run begins is replaced then.
     pub(super) async fn expect_offered(&self, choice: &ModelChoice) -> Result<(), ProjectError> {
         let ModelChoice::This(wanted) = choice else {
             return Ok(());
@@ -70,7 +70,7 @@ impl Projects {
         })
     }
 
-    /// The providers' keys, and all models with what their answers cost everybody lately.
+    /// The providers' keys, and all models with the recent cost of their answers to all users.
     pub async fn models(&self, _by: &AdminRequest) -> Result<ModelsOverview, ProjectError> {
         let mut overview = self.inner.agent.models();
         let used = self.inner.store.list_all_usage_by_model(DAYS).await?;
@@ -85,8 +85,8 @@ impl Projects {
         Ok(overview)
     }
 
-    /// Asks a model of the list for a tool call, and says what came of it. `NotFound` for one that
-    /// is not there, `Refused` when it can't build.
+    /// Asks a model of the list for a tool call, and returns the outcome. `NotFound` if it is not
+    /// in the list, `Refused` if it can't build.
     pub async fn test_model(
         &self,
         by: &AdminRequest,
@@ -112,8 +112,8 @@ impl Projects {
         )
     }
 
-    /// Asks the first model of the provider for a tool call, with their own key, and says what came
-    /// of it. `NotFound` when they have none, `Refused` when it can't build.
+    /// Asks the provider's first model for a tool call with the user's own key, and returns the
+    /// outcome. `NotFound` without a key, `Refused` if the model can't build.
     pub async fn test_own_key(&self, provider: ModelProvider) -> Result<String, ProjectError> {
         let agent = self.agent_with_key(provider).await?;
         let name = agent.notice(&[]).label;
@@ -121,7 +121,7 @@ impl Projects {
     }
 }
 
-/// What came of a test of the model. `or_else`: what may be done beside choosing another model.
+/// The outcome of a model's test. `or_else`: what the user can do besides choosing another model.
 fn outcome(
     name: &str,
     tested: Result<TestCall, String>,

@@ -1,18 +1,18 @@
-//! What the user prefers, such as the theme: kept here so that all devices follow, and every page
-//! begins with it.
+//! A user's preferences, such as the theme: stored here so that they apply on all devices and to
+//! every page from its first paint.
 
 use std::collections::BTreeMap;
 
 use super::{ProjectError, Projects};
 
-/// How many preferences a user has at most, and how long a name and a value may be, in bytes.
-const MOST: usize = 64;
-const LONGEST_NAME: usize = 40;
-const LONGEST_VALUE: usize = 400;
+/// The maximum number of preferences per user, and the maximum length of a name and of a value, in
+/// bytes.
+const MAX_PREFERENCES: usize = 64;
+const MAX_NAME_BYTES: usize = 40;
+const MAX_VALUE_BYTES: usize = 400;
 
 impl Projects {
-    /// The preferences by their names; empty for nobody, and where they can't be read, which is
-    /// logged.
+    /// The preferences by name; empty without a user, or if they can't be read, which is logged.
     pub async fn preferences(&self) -> BTreeMap<String, String> {
         let Ok(user) = self.user() else {
             return BTreeMap::new();
@@ -26,24 +26,24 @@ impl Projects {
         }
     }
 
-    /// Keeps a preference in place of the one before; nobody's are left to the browser. `Conflict`
-    /// when its name or value is none that a page gives.
+    /// Saves a preference in place of its earlier value; without a user, that is left to the
+    /// browser. `Conflict` if a page never uses such a name or value.
     pub async fn set_preference(&self, name: &str, value: &str) -> Result<(), ProjectError> {
-        let is_name = (1..=LONGEST_NAME).contains(&name.len())
+        let is_name = (1..=MAX_NAME_BYTES).contains(&name.len())
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-        let is_value = value.len() <= LONGEST_VALUE && !value.chars().any(char::is_control);
+        let is_value = value.len() <= MAX_VALUE_BYTES && !value.chars().any(char::is_control);
         if !is_name || !is_value {
             return Err(ProjectError::Conflict(
-                "This preference can't be kept: its name or its value is too long or has odd characters.",
+                "This preference can't be saved: its name or value is too long or has invalid characters.",
             ));
         }
         let (store, Ok(user)) = (&self.inner.store, self.user()) else {
             return Ok(());
         };
         let known = store.preferences(user).await?;
-        if known.len() >= MOST && !known.contains_key(name) {
+        if known.len() >= MAX_PREFERENCES && !known.contains_key(name) {
             return Err(ProjectError::Conflict("There are too many preferences."));
         }
         Ok(store.set_preference(user, name, value).await?)

@@ -1,5 +1,5 @@
-//! Who has which project open at this moment: as many as follow its feed from this server. Nothing
-//! of it is saved. Also where feeds hear that a project's people have changed.
+//! Who has which project open: everybody who follows its feed from this server. None of it is
+//! saved. Feeds also learn here that a project's members have changed.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::protocol::{ProjectId, UserId};
 
-/// How long a change that another process made may go unnoticed.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How long a change by another process may go unnoticed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Who is where, as a cheap handle.
+/// Who is present where, as a cheap handle.
 #[derive(Debug, Clone, Default)]
 pub struct Presence {
     inner: Arc<Inner>,
@@ -20,11 +20,11 @@ pub struct Presence {
 #[derive(Debug, Default)]
 struct Inner {
     rooms: Mutex<HashMap<ProjectId, Room>>,
-    /// Counts the times at which somebody's place in a project changed.
+    /// Counts the changes to memberships.
     memberships: watch::Sender<u64>,
 }
 
-/// One project that somebody has open.
+/// A project that somebody has open.
 #[derive(Debug, Default)]
 struct Room {
     /// By connection: one person may have many.
@@ -33,7 +33,7 @@ struct Room {
     changes: watch::Sender<u64>,
 }
 
-/// Somebody's open connection; they are there until it is dropped.
+/// A user's open connection. They are present until it is dropped.
 #[derive(Debug)]
 pub struct Guest {
     presence: Presence,
@@ -43,7 +43,7 @@ pub struct Guest {
 }
 
 impl Presence {
-    /// The user opens the project.
+    /// Marks the user as present in the project.
     pub fn enter(&self, project: ProjectId, user: UserId) -> Guest {
         let mut rooms = self.inner.rooms.lock();
         let room = rooms.entry(project).or_default();
@@ -58,7 +58,7 @@ impl Presence {
         }
     }
 
-    /// Who has the project open, each once.
+    /// The users who have the project open, each once.
     pub fn here(&self, project: ProjectId) -> Vec<UserId> {
         let rooms = self.inner.rooms.lock();
         let guests = rooms.get(&project).map(|room| room.guests.values());
@@ -68,7 +68,7 @@ impl Presence {
         here
     }
 
-    /// Somebody's place in the project has changed: what is open looks again.
+    /// A membership of the project has changed: open connections look again.
     pub fn people_changed(&self, project: ProjectId) {
         self.inner.memberships.send_modify(|changes| *changes += 1);
         if let Some(room) = self.inner.rooms.lock().get(&project) {
@@ -76,17 +76,17 @@ impl Presence {
         }
     }
 
-    /// Changes whenever somebody's place in a project does.
+    /// Changes whenever a membership does.
     pub fn memberships(&self) -> watch::Receiver<u64> {
         self.inner.memberships.subscribe()
     }
 }
 
 impl Guest {
-    /// Returns when somebody came or went, when somebody's place has changed, and once in a while.
+    /// Returns when somebody came or went, when a membership has changed, and once in a while.
     pub async fn changed(&mut self) {
-        // The room is there as long as its guests.
-        let _ = tokio::time::timeout(LOOK_AGAIN, self.changes.changed()).await;
+        // The room exists as long as its guests.
+        let _ = tokio::time::timeout(CHECK_INTERVAL, self.changes.changed()).await;
     }
 }
 

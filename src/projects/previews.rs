@@ -1,6 +1,6 @@
 //! Previews: while somebody looks at a project, its sandbox stays awake and the state of its page
-//! is published, so that the workspace says what is going on instead of showing a white frame. The
-//! errors that the page reports in the meantime are kept.
+//! is published, so that the workspace says what is going on instead of showing an empty frame. The
+//! errors that the page reports meanwhile are kept.
 
 use std::{
     collections::HashMap,
@@ -28,11 +28,11 @@ const QUICK: Duration = Duration::from_millis(700);
 const STARTING: Duration = Duration::from_millis(300);
 /// Between two checks of an app whose page can't be shown.
 const FAILING: Duration = Duration::from_secs(3);
-/// Between two checks of an app that doesn't stay up: each check makes it retry what it failed at.
+/// Between two checks of an app that keeps crashing: each check makes it retry what it failed at.
 const UNSTABLE: Duration = Duration::from_secs(15);
 /// Between two checks of an app that answers; each check also extends the sandbox's life.
 const READY: Duration = Duration::from_secs(60);
-/// Meanwhile, between two checks for trouble in its sandbox.
+/// Between two checks for trouble in its sandbox, during that time.
 const TROUBLE: Duration = Duration::from_secs(4);
 
 /// The watched previews, as a cheap handle.
@@ -48,7 +48,7 @@ struct Inner {
     edits: Edits,
     tasks: TaskTracker,
     shutdown: CancellationToken,
-    /// How long nobody looks at an app before it may fall asleep.
+    /// How long without a viewer until an app may fall asleep.
     attention: Duration,
     watched: Mutex<HashMap<ProjectId, Watched>>,
 }
@@ -60,8 +60,7 @@ struct Watched {
     is_asleep: bool,
     wake: Arc<Notify>,
     ended: CancellationToken,
-    /// The errors on the page, as its watchers report them, with the time of each one's first
-    /// report.
+    /// The errors on the page, as its watchers report them, each with the time of its first report.
     errors: Vec<(Instant, PreviewError)>,
 }
 
@@ -81,7 +80,7 @@ impl Look {
         }
     }
 
-    /// Waits until something further goes wrong in the app's sandbox.
+    /// Waits for new trouble in the app's sandbox.
     async fn trouble(&self) {
         let Some(app) = &self.app else {
             return std::future::pending().await;
@@ -100,7 +99,7 @@ impl Look {
 }
 
 impl Watched {
-    /// Notes that somebody looks; an app that is asleep wakes.
+    /// Notes a viewer; a sleeping app wakes.
     fn attend(&mut self) {
         self.seen = Instant::now();
         if self.is_asleep {
@@ -110,7 +109,7 @@ impl Watched {
     }
 }
 
-/// Keeps a preview watched while it lives.
+/// Keeps a preview watched until it is dropped.
 pub struct PreviewWatch {
     inner: Arc<Inner>,
     project: ProjectId,
@@ -184,7 +183,7 @@ impl Previews {
         }
     }
 
-    /// Notes that somebody looks at the project's preview.
+    /// Notes a viewer of the project's preview.
     pub fn attend(&self, project: ProjectId) {
         if let Some(entry) = self.inner.watched.lock().get_mut(&project) {
             entry.attend();
@@ -223,8 +222,8 @@ impl ProjectApp for Previews {
         Box::pin(async move { self.inner.look(project, app).await.map(drop) })
     }
 
-    /// A change of the page clears earlier errors, so those since the last change are the errors of
-    /// the app as it is.
+    /// A change of the page clears earlier errors, so the errors since the last change are those of
+    /// the current app.
     fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>> {
         let watched = self.inner.watched.lock();
         let later = watched
@@ -290,8 +289,7 @@ impl Inner {
         }
     }
 
-    /// Lets the app fall asleep if nobody looks any more and no run is at work; returns whether it
-    /// does.
+    /// Lets the app fall asleep if it has no viewer and no run is working; returns whether it does.
     async fn lull(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
         if self.store.next_run(project).await?.is_some() {
             return Ok(false);
@@ -337,8 +335,7 @@ impl Inner {
         })
     }
 
-    /// Publishes the state of the app's page, and returns it with the latest trouble in its
-    /// sandbox.
+    /// Publishes the state of the app's page. Returns it, with the latest trouble in its sandbox.
     async fn look(
         &self,
         project: ProjectId,
@@ -367,7 +364,7 @@ impl Inner {
             },
             PageState::Starting => PreviewState::Starting,
             PageState::Ready => PreviewState::Ready { url, notice: said },
-            // While the agent works, a page that does not compile is one in the making.
+            // While the agent works, a page that does not compile is unfinished, not broken.
             PageState::Failed(_) if self.store.next_run(project).await?.is_some() => {
                 PreviewState::Compiling { url }
             }
@@ -388,12 +385,12 @@ impl Inner {
     }
 }
 
-/// Whether the app is known not to stay up.
+/// Whether the app is known to keep crashing.
 fn is_failing(notice: Option<&Notice>) -> bool {
     notice.is_some_and(|notice| notice.failing)
 }
 
-/// The errors after a report: those that were there before keep their time.
+/// The errors after a report. Those that were known before keep their time.
 fn standing(
     before: Vec<(Instant, PreviewError)>,
     reported: Vec<PreviewError>,

@@ -7,11 +7,11 @@ use similar::{ChangeTag, TextDiff};
 use super::{ProjectError, Projects};
 use crate::protocol::{ImprovedPrompt, NewPrompt, WordChange};
 
-/// How long a diff may be searched for; what is found then is longer than it need be.
+/// How long to search for a short diff; after that, a longer one is returned.
 const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 
 impl Projects {
-    /// The prompt in better words, for whoever may send it. `Refused` when no model answers.
+    /// An improved version of the prompt, for users who may send it. `Refused` if no model answers.
     pub async fn improve_prompt(&self, prompt: &NewPrompt) -> Result<ImprovedPrompt, ProjectError> {
         let improved = self.agent().await?.improve(prompt).await;
         let text = improved.map_err(ProjectError::Refused)?;
@@ -22,7 +22,7 @@ impl Projects {
     }
 }
 
-/// How the texts differ, word by word; neighbours of one kind are together.
+/// The differences word by word; neighbours of the same kind are joined.
 fn changes(before: &str, after: &str) -> Vec<WordChange> {
     let diff = TextDiff::configure()
         .timeout(DIFF_TIMEOUT)

@@ -1,5 +1,5 @@
-//! Where a project stands, in one answer: what programs that order builds ask, once or when its
-//! runs have ended.
+//! A project's state in one answer, for programs that order builds: at once, or when its runs have
+//! ended.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::{
     runs::{FollowEvent, Follower},
 };
 
-/// How long a run may have ended unnoticed, where another process worked on it.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long the end of a run on another process may go unnoticed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Where a project stands.
+/// A project's state.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProjectReport {
     pub id: ProjectId,
@@ -25,9 +25,9 @@ pub struct ProjectReport {
     pub status: ProjectStatus,
     /// The latest run.
     pub run: Option<RunReport>,
-    /// The conversation's last message: the prompt, or what a run answered.
+    /// The conversation's last message: the prompt, or a run's reply.
     pub message: Option<MessageReport>,
-    /// Where the app is seen, once it is there; it wakes when it is opened.
+    /// The app's address, once there is an app; it wakes when it is opened.
     pub preview_url: Option<String>,
     /// Why the app can't be shown.
     pub preview_fault: Option<String>,
@@ -36,7 +36,7 @@ pub struct ProjectReport {
     pub updated_at: Timestamp,
 }
 
-/// A run, as far as programs need it.
+/// The parts of a run that programs need.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunReport {
     pub id: RunId,
@@ -45,7 +45,7 @@ pub struct RunReport {
     pub finished_at: Option<Timestamp>,
 }
 
-/// A message, as it was written.
+/// A message's source text.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessageReport {
     pub role: Role,
@@ -57,7 +57,7 @@ pub struct MessageReport {
 }
 
 impl Projects {
-    /// Where the project stands now.
+    /// The project's current state.
     pub async fn report(&self, project: ProjectId) -> Result<ProjectReport, ProjectError> {
         self.expect_viewer(project).await?;
         let store = &self.inner.store;
@@ -93,7 +93,7 @@ impl Projects {
         })
     }
 
-    /// Where the project stands when none of its runs works or waits any more, or after `longest`.
+    /// The project's state once all its runs have ended, or after `longest`.
     pub async fn report_when_done(
         &self,
         project: ProjectId,
@@ -106,7 +106,7 @@ impl Projects {
         let done = async {
             while store.next_run(project).await?.is_some() {
                 let changed = change_of_runs(&mut follower);
-                if let Ok(changed) = tokio::time::timeout(LOOK_AGAIN, changed).await {
+                if let Ok(changed) = tokio::time::timeout(CHECK_INTERVAL, changed).await {
                     changed?;
                 }
             }
@@ -118,14 +118,14 @@ impl Projects {
         self.report(project).await
     }
 
-    /// Stops what works and what waits in the project: what was written is kept.
+    /// Stops the project's running and queued runs; what they wrote is kept.
     pub async fn stop(&self, project: ProjectId) -> Result<(), ProjectError> {
         self.expect_editor(project).await?;
         self.stop_all(project).await
     }
 }
 
-/// Returns when a run of the project was made, began or ended.
+/// Returns when a run of the project was created, began or ended.
 async fn change_of_runs(follower: &mut Follower) -> Result<(), ProjectError> {
     loop {
         if let FollowEvent::Event(next) = follower.next().await?
@@ -139,7 +139,7 @@ async fn change_of_runs(follower: &mut Follower) -> Result<(), ProjectError> {
     }
 }
 
-/// Where the preview is seen, and why it is not.
+/// The preview's address, and why it can't be shown.
 fn seen(preview: PreviewState) -> (Option<String>, Option<String>) {
     match preview {
         PreviewState::None | PreviewState::Starting => (None, None),

@@ -1,24 +1,21 @@
-//! Sharing: the owner gives a project a link, and whoever has it sees the app of one version, in a
-//! sandbox that is the share's own, reads its files where that is allowed, and makes a project of
-//! their own from it. Who asks with a wrong slug learns nothing.
+//! Sharing: the owner gives a project a public link. Whoever has it sees one version of the app in
+//! a sandbox of the share's own, reads its files if that is allowed, and can remix it. A wrong slug
+//! reveals nothing.
 
 use std::net::IpAddr;
 
 use super::{ImageContent, ProjectError, Projects, files::viewed};
 use crate::{
     accounts::Token,
-    agent::recorded_apps,
+    agent::{FIRST_PAGE, recorded_apps},
     protocol::{
         AppNode, FragmentId, Project, ProjectId, Share, ShareState, SharedApp, SharedSource,
     },
     store::OpenShare,
 };
 
-/// The file that is shown of an app at first, if it has it.
-const FIRST_FILE: &str = "app/page.tsx";
-
 impl Projects {
-    /// How the project is shared, and how it can be.
+    /// How the project is shared, and how it could be.
     pub async fn share(&self, project: ProjectId) -> Result<ShareState, ProjectError> {
         self.expect_owner(project).await?;
         let store = &self.inner.store;
@@ -67,7 +64,7 @@ impl Projects {
         Ok(share)
     }
 
-    /// Makes the project private: its link leads nowhere, and who looks is cut off.
+    /// Makes the project private: its link stops working, and its visitors are disconnected.
     pub async fn end_share(&self, project: ProjectId) -> Result<(), ProjectError> {
         self.expect_owner(project).await?;
         self.inner.store.end_share(project).await?;
@@ -76,9 +73,9 @@ impl Projects {
         Ok(())
     }
 
-    /// The shared app at this moment; its sandbox is made or wakes. To be asked again while a
-    /// visitor looks, who comes from this address. `TooMany` when that costs too much; its owner
-    /// may always look.
+    /// The shared app's current state; its sandbox is created or woken. Pages repeat the call while
+    /// a visitor, identified by this address, looks. `TooMany` if that costs too much; the owner is
+    /// never limited.
     pub async fn open_share(
         &self,
         slug: &str,
@@ -116,8 +113,8 @@ impl Projects {
         Ok(self.inner.store.find_share(slug).await?)
     }
 
-    /// The files of the shared app, and the text of the one at the path, or of its page.
-    /// `NotFound` where visitors may not read them.
+    /// The files of the shared app, and the text of the one at the path, or else of its page.
+    /// `NotFound` if visitors may not read them.
     pub async fn share_source(
         &self,
         slug: &str,
@@ -132,7 +129,7 @@ impl Projects {
         let files = store.version_files(version).await?.into_iter();
         let files = files.filter(|file| file.kind != "folder");
         let paths: Vec<String> = files.map(|file| file.path).collect();
-        let first = paths.iter().find(|path| *path == FIRST_FILE);
+        let first = paths.iter().find(|path| *path == FIRST_PAGE);
         let path = path.or_else(|| first.or(paths.first()).map(String::as_str));
         let path = path.ok_or(ProjectError::NoFile)?;
         let content = match store.version_file(version, path).await? {
@@ -147,17 +144,17 @@ impl Projects {
         })
     }
 
-    /// What the shared app looks like, or `NotFound`.
+    /// A picture of the shared app, or `NotFound`.
     pub async fn share_picture(&self, slug: &str) -> Result<ImageContent, ProjectError> {
         Ok(self.inner.store.share_picture(slug).await?)
     }
 
-    /// A project of one's own with the files of the shared app.
+    /// A new project of the user's with the files of the shared app.
     pub async fn remix(&self, slug: &str) -> Result<Project, ProjectError> {
         Ok(self.inner.store.remix(self.user()?, slug).await?)
     }
 
-    /// Whether the sandbox shows a shared app, which is for whoever knows its address.
+    /// Whether the sandbox shows a shared app, which anyone with its address may see.
     pub fn is_shared(&self, sandbox: &str) -> bool {
         self.inner.shared.has(sandbox)
     }

@@ -1,4 +1,4 @@
-//! The showcase: apps that were built before, which a project can start from with any model.
+//! The showcase: finished apps that a project can start from, with any model.
 
 use super::{ProjectError, Projects};
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
     store::NewFragment,
 };
 
-/// How many shared apps are listed, the latest first.
+/// The maximum number of shared apps in the list, latest first.
 const MAX_SHARED: u64 = 24;
 
 impl Projects {
-    /// The apps of the showcase: those that come with CodeFlow, then those that people shared.
+    /// The apps of the showcase: those that come with CodeFlow, then those that users shared.
     pub async fn showcase(&self) -> Result<Vec<ShowcaseApp>, ProjectError> {
         let apps = recorded_apps().map_err(ProjectError::Internal)?.into_iter();
         let apps = apps.map(|app| ShowcaseApp {
@@ -42,7 +42,7 @@ impl Projects {
         Ok(apps.chain(shared).collect())
     }
 
-    /// A new project with the files of an app of the showcase, or `NotFound`.
+    /// A new project with the files of a showcase app, or `NotFound`.
     pub async fn start_from(&self, slug: &str) -> Result<Project, ProjectError> {
         let mut apps = recorded_apps().map_err(ProjectError::Internal)?.into_iter();
         let app = apps.find(|app| app.slug == slug);

@@ -1,4 +1,4 @@
-//! A tool call as the conversation opens it: its command, its answer, and what it changed.
+//! A tool call, opened in the conversation: its command, its answer and its changes.
 
 use super::{ProjectError, Projects, compare::file_diff};
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
     protocol::{AppEntry, AppNode, ChangeKind, RunId, StepChange, StepDetails},
 };
 
-/// How many lines of a diff one call shows, all files together.
+/// The maximum number of diff lines per call, over all files.
 const MAX_LINES: usize = 4000;
 
 impl Projects {
-    /// What the run's step with this name did, or `NotFound`, as when it has not ended.
+    /// What the run's step with this name did. `NotFound` if there is none, or if it has not ended.
     pub async fn step_details(&self, run: RunId, step: &str) -> Result<StepDetails, ProjectError> {
         let store = &self.inner.store;
         let project = self.visible_run(run).await?.project;
@@ -20,7 +20,7 @@ impl Projects {
             .map(|step| (&*step.name, step.output.as_deref()));
         let mut call = CallDetails::of_steps(outputs, step)
             .ok_or(ProjectError::NotFound("record of this step any more"))?;
-        // What the run found there is what the version before it has.
+        // At its beginning, the run found the files of the version before it.
         let begun = steps.first().map(|step| step.started_at);
         let found = match begun.filter(|_| call.files.iter().any(|file| file.before.is_none())) {
             Some(begun) => store.version_at(project, begun).await?,

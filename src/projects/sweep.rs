@@ -32,16 +32,16 @@ use crate::{
 
 /// How long an uploaded image waits for its message.
 const UNUSED_IMAGE: Duration = Duration::from_secs(24 * 3600);
-/// How many rows are removed in one batch, and the pause between batches, which leaves the database
-/// to others.
+/// How many rows are removed per batch; and the pause between batches, which leaves the database to
+/// others.
 const BLOBS_AT_A_TIME: u64 = 200;
 const RUNS_AT_A_TIME: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
-/// A younger sandbox may be about to become its project's.
+/// A younger sandbox may still become its project's.
 const YOUNGEST_ORPHAN: Duration = Duration::from_secs(3600);
 /// The time between two checks of the free disk space.
-const DISK_EVERY: Duration = Duration::from_secs(60);
-/// When the disk runs low, a sandbox that was used within this time stays.
+const DISK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
+/// When the disk runs low, a sandbox that was used this recently stays.
 const IN_USE: Duration = Duration::from_secs(3600);
 
 struct Sweeper {
@@ -68,7 +68,10 @@ impl Projects {
 
 impl Sweeper {
     async fn work(&self) {
-        let (mut sweeps, mut looks) = (interval(self.settings.interval), interval(DISK_EVERY));
+        let (mut sweeps, mut looks) = (
+            interval(self.settings.interval),
+            interval(DISK_CHECK_INTERVAL),
+        );
         for ticks in [&mut sweeps, &mut looks] {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
@@ -80,7 +83,7 @@ impl Sweeper {
         }
     }
 
-    /// Applies every rule in turn; whatever fails is left to the next sweep.
+    /// Applies every rule in turn; failures are left to the next sweep.
     async fn sweep(&self) {
         log("images that no message has", self.images().await);
         log("blobs that nothing has", self.blobs().await);
@@ -114,7 +117,8 @@ impl Sweeper {
         .await
     }
 
-    /// Ends sandboxes created for projects of this database that are gone or have another sandbox.
+    /// Ends sandboxes that were created for projects of this database, if the project is gone or
+    /// has another sandbox.
     async fn orphans(&self) -> Result<u64, RunError> {
         let (store, agent) = (&self.projects.inner.store, &self.projects.inner.agent);
         let (ours, youngest) = (
@@ -159,7 +163,7 @@ impl Sweeper {
         Ok(ended)
     }
 
-    /// Ends the sandboxes of projects that have long been unused.
+    /// Ends the sandboxes of projects that have been unused for long.
     async fn unused(&self) -> Result<u64, RunError> {
         let mut ended = 0;
         for unused in self
@@ -174,7 +178,7 @@ impl Sweeper {
         Ok(ended)
     }
 
-    /// Ends the longest unused sandboxes, until the disk has enough free space.
+    /// Ends the longest unused sandboxes until the disk has enough free space.
     async fn make_room(&self) -> Result<u64, RunError> {
         let Some(disk) = &self.settings.disk else {
             return Ok(0);
@@ -196,7 +200,7 @@ impl Sweeper {
         Ok(ended)
     }
 
-    /// Ends a project's sandbox once its files are in a version; returns whether it did.
+    /// Ends a project's sandbox once its files are saved in a version; returns whether it did.
     async fn release(&self, unused: &Unused) -> bool {
         let Unused { project, sandbox } = unused;
         let released = self.projects.inner.apps.release(*project, sandbox).await;
@@ -223,12 +227,12 @@ impl Sweeper {
     }
 }
 
-/// Removes all blobs that nothing has. Returns how many.
+/// Removes all unreferenced blobs. Returns how many.
 pub(super) async fn remove_unused_blobs(store: &Store) -> Result<u64, RunError> {
     in_batches(|| store.remove_unused_blobs(BLOBS_AT_A_TIME)).await
 }
 
-/// Works through batches until one finds nothing to do. Returns how much was done.
+/// Repeats the batch until it finds nothing. Returns the total.
 async fn in_batches<F: Future<Output = Result<u64, StoreError>>>(
     batch: impl Fn() -> F,
 ) -> Result<u64, RunError> {
@@ -242,8 +246,8 @@ async fn in_batches<F: Future<Output = Result<u64, StoreError>>>(
     }
 }
 
-/// What remains of a step's output when its run is old: an image's description, for later messages,
-/// and a note in place of anything else.
+/// What remains of a step's output when its run is old: for an image its description, for later
+/// messages; for anything else a note.
 fn shortened(step: &str, output: &str) -> String {
     let design = serde_json::from_str::<serde_json::Value>(output)
         .ok()
@@ -259,7 +263,7 @@ fn shortened(step: &str, output: &str) -> String {
     }
 }
 
-/// Whether the disk has less free space than it should.
+/// Whether the disk has less free space than required.
 fn is_low(disk: &config::Disk) -> Result<bool, RunError> {
     let stat = nix::sys::statvfs::statvfs(&disk.folder).map_err(anyhow::Error::from)?;
     let size = stat.fragment_size();

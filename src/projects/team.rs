@@ -1,5 +1,5 @@
-//! Teams: the people of a project, whom its owner invites and takes out, and who may leave. A
-//! change is in force at once, also for what is open.
+//! Teams: a project's members. Its owner invites and removes them, and they may leave. Changes take
+//! effect at once, even on open connections.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::{
     store::NewInvitation,
 };
 
-/// How long an invitation can be used.
+/// How long an invitation is valid.
 const GOOD_FOR: Duration = Duration::from_secs(14 * 24 * 3600);
 const OTHER_ADDRESS: &str = "This invitation is for the account with another e-mail address. Sign \
                              in with the address that it was sent to, or ask for one of your own.";
 
 impl Projects {
-    /// Who is in the project and who has it open, as they see it in this role; nobody where there
-    /// are no accounts.
+    /// The project's members and who has it open, as a user in this role sees them; empty where
+    /// there are no accounts.
     pub(super) async fn team(
         &self,
         project: ProjectId,
@@ -39,13 +39,13 @@ impl Projects {
         })
     }
 
-    /// Whether they are somebody among others.
+    /// Whether the user has an account.
     pub(super) fn has_account(&self) -> bool {
         let identity = self.identity.as_ref();
         identity.is_some_and(|identity| identity.account.is_some())
     }
 
-    /// Changes whenever somebody's place in a project does.
+    /// Changes whenever a membership does.
     pub fn memberships(&self) -> watch::Receiver<u64> {
         self.inner.presence.memberships()
     }
@@ -60,8 +60,8 @@ impl Projects {
         })
     }
 
-    /// Invites whoever has the link, or the account with the address, to whom it is sent where the
-    /// server sends e-mail.
+    /// Creates an invitation, for anyone with the link or for the account with the address. In the
+    /// latter case it is also e-mailed, if the server sends e-mail.
     pub async fn invite(
         &self,
         project: ProjectId,
@@ -94,7 +94,7 @@ impl Projects {
         Ok(Invited { link, sent })
     }
 
-    /// Withdraws an invitation. `NotFound` when there is none that can be used.
+    /// Withdraws an invitation. `NotFound` if there is no valid one.
     pub async fn revoke_invitation(
         &self,
         project: ProjectId,
@@ -108,7 +108,7 @@ impl Projects {
             .await?)
     }
 
-    /// Gives a member another role. `NotFound` when the project has no such member.
+    /// Changes a member's role. `NotFound` if the project has no such member.
     pub async fn set_member_role(
         &self,
         project: ProjectId,
@@ -124,8 +124,8 @@ impl Projects {
         Ok(())
     }
 
-    /// Takes a member out of the project: what they have open of it ends. `NotFound` when there is
-    /// no such member.
+    /// Removes a member from the project, and ends their open connections to it. `NotFound` if
+    /// there is no such member.
     pub async fn remove_member(
         &self,
         project: ProjectId,
@@ -136,7 +136,7 @@ impl Projects {
         self.take_out(project, user, by).await
     }
 
-    /// Takes them out of somebody else's project. `Conflict` in their own.
+    /// Leaves somebody else's project. `Conflict` in the user's own.
     pub async fn leave(&self, project: ProjectId, by: &Requester) -> Result<(), ProjectError> {
         let role = self.expect_role(project, ProjectRole::Viewer).await?;
         if role == ProjectRole::Owner {
@@ -160,16 +160,15 @@ impl Projects {
         Ok(())
     }
 
-    /// The invitation that the link's token stands for. `NotFound` when it can't be used (any
-    /// more).
+    /// The invitation for the link's token. `NotFound` if it is invalid, or no longer valid.
     pub async fn invitation(&self, token: &str) -> Result<InvitationView, ProjectError> {
         let (store, user) = (&self.inner.store, self.user()?);
         Ok(store.find_project_invitation(user, &hash(token)?).await?)
     }
 
-    /// Joins the project that the link's token invites to, and returns it; who is in it already
-    /// stays as they are. `NotFound` when the invitation can't be used (any more), `Forbidden` when
-    /// it is for another address.
+    /// Joins the project of the token's invitation, and returns it; the role of an existing member
+    /// stays. `NotFound` if the invitation is not valid (any more), `Forbidden` if it is for
+    /// another address.
     pub async fn join(&self, token: &str, by: &Requester) -> Result<ProjectId, ProjectError> {
         self.user()?;
         let (store, by) = (&self.inner.store, by.actor()?);
@@ -181,7 +180,7 @@ impl Projects {
     }
 }
 
-/// What the token is found by. A text that can be none is as unknown as one that is wrong.
+/// The hash that the token is stored under. A malformed token is as unknown as a wrong one.
 fn hash(token: &str) -> Result<String, ProjectError> {
     let token = Token::sent(token).ok_or(ProjectError::NoInvitation)?;
     Ok(token.hash())

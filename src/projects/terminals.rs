@@ -1,10 +1,9 @@
 //! Terminals: the shells that people open in a project's sandbox. They belong to the project, not
-//! to the page that shows them: every page shows the same ones, and a reload finds them again. The
-//! sandbox keeps them by their tags, so that a server that was started again finds them too.
+//! to the page: every page shows the same ones, and a reload finds them again. The sandbox
+//! identifies them by their tags, so that a restarted server finds them too.
 //!
-//! A shell that is listened to doesn't keep its sandbox awake. When the sandbox falls asleep the
-//! stream is cut; the shell goes on when somebody wakes it, or has ended if its memory was given
-//! up.
+//! Listening to a shell doesn't keep its sandbox awake. When the sandbox falls asleep, the stream
+//! is cut. When it wakes, the shell continues, or has ended if the sandbox's memory was dropped.
 
 mod scrollback;
 mod shell;
@@ -21,7 +20,7 @@ use crate::{agent::Agent, protocol::ProjectId, store::Store};
 use shells::{Shells, Surroundings};
 pub use viewer::{TerminalItem, TerminalViewer};
 
-/// How many projects' shells are remembered while nobody looks and they don't run.
+/// How many projects' shells are remembered while they have no viewers and don't run.
 const MAX_REMEMBERED: usize = 64;
 
 /// The terminals of all projects, as a cheap handle.

@@ -1,4 +1,4 @@
-//! Versions, as pages ask for them: listed, found by number or id, read, and restored.
+//! Versions for pages: listing, finding by number or id, reading, and restoring.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     store::AT_WORK,
 };
 
-/// How long the project's lock is waited for before the reason is looked at.
+/// How long to wait for the project's lock before looking for the reason.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 
 impl Projects {
@@ -76,7 +76,7 @@ impl Projects {
         viewed(path, content, false).await
     }
 
-    /// Looks at a version without restoring it; to be asked again while somebody looks.
+    /// Views a version without restoring it. Pages repeat the call while somebody looks.
     pub async fn view_version(
         &self,
         project: ProjectId,
@@ -91,13 +91,13 @@ impl Projects {
         })
     }
 
-    /// Makes the files of a version those of the app, and saves that as a version. What is in no
-    /// version yet is saved before. `Conflict` while a run works.
+    /// Makes a version's files the app's files, and saves that as a new version. Unsaved changes
+    /// are saved before that. `Conflict` while a run works.
     pub async fn restore(&self, project: ProjectId, which: &str) -> Result<Fragment, ProjectError> {
         self.expect_editor(project).await?;
         let (fragment, _) = self.find_version(project, which).await?;
         let (projects, user) = (self.clone(), self.user()?.clone());
-        // In a task of its own: a browser that goes away must not leave half of it.
+        // In a task of its own: a browser that goes away must not leave it half done.
         let restoring = async move {
             let _alone = projects.idle(project, AT_WORK).await?;
             let edits = &projects.inner.edits;
@@ -118,8 +118,8 @@ impl Projects {
             .map_err(|error| ProjectError::Internal(error.into()))?
     }
 
-    /// Waits until nobody else changes the project's app, and keeps it so until what this returns
-    /// is dropped. `Conflict`, with the reason given, while a run works or waits for its turn.
+    /// Waits until nobody else changes the project's app, and blocks changes until the returned
+    /// guard is dropped. `Conflict`, with the given reason, while a run is running or queued.
     pub(super) async fn idle(
         &self,
         project: ProjectId,
@@ -128,7 +128,7 @@ impl Projects {
         loop {
             let lock = self.inner.locks.lock(project);
             let locked = tokio::time::timeout(LOCK_WAIT, lock).await;
-            // A run has the lock until its end, and with it whoever keeps what it left.
+            // A run holds the lock until its end, and so does the saving of its work.
             if self.inner.store.next_run(project).await?.is_some() {
                 return Err(ProjectError::Conflict(at_work));
             }
@@ -139,7 +139,7 @@ impl Projects {
     }
 }
 
-/// Where among all versions of the project the one with this number or id is.
+/// The position of the version with this number or id among all versions of the project.
 pub(super) fn position(all: &[Fragment], which: &str) -> Result<usize, ProjectError> {
     let number = which.parse::<i32>().ok();
     let is_it = |fragment: &Fragment| match number {

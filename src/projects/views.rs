@@ -1,7 +1,8 @@
-//! Versions that somebody looks at without restoring them, its owner or whoever has the project's
-//! link: each in a sandbox of its own, made from that version, found again by whoever looks next,
-//! and ended when nobody does. They are never their project's sandbox, and nothing that is done in
-//! them is kept. Owners and visitors never share one: a share can end while its owner looks on.
+//! Versions that somebody views without restoring them, be it the owner or a visitor with the
+//! project's link. Each runs in a sandbox of its own, created from that version. Later viewers
+//! share it, and it ends when nobody looks any more. It never is the project's sandbox, and changes
+//! made in it are not kept. Owners and visitors never share one, because a share can end while its
+//! owner looks on.
 
 use std::{
     collections::HashMap,
@@ -14,32 +15,31 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    agent::{Agent, App, PageState, Purpose, RunError},
+    agent::{Agent, App, PageState, RunError, SandboxPurpose},
     protocol::{FragmentId, PreviewState, ProjectId},
     store::Store,
 };
 
-/// How many versions of a project, and of all projects, have a sandbox at a time: another one takes
-/// the place of that which was looked at longest ago.
+/// How many versions may have a sandbox at a time, per project and over all projects. Another one
+/// replaces the one that was viewed longest ago.
 const MAX_OF_PROJECT: usize = 2;
 const MAX: usize = 6;
-/// How long a version keeps its sandbox when nobody looks at it: who does, asks again each half
-/// minute.
+/// How long a version keeps its sandbox without a viewer. Viewers ask again every half minute.
 pub const UNUSED: Duration = Duration::from_secs(180);
-/// How long a visitor's sandbox keeps its place when others want it.
+/// How long a visitor's sandbox is kept when others need its place.
 const HELD: Duration = Duration::from_secs(60);
-/// What a visitor reads who finds no place.
+/// The reply to a visitor for whom there is no place.
 const NO_ROOM: &str = "Many shared apps are open right now, and there is no room for one more. Try again in a minute.";
-/// Between two looks for such.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// How long a page may take to answer before the view says that it compiles.
+/// The time between two checks for unused sandboxes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a page may take to answer before the view says that it is compiling.
 const QUICK: Duration = Duration::from_millis(700);
 
-/// Who looks.
+/// The kind of viewers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     Owner,
-    /// Whoever has the project's link: strangers, who take no place from each other.
+    /// Anyone with the project's link. They are strangers, and never displace each other.
     Visitors,
 }
 
@@ -66,10 +66,10 @@ struct View {
 
 #[derive(Clone)]
 enum State {
-    /// Its sandbox is being made.
+    /// Its sandbox is being created.
     Starting,
     Made(App),
-    /// It can't be made, for this reason.
+    /// It can't be created, for this reason.
     Failed(String),
 }
 
@@ -93,7 +93,7 @@ impl Views {
         }
     }
 
-    /// What the version's page shows; its sandbox is made when it has none.
+    /// The state of the version's page; its sandbox is created if it has none.
     pub async fn look(
         &self,
         project: ProjectId,
@@ -138,7 +138,7 @@ impl Views {
         match state {
             State::Starting => Ok(PreviewState::Starting),
             State::Failed(reason) => {
-                // Whoever asks again tries again.
+                // The next request tries again.
                 self.inner.open.lock().remove(&version);
                 Ok(PreviewState::Failed { url: None, reason })
             }
@@ -152,17 +152,17 @@ impl Views {
         }
     }
 
-    /// Whether somebody looks at a version in this sandbox.
+    /// Whether this sandbox shows a version to somebody.
     pub fn has(&self, sandbox: &str) -> bool {
         self.project_with(sandbox).is_some()
     }
 
-    /// Whether the version has a sandbox, or is about to have one.
+    /// Whether the version has a sandbox, or is getting one.
     pub fn is_open(&self, version: FragmentId) -> bool {
         self.inner.open.lock().contains_key(&version)
     }
 
-    /// The project whose version is looked at in this sandbox.
+    /// The project whose version this sandbox shows.
     pub fn project_with(&self, sandbox: &str) -> Option<ProjectId> {
         let open = self.inner.open.lock();
         let view = open
@@ -171,8 +171,7 @@ impl Views {
         view.map(|view| view.project)
     }
 
-    /// Ends the sandboxes of the project's versions but `kept`, and with them whatever is connected
-    /// to them.
+    /// Ends the sandboxes of the project's versions except `kept`, and all connections to them.
     pub async fn end(&self, project: ProjectId, kept: Option<FragmentId>) {
         let ended: Vec<View> = {
             let mut open = self.inner.open.lock();
@@ -185,7 +184,7 @@ impl Views {
         }
     }
 
-    /// Makes the version's sandbox, in a task of its own.
+    /// Creates the version's sandbox, in a task of its own.
     fn make(&self, project: ProjectId, version: FragmentId) {
         let inner = self.inner.clone();
         let making = async move {
@@ -208,14 +207,14 @@ impl Views {
         self.inner.tasks.spawn(making.in_current_span());
     }
 
-    /// Ends what nobody looks at, from time to time, until nothing is left.
+    /// Ends unused sandboxes from time to time, until none is left.
     fn end_unused(&self) {
         let inner = self.inner.clone();
         self.inner.tasks.spawn(async move {
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
-                    // Their sandboxes are asleep soon, and the sweep after the next start ends
+                    () = tokio::time::sleep(CHECK_INTERVAL) => {}
+                    // Their sandboxes soon fall asleep, and the sweep after the next start ends
                     // them.
                     () = inner.shutdown.cancelled() => return,
                 }
@@ -239,7 +238,7 @@ impl Views {
 }
 
 impl Inner {
-    /// Sets the view's state; returns whether there is no such view any more.
+    /// Sets the view's state; returns whether the view is gone.
     fn set(&self, version: FragmentId, state: State) -> bool {
         match self.open.lock().get_mut(&version) {
             Some(view) => {
@@ -250,7 +249,7 @@ impl Inner {
         }
     }
 
-    /// The sandbox that was made for the version before the server started again, or a new one.
+    /// The sandbox that was created for the version before the server restarted, or a new one.
     async fn find_or_make(&self, project: ProjectId, version: FragmentId) -> Result<App, RunError> {
         let installation = self.store.installation().await?;
         for listed in self.agent.sandboxes().await? {
@@ -263,8 +262,8 @@ impl Inner {
         }
         let saved = self.store.find_version(project, version).await?;
         let purpose = match self.audience {
-            Audience::Owner => Purpose::View(version),
-            Audience::Visitors => Purpose::Share(version),
+            Audience::Owner => SandboxPurpose::View(version),
+            Audience::Visitors => SandboxPurpose::Share(version),
         };
         let app = self.agent.create(project, purpose, &installation).await?;
         let filled = if saved.partial {
@@ -290,8 +289,8 @@ impl Inner {
     }
 }
 
-/// Takes out the view that another one of the project needs the place of: the one used longest ago.
-/// Returns the app whose sandbox is to be ended; `None` when all were used within the time `held`.
+/// Removes the view that was used longest ago, to make room for another one of the project. Returns
+/// the app whose sandbox must be ended; `None` if all were used within `held`.
 fn make_room(
     open: &mut HashMap<FragmentId, View>,
     project: ProjectId,
@@ -305,7 +304,7 @@ fn make_room(
     let (oldest, _) = open
         .iter()
         .filter(|(_, view)| !only_own || view.project == project)
-        // The project's own older version is nobody else's.
+        // A project's older version of its own displaces nobody else.
         .filter(|(_, view)| only_own || view.used.elapsed() >= held)
         .min_by_key(|(_, view)| view.used)?;
     let oldest = *oldest;
@@ -319,7 +318,7 @@ fn made(view: View) -> Option<App> {
     }
 }
 
-/// What the app's first page shows at this moment.
+/// The current state of the app's first page.
 async fn page(app: &App) -> Result<PreviewState, RunError> {
     let url = app.url();
     let state = match tokio::time::timeout(QUICK, app.page_state()).await {

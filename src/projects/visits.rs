@@ -1,5 +1,5 @@
-//! What the visitors of shared apps may cost: how often one asks, how many sandboxes one starts,
-//! and how long a share's sandbox is awake for them each day. Counted in memory.
+//! What visitors of shared apps may cost: requests per address, started sandboxes per address, and
+//! how long a share's sandbox is awake for them each day. Counted in memory.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use crate::{
     protocol::ProjectId,
 };
 
-/// Requests for a shared app from one address: an open page sends one each second while the app
+/// Requests for a shared app from one address. An open page sends one per second while the app
 /// starts, and people share addresses.
 const ASK: Rate = Rate {
     burst: 120,
@@ -26,11 +26,12 @@ const START: Rate = Rate {
     burst: 6,
     pause: Duration::from_secs(30),
 };
-/// How long a share's sandbox is awake for its visitors, in each period.
+/// How long a share's sandbox may be awake for its visitors in each period.
 const AWAKE: Duration = Duration::from_secs(4 * 3600);
 const PERIOD: Duration = Duration::from_secs(24 * 3600);
 
-const OFTEN: &str = "There were too many requests from your network. Try again in a moment.";
+const TOO_MANY_REQUESTS: &str =
+    "There were too many requests from your network. Try again in a moment.";
 const TIRED: &str =
     "This app was open for long enough today. It wakes again tomorrow, or when its owner opens it.";
 
@@ -61,12 +62,15 @@ impl Visits {
     }
 
     fn count(&self, key: String, rate: Rate) -> Result<(), ProjectError> {
-        let refused = |wait| ProjectError::TooMany { why: OFTEN, wait };
+        let refused = |wait| ProjectError::TooMany {
+            why: TOO_MANY_REQUESTS,
+            wait,
+        };
         self.throttle.attempt(key, rate).map_err(refused)
     }
 
-    /// Counts the time for which the project's share is awake for visitors: from the last look to
-    /// this one, as far as its sandbox stayed awake in between.
+    /// Counts the time that the project's share was awake for visitors: the time between the last
+    /// look and this one, as far as its sandbox stayed awake.
     pub fn look(&self, project: ProjectId) -> Result<(), ProjectError> {
         let refused = |wait| ProjectError::TooMany { why: TIRED, wait };
         self.look_at(project, Instant::now()).map_err(refused)
@@ -107,7 +111,7 @@ mod tests {
         let wait = at(project, last + 30).unwrap_err();
         assert_eq!(wait, PERIOD - Duration::from_secs(last + 30));
         assert!(at(other, last + 30).is_ok());
-        // Rare looks cost what they keep awake, and no more.
+        // Infrequent looks cost what they keep awake, and no more.
         let rare = |look: u64| at(other, last + 30 + look * 3600);
         assert!((1..20).all(|look| rare(look).is_ok()));
         assert!(at(project, PERIOD.as_secs()).is_ok());

@@ -1,4 +1,4 @@
-//! The workspace as a page first loads it: one consistent picture, which the feed then continues.
+//! The workspace as a page first loads it: one consistent snapshot, which the feed then continues.
 
 use super::{ProjectError, Projects, html};
 use crate::{
@@ -10,9 +10,8 @@ use crate::{
 };
 
 impl Projects {
-    /// What the workspace shows when its page loads, or `NotFound`: the last `last` prompts with
-    /// what answers them, or all. With `last`, tool calls come without their outputs, which are
-    /// asked for one by one.
+    /// The workspace's initial contents, or `NotFound`: the last `last` prompts with their replies,
+    /// or all. With `last`, tool calls come without their outputs, which are fetched one by one.
     pub async fn workspace(
         &self,
         project: ProjectId,
@@ -20,8 +19,8 @@ impl Projects {
     ) -> Result<Workspace, ProjectError> {
         let role = self.expect_role(project, ProjectRole::Viewer).await?;
         let store = &self.inner.store;
-        // Read first, so that the feed misses nothing; it may repeat what happens while the rest is
-        // read, which is harmless.
+        // Read first, so that the feed misses nothing. It may repeat events that happen while the
+        // rest is read, which is harmless.
         let after = store.last_seq(project).await?;
         let limit = last.unwrap_or(i64::MAX.unsigned_abs());
         let History {
@@ -86,7 +85,7 @@ impl Projects {
     }
 }
 
-/// Empties the output of a turn's tool call: it is found again by the step's name.
+/// Empties the output of a turn's tool call, which is fetched again by the step's name.
 fn leave_out_output(event: &mut Event) {
     if let EventKind::Tool { tool } = &mut event.kind
         && tool.step.starts_with("turn-")

@@ -36,7 +36,7 @@ pub enum SignUp {
     Closed,
 }
 
-/// Names the variants by the texts that the database, the variables and the commands have.
+/// Names the variants as the database, the variables and the commands spell them.
 macro_rules! named {
     ($type:ident: $($variant:ident = $text:literal),*) => {
         impl $type {
@@ -83,9 +83,9 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSummary {
     pub id: SessionId,
-    /// Whether it is the one that asks.
+    /// Whether it is the session that made this request.
     pub current: bool,
-    /// What the browser calls itself; may be empty.
+    /// The browser's user agent; may be empty.
     pub agent: String,
     /// Where it signed in from.
     pub address: String,
@@ -93,28 +93,28 @@ pub struct SessionSummary {
     pub seen_at: Timestamp,
 }
 
-/// A token with which programs act in an account's name, without the token itself.
+/// An API token, with which programs act for an account; without the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiToken {
     pub id: ApiTokenId,
     /// What its owner calls it.
     pub name: String,
-    /// How it begins.
+    /// Its first characters.
     pub prefix: String,
     pub created_at: Timestamp,
     /// `None` for one that does not expire.
     pub expires_at: Option<Timestamp>,
     /// Whether it has expired.
     pub expired: bool,
-    /// Within a few minutes; `None` for one that was never used.
+    /// Accurate to a few minutes; `None` for a token that was never used.
     pub used_at: Option<Timestamp>,
 }
 
-/// A token that was just made.
+/// A token that was just created.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewApiToken {
     pub summary: ApiToken,
-    /// The token itself, which nobody sees again.
+    /// The token itself. It is shown only once.
     pub token: String,
 }
 
@@ -127,20 +127,20 @@ impl fmt::Debug for NewApiToken {
     }
 }
 
-/// What the plans have, and which one somebody has.
+/// The plans' allowances, and the visitor's own plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pricing {
     /// `None` where runs cost nothing.
     pub rules: Option<CreditRules>,
-    /// `None` for who is not signed in.
+    /// `None` for visitors who are not signed in.
     pub current: Option<Plan>,
-    /// What the larger plan costs a month; `None` where it is not sold.
+    /// The monthly price of the larger plan; `None` where it is not sold.
     pub price: Option<String>,
-    /// Whether they pay for the plan they have.
+    /// Whether they pay for their plan.
     pub subscribed: bool,
 }
 
-/// A service with whose accounts one signs in.
+/// A service that people can sign in with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
@@ -152,7 +152,7 @@ pub enum Provider {
 named!(Provider: Oidc = "oidc", Github = "github");
 
 impl Provider {
-    /// What people call it.
+    /// Its name for people.
     pub fn label(self) -> &'static str {
         match self {
             Self::Oidc => "single sign-on",
@@ -161,7 +161,7 @@ impl Provider {
     }
 }
 
-/// Why another service signed nobody in.
+/// Why signing in with another service failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OutsideRefusal {
     #[error("The sign-in was cancelled.")]
@@ -199,13 +199,13 @@ named!(
     TooMany = "too-many"
 );
 
-/// An identity of another service that signs in to an account.
+/// An identity at another service that signs in to an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkedIdentity {
     /// The service, by its address.
     pub issuer: String,
     pub subject: String,
-    /// How its owner knows it.
+    /// The name that its owner knows it by.
     pub label: String,
     pub created_at: Timestamp,
 }
@@ -214,14 +214,14 @@ pub struct LinkedIdentity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passkey {
     pub id: PasskeyId,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     pub name: String,
     pub created_at: Timestamp,
-    /// `None` for one that was never used.
+    /// `None` for a passkey that was never used.
     pub used_at: Option<Timestamp>,
 }
 
-/// How an account's two-step sign-in stands.
+/// The state of an account's two-step sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SecondStepState {
     pub is_on: bool,
@@ -229,7 +229,7 @@ pub struct SecondStepState {
     pub codes: u64,
 }
 
-/// What an authenticator app needs.
+/// The data that an authenticator app needs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecondStepSetup {
     /// In base 32, for those who type it.
@@ -244,18 +244,18 @@ impl fmt::Debug for SecondStepSetup {
     }
 }
 
-/// Who looks at a page.
+/// The visitor of a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visitor {
     /// Whether the server has accounts.
     pub accounts: bool,
-    /// Who may make one.
+    /// Who may create an account.
     pub sign_up: SignUp,
     /// Whether the server sends e-mail.
     pub mail: bool,
-    /// The services with whose accounts one signs in.
+    /// The services that people can sign in with.
     pub providers: Vec<Provider>,
-    /// Whether the site's address is one for which browsers have passkeys.
+    /// Whether browsers support passkeys for the site's address.
     pub passkeys: bool,
     /// The account that is signed in.
     pub account: Option<Account>,

@@ -1,6 +1,5 @@
 //! What administrators see: users, everybody's projects, sandboxes, the audit log, and the tables.
-//! Filters are as the pages' addresses have them: texts, of which an unknown or empty one finds
-//! all.
+//! Filters hold the text of a page's query parameters; an empty or unknown text matches everything.
 
 use std::str::FromStr;
 
@@ -11,7 +10,7 @@ use super::{
     account::named,
 };
 
-/// What came of a form, to be shown once.
+/// The result of a form, shown once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     pub message: String,
@@ -48,7 +47,7 @@ pub struct UserFilter {
 pub struct UserSummary {
     pub account: Account,
     pub state: UserState,
-    /// `None` for one who never signed in.
+    /// `None` for a user who never signed in.
     pub seen_at: Option<Timestamp>,
     pub projects: u64,
     pub runs: u64,
@@ -67,13 +66,13 @@ pub struct UserPage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     pub id: SessionId,
-    /// Empty for one that a command made.
+    /// Empty for an invitation that a command created.
     pub made_by: String,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
-/// Which of all projects to list.
+/// Which projects of all users to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProjectFilter {
@@ -83,7 +82,7 @@ pub struct ProjectFilter {
     pub before: String,
 }
 
-/// A project in the list of all.
+/// A project in the list of all users' projects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectOverview {
     pub id: ProjectId,
@@ -92,7 +91,7 @@ pub struct ProjectOverview {
     pub owner: String,
     pub owner_id: UserId,
     pub versions: u64,
-    /// What the versions' files take, in bytes.
+    /// The size of all its versions' files, in bytes.
     pub bytes: u64,
     pub last_run: Option<(RunId, RunState)>,
     pub created_at: Timestamp,
@@ -106,7 +105,7 @@ pub struct ProjectPage {
     pub next: Option<ProjectId>,
 }
 
-/// What is in somebody's project.
+/// The contents of another user's project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectInside {
     pub overview: ProjectOverview,
@@ -116,14 +115,14 @@ pub struct ProjectInside {
     pub versions: Vec<Fragment>,
     /// The paths of the latest version's files, sorted.
     pub files: Vec<String>,
-    /// The file that was asked for, as far as it is text.
+    /// The requested file's text, as far as it is text.
     pub content: Option<String>,
 }
 
-/// What a sandbox used a moment ago; sizes in bytes.
+/// The resources that a sandbox used a moment ago; sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SandboxUse {
-    /// Of all the processors that it may use, in percent.
+    /// In percent of all the processors it may use.
     pub cpu: f64,
     pub memory: u64,
     pub memory_limit: u64,
@@ -137,14 +136,14 @@ pub struct SandboxOverview {
     pub id: String,
     pub awake: bool,
     pub started_at: Timestamp,
-    /// Where the provider measures it.
+    /// `None` where the provider does not measure it.
     pub used: Option<SandboxUse>,
     pub project: Option<ProjectId>,
-    /// The project's title; `None` where it is gone, or another installation's.
+    /// The project's title; `None` where the project is gone or belongs to another installation.
     pub title: Option<String>,
     /// Whether it shows an earlier version.
     pub shows_version: bool,
-    /// Whether this installation made it: others' are left alone.
+    /// Whether this installation created it. The sandboxes of others are left alone.
     pub own: bool,
 }
 
@@ -154,7 +153,7 @@ pub struct AuditSubject {
     /// Such as `user`.
     pub kind: String,
     pub id: String,
-    /// What it was called then; may be empty.
+    /// Its name at that time; may be empty.
     pub name: String,
 }
 
@@ -182,7 +181,7 @@ pub struct AuditFilter {
     pub action: String,
     /// Part of the subject's kind, id or name.
     pub subject: String,
-    /// Part of anything.
+    /// Part of any field.
     pub text: String,
     /// The first and the last day, `YYYY-MM-DD` in UTC.
     pub from: String,
@@ -198,7 +197,7 @@ pub struct AuditPage {
     pub next: Option<String>,
 }
 
-/// How a column stands to a value.
+/// How a column is compared with a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FilterOperator {
@@ -241,7 +240,7 @@ pub struct DataFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataColumn {
     pub name: String,
-    /// Whether only the length of what it holds is shown.
+    /// Whether only the length of its values is shown.
     pub is_length: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Credits: what a run costs, what somebody has left, and the ledger of how it came to that.
+//! Credits: the price of a run, a user's balance, and the ledger behind it.
 
 use std::str::FromStr;
 
@@ -8,32 +8,32 @@ use super::{RunId, Timestamp};
 
 const DAY: i64 = 24 * 3600 * 1000;
 
-/// What credits are worth.
+/// The rules for credits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditRules {
-    /// What each plan has at the beginning of a period.
+    /// The credits of each plan at the beginning of a period.
     pub free: i64,
     pub pro: i64,
-    /// How many days a period has.
+    /// The length of a period, in days.
     pub days: u32,
-    /// What a run costs.
+    /// The price of a run.
     pub cost: i64,
 }
 
 impl CreditRules {
-    /// When the period ends that began then.
+    /// The end of the period that began at `began`.
     pub fn end(self, began: Timestamp) -> Timestamp {
         Timestamp(began.0.saturating_add(i64::from(self.days) * DAY))
     }
 }
 
-/// What somebody may still have done.
+/// A user's balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credits {
     pub left: i64,
-    /// What a run costs.
+    /// The price of a run.
     pub cost: i64,
-    /// When there are as many again as the plan has.
+    /// When the plan's full allowance is available again.
     pub next_refill: Timestamp,
 }
 
@@ -47,7 +47,7 @@ pub enum CreditReason {
     Plan,
     /// A run was begun.
     Run,
-    /// A run came to nothing.
+    /// A run produced nothing.
     Refund,
 }
 
@@ -78,7 +78,7 @@ impl FromStr for CreditReason {
 pub struct CreditEntry {
     pub at: Timestamp,
     pub reason: CreditReason,
-    /// What was added; negative for what was used.
+    /// Positive for credits added, negative for credits used.
     pub amount: i64,
     /// The run that was paid or refunded.
     pub run: Option<RunId>,

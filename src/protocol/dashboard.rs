@@ -1,4 +1,4 @@
-//! Runs as the dashboard shows them: their users, what they cost and every step they took.
+//! Runs as the dashboard shows them: their users, their cost and all their steps.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,8 @@ pub struct RunPage {
     pub runs: Vec<RunSummary>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<RunId>,
-    /// The server's clock when it answered: how long a run has been at work is counted from here.
+    /// The server's clock at the time of the answer. The page counts a running run's time from
+    /// here.
     pub at: Timestamp,
 }
 
@@ -32,13 +33,13 @@ pub struct RunSummary {
     /// Whose project it is.
     pub user: UserId,
     pub project_title: String,
-    /// The beginning of the message that it answers.
+    /// The beginning of the prompt that it answers.
     pub prompt: String,
-    /// What its steps cost so far.
+    /// The cost of its steps so far.
     pub spent: Spent,
-    /// The beginning of the message that ended it, when it failed.
+    /// The beginning of the message that ended it, if it failed.
     pub error: Option<String>,
-    /// `None` while it waits for its turn, and if it never got one.
+    /// `None` while it waits for its turn, or if it never got one.
     pub started_at: Option<Timestamp>,
 }
 
@@ -56,9 +57,9 @@ pub struct RunDetails {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
-    /// Is under way, or will be tried again when the server is back.
+    /// Under way, or to be retried when the server is back.
     Running,
-    /// Has an output, and is never run again.
+    /// Has an output and is never executed again.
     Succeeded,
     /// The last attempt failed.
     Failed,
@@ -71,15 +72,15 @@ pub enum StepState {
 pub struct StepSummary {
     pub name: String,
     pub state: StepState,
-    /// How many times it was begun.
+    /// The number of attempts.
     pub attempt: i32,
     /// When the last attempt began.
     pub started_at: Timestamp,
     /// When the last attempt ended; `None` while it is under way or was interrupted.
     pub finished_at: Option<Timestamp>,
-    /// For people: laid out in lines, and cut with a note where it is long.
+    /// Formatted for people; long outputs are cut with a note.
     pub output: Option<String>,
-    /// Why an attempt failed: the last one that did, even if a later one succeeded.
+    /// Why the last failed attempt failed, even if a later attempt succeeded.
     pub error: Option<String>,
     pub spent: Spent,
 }

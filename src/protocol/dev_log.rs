@@ -1,4 +1,4 @@
-//! What the app's page and its dev server say, as the preview's console shows it.
+//! The output of the app's page and of its dev server, for the preview's console.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +21,10 @@ pub struct DevLine {
 /// A part of the dev server's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DevLog {
-    /// Whether the sandbox keeps such a log.
+    /// Whether the sandbox keeps a log.
     pub is_kept: bool,
-    /// Where the next part begins, in bytes.
+    /// The offset of the next part, in bytes.
     pub next: u64,
-    /// The whole lines from where it was asked for, the newest where there are too many.
+    /// Whole lines from the requested offset; only the newest if there are too many.
     pub lines: Vec<DevLine>,
 }

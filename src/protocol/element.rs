@@ -1,11 +1,11 @@
-//! An element that was picked in the preview: what it is, where it was written, and what of it can
-//! be changed in its source. The app itself reports it, so it is bounded wherever it comes in.
+//! An element that was picked in the preview: what it is, where it was written, and what can be
+//! changed in its source. The app itself reports it, so every field is bounded on arrival.
 
 use serde::{Deserialize, Serialize};
 
 use super::first_chars;
 
-/// The most places of one element, and the longest text, in characters.
+/// The maximum number of places of an element, and the maximum length of a text, in characters.
 const MAX_PLACES: usize = 8;
 pub const MAX_ELEMENT_TEXT: usize = 2000;
 /// How much of an element's text is quoted in a message, in characters.
@@ -14,14 +14,14 @@ const QUOTED: usize = 120;
 /// Where an element was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementPlace {
-    /// Of the element there: `button`, or a component's name.
+    /// The element's name: `button`, or a component.
     pub tag: String,
     /// The component that wrote it, where one is known.
     #[serde(default)]
     pub component: Option<String>,
     /// The path of the app's file.
     pub file: String,
-    /// From 1 on; columns are UTF-16 units.
+    /// Counted from 1; columns are UTF-16 units.
     pub line: u32,
     pub column: u32,
 }
@@ -30,10 +30,10 @@ pub struct ElementPlace {
 pub struct PickedElement {
     /// Its name in HTML.
     pub tag: String,
-    /// What it shows, with all that is in it.
+    /// Its text, including that of its children.
     #[serde(default)]
     pub text: String,
-    /// Its text, if there is nothing else in it.
+    /// Its text, if it contains nothing else.
     #[serde(default)]
     pub own_text: Option<String>,
     #[serde(default)]
@@ -41,7 +41,7 @@ pub struct PickedElement {
     /// The path of its page.
     #[serde(default)]
     pub path: String,
-    /// Its own place, then that of the component it is part of, and so on.
+    /// Its own place, then that of the component it is part of, and so on outwards.
     #[serde(default)]
     pub places: Vec<ElementPlace>,
 }
@@ -59,7 +59,7 @@ impl PickedElement {
         }
     }
 
-    /// What a message says of it, for people and the model.
+    /// How a message refers to it, for people and the model.
     pub fn reference(&self) -> String {
         let plain = |text: &str| {
             text.chars()
@@ -91,7 +91,7 @@ impl PickedElement {
         reference + "."
     }
 
-    /// With texts and places within their limits.
+    /// The same element with texts and places cut to their limits.
     pub fn bounded(mut self) -> Self {
         let cut = |text: &mut String, most: usize| text.truncate(first_chars(text, most).len());
         cut(&mut self.tag, 60);
@@ -113,7 +113,7 @@ impl PickedElement {
     }
 }
 
-/// What of an element is changed.
+/// The part of an element that is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ElementPart {
@@ -121,15 +121,15 @@ pub enum ElementPart {
     Classes,
 }
 
-/// A part as its source has it.
+/// A part's value as its source spells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementSource {
     pub place: ElementPlace,
     pub value: String,
 }
 
-/// What of a picked element stands in a source as it is, so that it can be changed there; else why
-/// not.
+/// The parts of a picked element that its source contains literally, so that they can be changed
+/// there; for the others, why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementSources {
     pub text: Result<ElementSource, String>,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of refusal it is; each has one HTTP status.
+/// The kind of a refusal. Each maps to one HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -11,13 +11,13 @@ pub enum ErrorCode {
     Invalid,
     /// 401: nobody is signed in, or the sign-in failed.
     Unauthorized,
-    /// 403: the request comes from another site, or asks for what one may see and not change.
+    /// 403: the request comes from another site, or wants to change what the user may only read.
     Forbidden,
     /// 404: there is no such thing, or it is another user's.
     NotFound,
     /// 413: what was sent is too large.
     TooLarge,
-    /// 409: the thing is in a state that does not allow it.
+    /// 409: the current state does not allow it.
     Conflict,
     /// 429: there were too many attempts; the message says when to try again.
     TooMany,

@@ -9,13 +9,13 @@ use super::{
     ToolUse,
 };
 
-/// One thing that happened in a project. It is saved before anyone sees it.
+/// Something that happened in a project. It is saved before anyone sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub project: ProjectId,
     /// Strictly increasing within the project, from 1.
     pub seq: i64,
-    /// The run it belongs to; `None` for what concerns the project only.
+    /// The run it belongs to; `None` for events of the project itself.
     pub run: Option<RunId>,
     /// When it was saved.
     pub at: Timestamp,
@@ -33,8 +33,8 @@ pub enum EventKind {
     Run { run: Run },
     /// What the run is doing.
     Status { status: Status },
-    /// The model's whole text of a turn, in place of its pieces. `text` is Markdown; `html` is the
-    /// same rendered where the event is handed out, as in [`Message`].
+    /// The model's complete text of a turn, which replaces its pieces. `text` is Markdown; `html`
+    /// is rendered where the event is handed out, as in [`Message`].
     Text {
         turn: u32,
         text: String,
@@ -43,8 +43,8 @@ pub enum EventKind {
     },
     /// The model's text of a turn grew. Deltas are coalesced.
     TextPiece { turn: u32, piece: TextPiece },
-    /// All that the model showed of its reasoning in a turn, in place of its pieces. Markdown and
-    /// HTML as in [`EventKind::Text`]; `took` in milliseconds, where that was measured.
+    /// The complete reasoning that the model showed in a turn, which replaces its pieces. Markdown
+    /// and HTML as in [`EventKind::Text`]; `took` is in milliseconds, where it was measured.
     Thinking {
         turn: u32,
         text: String,
@@ -53,10 +53,10 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         took: Option<u64>,
     },
-    /// What the model shows of its reasoning grew.
+    /// The reasoning that the model shows grew.
     ThinkingPiece { turn: u32, piece: TextPiece },
     /// A file that the model is writing grew, within a tool call that has yet to be executed.
-    /// Without a piece, what was written so far in this turn is void: the model is asked again.
+    /// Without a piece, everything written so far in this turn is void: the model is asked again.
     Draft {
         turn: u32,
         piece: Option<DraftPiece>,
@@ -67,23 +67,23 @@ pub enum EventKind {
     Files { files: Vec<FileChange> },
     /// The preview's state changed.
     Preview { preview: PreviewState },
-    /// A version was saved that no result brings: the draft of a run that had ended without one,
-    /// which belongs to this message, or a version of no run.
+    /// A version was saved that belongs to no result: the draft of a run that ended without one,
+    /// which belongs to this message, or a version that no run made.
     Version {
         message: Option<MessageId>,
         fragment: Fragment,
     },
-    /// Messages are no longer part of the conversation, nor are the runs that answer them: their
-    /// user removed or replaced them.
+    /// The user removed or replaced these messages. They and the runs that answered them are no
+    /// longer part of the conversation.
     Withdrawn { messages: Vec<MessageId> },
     /// The project got its title.
     Title { title: String },
-    /// News about the project that needs no action; a sentence or two.
+    /// News about the project that needs no action, in a sentence or two.
     Notice { text: String },
 }
 
 impl EventKind {
-    /// The tag that it has in JSON.
+    /// Its tag in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Message { .. } => "message",
@@ -104,12 +104,12 @@ impl EventKind {
         }
     }
 
-    /// Whether it takes the place of all earlier events of its run and subject.
+    /// Whether it replaces all earlier events of its run and subject.
     pub fn replaces(&self) -> bool {
         self.piece().is_none()
     }
 
-    /// The piece of a growing text that it is, and of which one.
+    /// The piece of a growing text that it carries, and the text's key.
     pub fn piece(&self) -> Option<(GrowingText, &TextPiece)> {
         match self {
             Self::TextPiece { turn, piece } => Some((GrowingText::Answer(*turn), piece)),
@@ -118,7 +118,7 @@ impl EventKind {
         }
     }
 
-    /// What the event is about, where a later event of the same run and subject replaces it.
+    /// The event's subject, if a later event of the same run and subject replaces it.
     pub fn subject(&self) -> Option<String> {
         match self {
             Self::Message { message } => Some(format!("message:{}", message.id)),
@@ -149,9 +149,9 @@ impl EventKind {
 /// A text of a turn that grows while the model writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GrowingText {
-    /// What the model says.
+    /// The answer.
     Answer(u32),
-    /// What it shows of its reasoning.
+    /// The reasoning.
     Thinking(u32),
 }
 
@@ -161,7 +161,7 @@ impl GrowingText {
         turn
     }
 
-    /// The subject of its pieces, and of the whole text.
+    /// The subject of its pieces and of the complete text.
     pub fn subject(self) -> String {
         match self {
             Self::Answer(turn) => format!("text:{turn}"),
@@ -169,7 +169,7 @@ impl GrowingText {
         }
     }
 
-    /// The event that it grew.
+    /// The event for a new piece of it.
     pub fn grown(self, piece: TextPiece) -> EventKind {
         match self {
             Self::Answer(turn) => EventKind::TextPiece { turn, piece },
@@ -177,7 +177,7 @@ impl GrowingText {
         }
     }
 
-    /// The event that it is whole. It has no HTML yet.
+    /// The event for the complete text. Its HTML is not rendered yet.
     pub fn whole(self, text: String) -> EventKind {
         let html = String::new();
         match self {
@@ -192,15 +192,14 @@ impl GrowingText {
     }
 }
 
-/// A piece of a growing text. It replaces what is there from its offset on, which is nothing as a
-/// rule.
+/// A piece of a growing text. It replaces everything from its offset on, which is normally the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextPiece {
-    /// Where in the text it begins, in bytes of UTF-8.
+    /// Its offset in the text, in bytes of UTF-8.
     pub offset: usize,
     /// Markdown.
     pub text: String,
-    /// What changed in the text's HTML, in order; rendered where the event is handed out.
+    /// The changes to the text's HTML, in order; rendered where the event is handed out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub html: Vec<HtmlPiece>,
 }
@@ -211,7 +210,7 @@ impl TextPiece {
         self.offset + self.text.len()
     }
 
-    /// Puts it into the text. Returns whether the text reached as far as the piece's beginning.
+    /// Adds it to the text. Returns `false` if the text ends before the piece begins.
     pub fn apply(&self, text: &mut String) -> bool {
         if !text.is_char_boundary(self.offset) {
             return false;
@@ -222,18 +221,18 @@ impl TextPiece {
     }
 }
 
-/// A change of a growing text's HTML, which is a list of blocks: only the last ones still change.
+/// A change to a growing text's HTML, which is a list of blocks. Only the last blocks still change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HtmlPiece {
-    /// Which block grows, counted from 0; blocks after it are void.
+    /// The block that grows, counted from 0; blocks after it are void.
     pub block: usize,
-    /// Where in the block it begins, in bytes of UTF-8; what was there after that is void.
+    /// Its offset in the block, in bytes of UTF-8; the block's text from there on is void.
     pub offset: usize,
     pub html: String,
 }
 
 impl HtmlPiece {
-    /// Puts it into the blocks. Does nothing when what comes before it is missing.
+    /// Adds it to the blocks. Does nothing if the text before it is missing.
     pub fn apply(&self, blocks: &mut Vec<Arc<str>>) {
         let kept = match blocks.get(self.block) {
             Some(block) => block.get(..self.offset),
@@ -252,7 +251,7 @@ impl HtmlPiece {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DraftPiece {
     pub path: String,
-    /// Where in the file it begins, in bytes of UTF-8.
+    /// Its offset in the file, in bytes of UTF-8.
     pub offset: usize,
     pub text: String,
 }
@@ -267,14 +266,14 @@ pub enum PreviewState {
     Starting,
     /// The dev server compiles the page.
     Compiling { url: String },
-    /// The page answers. `notice`: what went wrong shortly before, such as that the app ran out of
-    /// memory and was restarted.
+    /// The page answers. `notice` says what went wrong shortly before, such as that the app ran out
+    /// of memory and was restarted.
     Ready {
         url: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         notice: Option<String>,
     },
-    /// Nobody has looked for a while, so that the sandbox may pause; it wakes when it is asked to.
+    /// Nobody has looked for a while, so the sandbox may pause. It wakes on request.
     Asleep { url: String },
     /// The page can't be shown; `reason` is a few lines for the user.
     Failed { url: Option<String>, reason: String },
@@ -286,17 +285,17 @@ pub enum PreviewState {
 pub enum FeedFrame {
     /// An event, in order of `seq`.
     Event { event: Event },
-    /// All events saved before the connection was made have been sent; what follows is live.
+    /// All events saved before the connection have been sent; what follows is live.
     CaughtUp,
     /// The answer to a ping.
     Pong,
-    /// Who is in the project and has it open, at first and whenever that changes. It is not saved.
+    /// The project's members and who has it open; sent at first and on every change, never saved.
     Team { team: Team },
-    /// Who follows may not see the project any more; the feed ends.
+    /// The follower may no longer see the project; the feed ends.
     Gone,
 }
 
-/// A frame from the client on the feed; anything else closes it with a reason.
+/// A frame from the client on the feed; any other frame closes it with a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "frame", rename_all = "snake_case")]
 pub enum FeedRequest {

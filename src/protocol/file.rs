@@ -17,7 +17,7 @@ pub struct FileNode {
     pub path: String,
     /// A folder's entries; `None` for a file.
     pub children: Option<Vec<FileNode>>,
-    /// Why no version keeps it, or some of what is in it.
+    /// Why versions leave it out, or some of its contents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
     /// Whether somebody edited the file since the latest version.
@@ -31,16 +31,16 @@ pub struct FileView {
     pub path: String,
     /// The language's name, such as `TypeScriptReact`.
     pub language: String,
-    /// One HTML fragment a line: `<span class="hl-…">` around escaped text.
+    /// One HTML fragment per line: `<span class="hl-…">` around escaped text.
     pub lines: Vec<String>,
     /// The file's size in bytes.
     pub size: u64,
-    /// Why there are no lines, for a file that can't be shown (binary, or too large).
+    /// Why a file can't be shown and has no lines: it is binary or too large.
     pub notice: Option<String>,
-    /// The text itself, which an editor may change; `None` where there is a notice.
+    /// The text, for the editor; `None` where there is a notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// SHA-256 of the content, in hex: what a later write says it is based on.
+    /// The SHA-256 of the content, in hex, which a later write names as its base.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hash: String,
     /// Whether a browser can show it as an image.
@@ -48,25 +48,25 @@ pub struct FileView {
     pub image: bool,
 }
 
-/// The largest text that is edited, in bytes.
+/// The maximum size of an editable text, in bytes.
 pub const MAX_EDITED: usize = 1 << 20;
-/// The largest file that can be uploaded, in bytes: the largest that a version keeps.
+/// The maximum size of an upload, in bytes: that of a file in a version.
 pub const MAX_UPLOAD: usize = 32 << 20;
 
-/// How a write ended.
+/// The outcome of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum FileSaved {
-    /// The file has the content that was sent; a later write is based on this hash.
+    /// The file has the new content. A later write names this hash as its base.
     Saved { hash: String },
-    /// Nothing was written: the file is not what the write was based on.
+    /// Nothing was written: the file has changed since the base.
     Conflict {
-        /// What is there; `None` when the file is gone.
+        /// The current file; `None` if it is gone.
         theirs: Option<FileView>,
     },
 }
 
-/// A line that a search found.
+/// A line that matches a search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMatch {
     pub path: String,
@@ -76,10 +76,10 @@ pub struct FileMatch {
     pub text: String,
 }
 
-/// What a search in all files found.
+/// The matches of a search through all files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMatches {
     pub matches: Vec<FileMatch>,
-    /// Whether there is more than was returned.
+    /// Whether there are more matches than were returned.
     pub more: bool,
 }

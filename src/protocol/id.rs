@@ -1,5 +1,5 @@
-//! Ids are newtypes, so that one can't stand where another belongs; times are milliseconds, so that
-//! the client needs no calendar.
+//! Ids are newtypes, so that they can't be mixed up; times are milliseconds, so that the client
+//! needs no calendar.
 
 use std::{fmt, str::FromStr};
 
@@ -55,12 +55,12 @@ id!(
 );
 
 id!(
-    /// One sign-in of an account. It is no secret: the session's token is.
+    /// One sign-in of an account. The id is no secret; the session's token is.
     SessionId
 );
 
 id!(
-    /// A token with which programs act in a user's name. It is no secret: the token itself is.
+    /// A token with which programs act for a user. The id is no secret; the token is.
     ApiTokenId
 );
 
@@ -69,7 +69,7 @@ id!(
     PasskeyId
 );
 
-/// Who owns projects and waits for runs.
+/// The owner of projects and runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(pub String);
@@ -95,7 +95,7 @@ impl fmt::Display for UserId {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The present moment.
+    /// The current time.
     #[cfg(feature = "ssr")]
     pub fn now() -> Self {
         let since_epoch = std::time::SystemTime::now()

@@ -1,4 +1,4 @@
-//! The conversation's messages and the versions that hang on them.
+//! The conversation's messages, and the versions attached to them.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,7 @@ impl std::str::FromStr for Role {
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     Prompt,
-    /// What was built, with its version; in the modes that build nothing, the answer.
+    /// The app that was built, with its version; in the modes that build nothing, the answer.
     Result,
     Error,
     /// Questions, which wait for the user's answers.
@@ -92,15 +92,15 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
     pub kind: MessageKind,
-    /// What the message asks for; of a reply, what its prompt asked for.
+    /// The mode of the message; of a reply, that of its prompt.
     #[serde(default)]
     pub mode: Mode,
-    /// As written: plain text of the user, Markdown of the assistant.
+    /// The source text: the user's plain text, the assistant's Markdown.
     pub content: String,
     /// The assistant's Markdown rendered on the server (raw HTML dropped, no remote images), in
     /// blocks with [`BLOCK_BOUNDARY`](super::BLOCK_BOUNDARY) between them; empty for the user's.
     pub html: String,
-    /// What the user attached.
+    /// The attached image.
     #[serde(default)]
     pub image: Option<Image>,
     /// Questions or a plan.
@@ -109,7 +109,7 @@ pub struct Message {
     /// The message whose questions this one answers, or whose plan it approves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<MessageId>,
-    /// The model that a prompt asks for; `None` for the first that is configured.
+    /// The model that the prompt asks for; `None` for the first configured one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelId>,
     /// The version that a `Result` made, or the draft that an `Error` left.
@@ -156,28 +156,27 @@ impl std::str::FromStr for Author {
 pub struct Fragment {
     pub id: FragmentId,
     /// 1 for the project's first version, then counting up. A draft has the number of the version
-    /// before it, 0 where there is none.
+    /// before it, or 0 if there is none.
     pub number: i32,
     pub title: String,
-    /// Whether it is what a run left that gave no result, or what a sandbox had that was removed:
-    /// it may not work.
+    /// Whether it was left by a run without a result, or saved from a sandbox that was removed: it
+    /// may not work.
     #[serde(default)]
     pub draft: bool,
     #[serde(default)]
     pub author: Author,
-    /// Of a version that no run made: whose edits it has, or who restored it; `None` for the
-    /// project's owner.
+    /// For a version that no run made: who edited or restored it; `None` for the project's owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
-    /// Of a restored version: the number of the one whose files it has; `None` where that is the
-    /// template alone.
+    /// For a restored version: the number of the version it restores; `None` if that is the bare
+    /// template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<i32>,
-    /// How many files differ from the version before, all of the first; `None` where that was not
-    /// counted.
+    /// The number of files that differ from the version before (for the first version, all files);
+    /// `None` where it was not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<i32>,
-    /// What the app looked like, in lists of versions.
+    /// A picture of the app, for lists of versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<ImageId>,
     pub created_at: Timestamp,

@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::first_chars;
 
-/// What a message asks for.
+/// The mode of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Work on the app: the run ends with a version.
     #[default]
     Build,
-    /// Questions and a plan: the app is read, and stays as it is.
+    /// Questions and a plan. The app is only read.
     Plan,
-    /// An answer: the app is read, and stays as it is.
+    /// An answer. The app is only read.
     Ask,
 }
 

@@ -1,5 +1,5 @@
-//! The models: which of them a message may ask for; and what administrators see: whose keys are
-//! set, which models are asked, and what came of it.
+//! The models that a message may ask for; and for administrators: which keys are set, which models
+//! are asked, and how their requests went.
 
 use std::str::FromStr;
 
@@ -21,7 +21,7 @@ impl ModelId {
         &self.0
     }
 
-    /// Whose it is; `None` for a provider of which nobody has a key of their own.
+    /// Its provider; `None` for one that takes no keys of users.
     pub fn provider(&self) -> Option<ModelProvider> {
         self.0.split_once('/')?.0.parse().ok()
     }
@@ -38,7 +38,7 @@ impl From<String> for ModelId {
     }
 }
 
-/// A provider of which people may have a key of their own, as `AI_PROVIDER` names it.
+/// A provider for which users may bring their own key, as `AI_PROVIDER` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelProvider {
@@ -63,7 +63,7 @@ impl ModelProvider {
         Self::OpenRouter,
     ];
 
-    /// What people call it.
+    /// Its name for people.
     pub fn label(self) -> &'static str {
         match self {
             Self::OpenAi => "OpenAI",
@@ -74,23 +74,23 @@ impl ModelProvider {
     }
 }
 
-/// A key of somebody's own, without the key itself.
+/// A user's own key, without the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelKey {
     pub provider: ModelProvider,
     /// Its last four characters.
     pub ending: String,
-    /// When it was added, or replaced another.
+    /// When it was added or last replaced.
     pub added_at: Timestamp,
 }
 
 /// Which model a message asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ModelChoice {
-    /// The one that the project's last message asked for; for the first, as below.
+    /// The model of the project's last message; for the first message, as below.
     #[default]
     Same,
-    /// The first that is configured, whichever that is when the run begins.
+    /// The first configured model, whichever that is when the run begins.
     First,
     This(ModelId),
 }
@@ -99,8 +99,8 @@ impl ModelChoice {
     /// What a form sends for [`ModelChoice::First`].
     pub const AUTO: &str = "auto";
 
-    /// The model that a form or an order names: none for that of the message before, `auto` for the
-    /// first.
+    /// Reads the choice of a form or an API order: none means that of the previous message, `auto`
+    /// the first model.
     pub fn named(model: Option<String>) -> Self {
         match model {
             None => Self::Same,
@@ -109,7 +109,7 @@ impl ModelChoice {
         }
     }
 
-    /// The model to note with the message, where `same` is the one before.
+    /// The model to save with the message, where `same` is that of the previous one.
     pub fn or(self, same: Option<ModelId>) -> Option<ModelId> {
         match self {
             Self::Same => same,
@@ -131,9 +131,9 @@ pub struct OfferedModel {
     pub id: ModelId,
     /// Its provider and name, such as `openai · gpt-6-sol`.
     pub label: String,
-    /// Its context, price and what it can do, as far as they are known.
+    /// Its context size, price and abilities, as far as they are known.
     pub about: String,
-    /// Whether it is asked with the visitor's own key, which costs no credits.
+    /// Whether it is asked with the visitor's own key and costs no credits.
     #[serde(default)]
     pub own_key: bool,
 }
@@ -155,7 +155,7 @@ pub struct ProviderKey {
     pub is_set: bool,
 }
 
-/// What a model is asked for.
+/// A task that a model is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelTask {
@@ -169,7 +169,7 @@ pub enum ModelTask {
 
 named!(ModelTask: Code = "code", Naming = "naming", Vision = "vision");
 
-/// A model of a provider, and what came of the requests to it.
+/// A provider's model, and the outcome of its requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelOverview {
     /// 0 for the first provider; those of `AI_FALLBACK` from 1.
@@ -177,24 +177,24 @@ pub struct ModelOverview {
     pub provider: String,
     pub model: String,
     pub tasks: Vec<ModelTask>,
-    /// Recorded builds, which no provider answers.
+    /// Recorded builds instead of a provider.
     pub demo: bool,
-    /// How many tokens a chat may have.
+    /// The maximum length of a chat, in tokens.
     pub context_tokens: Option<u64>,
-    /// US dollars per million tokens read and written; `None` where they are not known.
+    /// US dollars per million tokens read and written; `None` where unknown.
     pub price: Option<ModelPrice>,
-    /// What it can do, in words.
+    /// Its abilities, in words.
     pub abilities: Vec<String>,
     /// Since the server started.
     pub calls: ModelCalls,
-    /// What its answers cost all users in the last 30 days.
+    /// The cost of its answers to all users in the last 30 days.
     pub spent: Spent,
-    /// How many runs it answered in meanwhile.
+    /// The number of runs that it answered in during that time.
     pub runs: u64,
 }
 
 impl ModelOverview {
-    /// What people choose it by: its context, price and abilities, as far as they are known.
+    /// The facts people choose it by: context size, price and abilities, as far as they are known.
     pub fn about(&self) -> String {
         let context = self
             .context_tokens
@@ -220,7 +220,7 @@ pub struct ModelPrice {
 pub struct ModelCalls {
     pub answered: u64,
     pub failed: u64,
-    /// The median time of the latest answers, in milliseconds, from the request to their end.
+    /// The median time of its latest complete answers, in milliseconds.
     pub median_ms: Option<u64>,
     pub last_error: Option<LastError>,
 }

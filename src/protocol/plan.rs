@@ -1,14 +1,14 @@
-//! What a message may hold besides its text: questions to the user, or a plan of an app with its
-//! steps. Both are Markdown as well, for models and for people who read the text alone.
+//! What a message may carry besides its text: questions to the user, or a plan of an app with its
+//! steps. Both are in the Markdown too, for models and for people who only read the text.
 
 use serde::{Deserialize, Serialize};
 
-/// How the text of a message begins that approves a plan.
+/// The first words of a message that approves a plan.
 const APPROVAL: &str = "Build this plan:";
 /// The heading above a plan's steps.
 const STEPS: &str = "Steps";
 
-/// What a message holds besides its text.
+/// What a message carries besides its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum MessagePart {
@@ -18,7 +18,7 @@ pub enum MessagePart {
     Plan { plan: AppPlan },
 }
 
-/// A question to the user, which may also be answered in other words than its options.
+/// A question to the user, who may also answer in other words than the options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     pub question: String,
@@ -26,7 +26,7 @@ pub struct Question {
     pub options: Vec<String>,
 }
 
-/// What is to be built, and in which steps.
+/// What is to be built, step by step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppPlan {
     /// Pages, data and look, in Markdown.
@@ -44,7 +44,7 @@ pub struct PlanStep {
 }
 
 impl PlanStep {
-    /// A step that is yet to be done.
+    /// A step that is not done yet.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -66,7 +66,7 @@ pub fn questions_to_markdown(questions: &[Question]) -> String {
 }
 
 impl AppPlan {
-    /// The plan as people edit it: its text, then a list of its steps.
+    /// The plan as people edit it: its text, followed by the list of its steps.
     pub fn to_markdown(&self) -> String {
         let mut markdown = self.text.trim().to_owned();
         if self.steps.is_empty() {
@@ -84,8 +84,9 @@ impl AppPlan {
         markdown
     }
 
-    /// Reads what [`AppPlan::to_markdown`] wrote and somebody edited: the items of the list under
-    /// the last heading "Steps" are the steps, none of them done, and all else is the text.
+    /// Reads the Markdown of [`AppPlan::to_markdown`] after somebody edited it: the items of the
+    /// list under the last heading "Steps" become the steps, all of them undone; everything else is
+    /// the text.
     pub fn from_markdown(markdown: &str) -> Self {
         let lines: Vec<&str> = markdown.lines().collect();
         let heading = lines.iter().rposition(|line| is_steps_heading(line));
@@ -120,7 +121,7 @@ impl AppPlan {
         }
     }
 
-    /// The text of a message that approves a plan, of which this is the Markdown.
+    /// The text of a message that approves the plan with this Markdown.
     pub fn approval(markdown: &str) -> String {
         format!("{APPROVAL}\n\n{}", markdown.trim())
     }
@@ -131,7 +132,7 @@ impl AppPlan {
         Self::from_markdown(text.strip_prefix(APPROVAL).unwrap_or(text))
     }
 
-    /// How many of the steps are done.
+    /// The number of finished steps.
     pub fn done(&self) -> usize {
         self.steps.iter().filter(|step| step.done).count()
     }
@@ -145,7 +146,7 @@ fn is_steps_heading(line: &str) -> bool {
     heading.trim_end_matches(':').eq_ignore_ascii_case(STEPS)
 }
 
-/// The text of a list's item: behind `-`, `*`, `+`, `1.` or `1)`, and behind a checkbox.
+/// The text of a list item: what follows `-`, `*`, `+`, `1.` or `1)` and a checkbox.
 pub fn item(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();

@@ -1,4 +1,4 @@
-//! What a user prefers, on all devices.
+//! A user's preferences, on all devices.
 
 use std::collections::BTreeMap;
 

@@ -1,29 +1,29 @@
-//! Errors of the running app in somebody's preview. The app itself reports them, so they are
-//! bounded wherever they come in.
+//! Errors of the running app in a preview. The app itself reports them, so every field is bounded
+//! on arrival.
 
 use serde::{Deserialize, Serialize};
 
 use super::first_chars;
 
-/// How many errors of a page are kept, and the longest message, in characters.
+/// The maximum number of errors kept per page, and the maximum length of a message, in characters.
 const MAX_ERRORS: usize = 20;
 const MAX_MESSAGE: usize = 2000;
-/// The longest location or path, in characters.
+/// The maximum length of a location or path, in characters.
 const MAX_PLACE: usize = 300;
 
-/// How an error was noticed, the gravest first.
+/// How an error surfaced, the most serious first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PreviewErrorKind {
-    /// Thrown, and caught by nobody.
+    /// Thrown and never caught.
     Error,
-    /// A promise failed, and nobody waited for it.
+    /// A rejected promise that nobody handled.
     Rejection,
     /// Written to the console as an error.
     Console,
 }
 
-/// An error that the app's page reported while somebody looked at it.
+/// An error that the app's page reported while somebody watched it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewError {
     pub kind: PreviewErrorKind,
@@ -38,8 +38,8 @@ pub struct PreviewError {
 }
 
 impl PreviewError {
-    /// At most 20 of the reported errors, each message once with its gravest kind, in their order;
-    /// texts are cut.
+    /// At most 20 of the reported errors, in order. Each message appears once, with its most
+    /// serious kind; texts are cut.
     pub fn fold(reported: Vec<Self>) -> Vec<Self> {
         let mut folded: Vec<Self> = Vec::new();
         for mut error in reported {

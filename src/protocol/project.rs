@@ -31,7 +31,7 @@ pub struct ProjectSummary {
     pub picture: Option<ImageId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// Whose it is, where it is somebody else's.
+    /// The owner and the role, for somebody else's project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<Membership>,
 }
@@ -44,11 +44,11 @@ impl ProjectSummary {
     }
 }
 
-/// Where a project stands: its latest run.
+/// A project's status: that of its latest run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProjectStatus {
-    /// Nothing was asked for yet.
+    /// Nothing has been asked for yet.
     Empty,
     Building,
     Ready,
@@ -57,7 +57,7 @@ pub enum ProjectStatus {
 }
 
 impl ProjectStatus {
-    /// The word that people read.
+    /// Its name for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "New",
@@ -84,25 +84,25 @@ impl From<Option<RunState>> for ProjectStatus {
 /// An app of the showcase, which a project can start from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShowcaseApp {
-    /// Names it in addresses.
+    /// Its name in URLs.
     pub slug: String,
     pub title: String,
-    /// What it is, in a sentence.
+    /// A one-sentence description.
     pub description: String,
     pub category: String,
-    /// What it was built from.
+    /// The prompt that it was built from.
     pub prompt: String,
-    /// Of an app that somebody shared, at `/s/{slug}`: the path of its picture.
+    /// The path of its picture, for an app that somebody shared at `/s/{slug}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<String>,
 }
 
-/// The header by which an order that is sent again is known.
+/// The header whose key identifies an order that is sent again.
 pub const ORDER_KEY: &str = "idempotency-key";
-/// The longest such key, in bytes.
-const LONGEST_KEY: usize = 255;
+/// The maximum length of such a key, in bytes.
+const MAX_KEY_BYTES: usize = 255;
 
-/// What the user wants, checked: not blank, at most [`PROMPT_MAX_CHARS`]; and what it is for.
+/// A prompt that was checked: not blank, at most [`PROMPT_MAX_CHARS`]; with its mode and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPrompt {
     text: String,
@@ -141,29 +141,29 @@ impl NewPrompt {
         })
     }
 
-    /// The same, in this mode.
+    /// Sets the mode.
     pub fn in_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
 
-    /// The same, as the answer to the questions or to the plan of this message.
+    /// Makes it the answer to this message's questions, or the approval of its plan.
     pub fn answering(self, answers: Option<MessageId>) -> Self {
         Self { answers, ..self }
     }
 
-    /// The same, for this model.
+    /// Sets the model.
     pub fn asking(self, model: ModelChoice) -> Self {
         Self { model, ..self }
     }
 
-    /// The key that came with an order, in the header [`ORDER_KEY`], if one did; an error of that
-    /// field when it can't be one.
+    /// Reads the key of an order from the header [`ORDER_KEY`], if it was sent. Fails with an error
+    /// of that field if the key is malformed.
     pub fn read_order_key(sent: Option<&[u8]>) -> Result<Option<String>, ApiError> {
         let Some(sent) = sent else {
             return Ok(None);
         };
         let key = std::str::from_utf8(sent).unwrap_or_default().trim();
-        if (1..=LONGEST_KEY).contains(&key.len()) {
+        if (1..=MAX_KEY_BYTES).contains(&key.len()) {
             return Ok(Some(key.to_owned()));
         }
         Err(ApiError::invalid(
@@ -172,7 +172,7 @@ impl NewPrompt {
         ))
     }
 
-    /// The same, ordered with this key: who sends it again gets the run that the first one made.
+    /// Sets the order's key: sending it again returns the run that the first request started.
     pub fn ordered_with(self, order_key: Option<String>) -> Self {
         Self { order_key, ..self }
     }
@@ -204,7 +204,7 @@ impl From<NewPrompt> for String {
     }
 }
 
-/// A project's title as its user gives it, checked: one line, not blank, not too long.
+/// A project's title as the user typed it, checked: one line, not blank, not too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectTitle(String);
 
@@ -220,7 +220,7 @@ pub enum TitleError {
 }
 
 impl ProjectTitle {
-    /// Folds white space and checks the text; the form and the server both call this.
+    /// Collapses white space and checks the text; the form and the server both call this.
     pub fn new(text: &str) -> Result<Self, TitleError> {
         let words: Vec<&str> = text
             .split(|letter: char| letter.is_whitespace() || letter.is_control())
@@ -239,7 +239,7 @@ impl ProjectTitle {
     }
 }
 
-/// Everything the workspace shows at first, and where its feed begins.
+/// The workspace's initial contents, and where its feed begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workspace {
     pub project: Project,
@@ -247,7 +247,7 @@ pub struct Workspace {
     pub messages: Vec<Message>,
     /// Oldest first.
     pub runs: Vec<Run>,
-    /// The events of unfinished runs and of the latest one; those of earlier runs are fetched on
+    /// The events of unfinished runs and of the latest one. Those of earlier runs are fetched on
     /// demand.
     pub events: Vec<Event>,
     pub preview: PreviewState,
@@ -260,7 +260,7 @@ pub struct Workspace {
     /// The feed continues after this event.
     pub after: i64,
     pub model: ModelNotice,
-    /// How many earlier prompts there are, where only the last ones were asked for.
+    /// The number of earlier prompts that were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier: u64,
     /// Who is in the project.
@@ -268,14 +268,14 @@ pub struct Workspace {
     pub team: Team,
 }
 
-/// A part of the conversation from before what is known of it.
+/// An earlier part of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// Oldest first.
     pub messages: Vec<Message>,
     /// The runs that answer them, oldest first.
     pub runs: Vec<Run>,
-    /// How many prompts there are before these.
+    /// The number of prompts before these.
     pub earlier: u64,
 }
 
@@ -283,21 +283,19 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Which model builds, for the page to say so.
+/// The model that builds, for the page to name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelNotice {
-    /// Whether recorded builds are followed instead of a real model.
+    /// Whether recorded builds stand in for a real model.
     pub demo: bool,
     /// The provider's and the model's name, such as `openai · gpt-6-sol`.
     pub label: String,
     /// The prompts that the demo has recordings for; empty with a real model.
     pub demo_prompts: Vec<String>,
-    /// The models that a message may ask for, the one that is asked otherwise first; empty where
-    /// there is nothing to choose.
+    /// The models that a message may ask for, the default first; empty where there is no choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offered: Vec<OfferedModel>,
-    /// Whether the one that is asked otherwise is asked with the visitor's own key, which costs no
-    /// credits.
+    /// Whether the default model is asked with the visitor's own key and costs no credits.
     #[serde(default)]
     pub own_key: bool,
 }

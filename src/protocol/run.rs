@@ -62,17 +62,17 @@ impl std::str::FromStr for RunState {
 pub struct Run {
     pub id: RunId,
     pub project: ProjectId,
-    /// The user message that asked for it.
+    /// The user message that started it.
     pub message: MessageId,
     pub state: RunState,
     pub created_at: Timestamp,
     pub finished_at: Option<Timestamp>,
-    /// What its answers cost, once it has ended; `None` where that is nothing.
+    /// The cost of its answers, once it has ended; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
 }
 
-/// What a run is doing, in the words of the page's status line.
+/// What a run is doing, as the page's status line says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -88,7 +88,7 @@ pub enum Status {
     GeneratingUrl,
     GeneratingName,
     Saving,
-    /// A transient error; the step is retried after a while.
+    /// A transient error: the step will be retried.
     Retrying,
     Ready,
 }
@@ -124,11 +124,11 @@ pub struct ToolUse {
     pub tool: String,
     /// What it works on, in one line: a command, or paths.
     pub title: String,
-    /// Its output or error, cut to what people read; `None` while it runs.
+    /// Its output or error, shortened for people; `None` while it runs.
     pub output: Option<String>,
     /// Whether the tool answered with an error.
     pub failed: bool,
-    /// How long it took, in milliseconds, where that was measured.
+    /// Its duration in milliseconds, where it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<u64>,
 }

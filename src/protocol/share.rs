@@ -1,4 +1,4 @@
-//! Sharing: a project's link for whoever has it, as its owner sets it and as its visitors see it.
+//! Sharing: a project's public link, as its owner configures it and as its visitors see it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,25 +7,24 @@ use super::{FileView, FragmentId, PreviewState};
 /// How a project is shared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// The last part of the link, which nobody can guess.
+    /// The unguessable last part of the link.
     pub slug: String,
     /// The version that visitors see; `None` for always the newest.
     pub version: Option<FragmentId>,
     /// Whether visitors may read the files.
     pub source: bool,
-    /// Where the showcase lists it, if it does.
+    /// The showcase category it is listed under, if any.
     pub category: Option<String>,
 }
 
-/// What the dialog "Share" shows.
+/// The contents of the dialog "Share".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareState {
     /// `None` while the project is private.
     pub share: Option<Share>,
-    /// The version that the share is for or would be for, and its number; `None` where there is
-    /// none yet.
+    /// The version that is or would be shared, and its number; `None` if there is none yet.
     pub version: Option<(FragmentId, i32)>,
-    /// Where the showcase can list it.
+    /// The showcase's categories.
     pub categories: Vec<String>,
 }
 
@@ -38,7 +37,7 @@ pub struct SharedApp {
     pub preview: PreviewState,
     /// Whether visitors may read the files.
     pub source: bool,
-    /// Whether there is a picture of it.
+    /// Whether it has a picture.
     pub picture: bool,
 }
 
@@ -48,6 +47,6 @@ pub struct SharedSource {
     pub title: String,
     /// All paths, sorted.
     pub paths: Vec<String>,
-    /// The one that was asked for.
+    /// The requested file.
     pub file: FileView,
 }

@@ -1,4 +1,4 @@
-//! A tool call as somebody sees it who opens it in the conversation.
+//! A tool call as it appears when opened in the conversation.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,25 +7,26 @@ use super::ChangeKind;
 /// What a tool call did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepDetails {
-    /// The whole command, of a terminal's call.
+    /// The whole command of a `terminal` call.
     pub command: Option<String>,
-    /// What the tool answered.
+    /// The tool's answer.
     pub output: String,
     /// The files that it wrote.
     pub changes: Vec<StepChange>,
 }
 
-/// What a tool call made of a file.
+/// How a tool call changed a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepChange {
     pub path: String,
-    /// `Added` also where it is not known what was there before.
+    /// `Added` too if the file's earlier state is unknown.
     pub kind: ChangeKind,
-    /// The unified diff's lines, without the names of files; the first ones where there are many.
+    /// The lines of the unified diff, without its file header; only the first ones if there are
+    /// many.
     pub lines: Vec<String>,
-    /// How many lines came and went.
+    /// The number of added and removed lines.
     pub added: usize,
     pub removed: usize,
-    /// Why there are no lines (binary, or too large), or what they don't show.
+    /// Why there are no lines (binary, or too large), or what they leave out.
     pub notice: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Teams: who may do what in a project, who is in it, and the invitations to it.
+//! Teams: a project's members, their roles, and the invitations.
 
 use std::str::FromStr;
 
@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use super::{ProjectId, SessionId, Timestamp, UserId, account::named};
 
-/// What somebody may do in a project; each may do all that those before it may.
+/// A role in a project. Each includes the rights of those before it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum ProjectRole {
-    /// Sees the conversation, the app, its files and versions.
+    /// May see the conversation, the app, its files and its versions.
     Viewer,
-    /// Also sends messages, and changes files.
+    /// May also send messages and change files.
     Editor,
-    /// Also shares and deletes it, and says who else is in it.
+    /// May also share and delete the project, and manage its members.
     #[default]
     Owner,
 }
 
 named!(ProjectRole: Viewer = "viewer", Editor = "editor", Owner = "owner");
 
-/// Somebody who is in a project, or was.
+/// A current or former member of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub id: UserId,
-    /// What others read: the name that they chose, else the part of their address before the `@`.
+    /// Their name for others: the one they chose, else the part of their address before the `@`.
     pub name: String,
-    /// `None` for who was in the project once.
+    /// `None` for former members.
     pub role: Option<ProjectRole>,
 }
 
 impl Person {
-    /// Up to two letters that stand for the name.
+    /// Up to two letters as initials.
     pub fn initials(&self) -> String {
         let words = self.name.split(|letter: char| !letter.is_alphanumeric());
         let letters = words.filter_map(|word| word.chars().next()).take(2);
@@ -46,25 +46,25 @@ impl Person {
     }
 }
 
-/// Who is in a project, as one of them sees it at a moment.
+/// A project's people, as one of them sees them at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Team {
-    /// Who looks; `None` where there are no accounts.
+    /// The viewer; `None` where there are no accounts.
     pub you: Option<UserId>,
     pub role: ProjectRole,
-    /// The owner first, then those who were in it longest; those who have left come last.
+    /// The owner first, then the longest-standing members; former members come last.
     pub people: Vec<Person>,
-    /// Who has the project open.
+    /// The users who have the project open.
     pub here: Vec<UserId>,
 }
 
 impl Team {
-    /// Whether more than one person is or was in the project.
+    /// Whether the project has or had more than one person.
     pub fn is_shared(&self) -> bool {
         self.people.len() > 1
     }
 
-    /// What the others read of who did something; nobody noted is the owner.
+    /// The name of the user who did something; no recorded user means the owner.
     pub fn name_of(&self, user: Option<&UserId>) -> String {
         let found = self.people.iter().find(|person| match user {
             Some(user) => person.id == *user,
@@ -86,7 +86,7 @@ impl Team {
     }
 }
 
-/// Somebody who is in a project, as its owner sees them.
+/// A member of a project, as its owner sees them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     pub id: UserId,
@@ -100,12 +100,12 @@ pub struct Member {
 pub struct OpenInvitation {
     pub id: SessionId,
     pub role: ProjectRole,
-    /// The address whose account alone may accept it; `None` for whoever has the link.
+    /// The only address whose account may accept it; `None` for anyone with the link.
     pub email: Option<String>,
     pub expires_at: Timestamp,
 }
 
-/// What the section "People" of the dialog "Share" shows.
+/// The contents of the section "People" in the dialog "Share".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct People {
     /// Without the owner.
@@ -113,34 +113,34 @@ pub struct People {
     pub invitations: Vec<OpenInvitation>,
 }
 
-/// What became of an invitation.
+/// The outcome of sending an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invited {
-    /// What the invited open.
+    /// The invitation's link.
     pub link: String,
-    /// Whether it is on its way by e-mail.
+    /// Whether it was also sent by e-mail.
     pub sent: bool,
 }
 
-/// Whose project somebody is in, and as what.
+/// The project's owner, and the member's role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     pub owner: String,
     pub role: ProjectRole,
 }
 
-/// An invitation as who opens its link sees it.
+/// An invitation, as seen by whoever opens its link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvitationView {
     pub project: ProjectId,
     pub title: String,
-    /// Who invites.
+    /// The person who invites.
     pub inviter: String,
     pub role: ProjectRole,
     pub standing: Standing,
 }
 
-/// What opening an invitation's link means for who does.
+/// How the visitor of an invitation's link relates to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -150,7 +150,7 @@ pub enum Standing {
     Joined,
     /// The project is theirs.
     Owner,
-    /// It is for the account with another address.
+    /// It is for an account with another address.
     OtherAddress,
 }
 

@@ -1,7 +1,7 @@
-//! What goes over the socket of a project's terminals. Beside these, as JSON text, both sides send
-//! binary frames: from the client the number of a shell (`u32`, big-endian) and what was typed; to
-//! it the number, the place of the first byte in all that the shell has shown (`u64`), and what it
-//! shows.
+//! The frames on the socket of a project's terminals. Besides these, sent as JSON text, both sides
+//! send binary frames. From the client: a shell's number (`u32`, big-endian) and the typed bytes.
+//! To the client: the shell's number, the offset of the first byte in all of the shell's output
+//! (`u64`), and the output.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,33 +9,33 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "frame", rename_all = "snake_case")]
 pub enum TerminalFrame {
-    /// The shells as they are, and the sandbox that they run in.
+    /// The current shells, and the state of their sandbox.
     Shells {
         sandbox: TerminalSandbox,
         shells: Vec<Shell>,
     },
-    /// The shell that this client has opened.
+    /// The shell that this client opened.
     Opened {
         shell: u32,
     },
-    /// Something was not done; the sentence is for the user.
+    /// A request was refused; the sentence is for the user.
     Refused {
         reason: String,
     },
     Pong,
 }
 
-/// What the shells' sandbox is doing.
+/// The state of the shells' sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum TerminalSandbox {
     /// The project has no app yet.
     None,
-    /// It is being woken or made.
+    /// It is waking or being created.
     Starting,
     Awake,
     Asleep,
-    /// It is gone; the next shell makes another one from the latest version.
+    /// It is gone; the next shell creates another one from the latest version.
     Lost,
     Unreachable {
         reason: String,
@@ -46,7 +46,7 @@ pub enum TerminalSandbox {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shell {
     pub number: u32,
-    /// The place of the byte that it shows next.
+    /// The offset of its next byte of output.
     pub end: u64,
     pub ended: Option<ShellEnd>,
 }
@@ -54,9 +54,9 @@ pub struct Shell {
 /// How a shell ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShellEnd {
-    /// -1 when a signal ended it; `None` when it went with its sandbox.
+    /// -1 if a signal ended it; `None` if its sandbox went away.
     pub code: Option<i32>,
-    /// What it started and left running.
+    /// The processes that it left running.
     pub left: Vec<LeftRunning>,
 }
 
@@ -71,12 +71,12 @@ pub struct LeftRunning {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum TerminalRequest {
-    /// Comes first: what is shown from here on, and before that what the client doesn't have;
-    /// `have` is the number of a shell with the place up to which it has it.
+    /// The first request: asks for all output from now on, and for earlier output that the client
+    /// lacks. `have` maps a shell's number to the offset up to which the client has its output.
     Follow {
         have: Vec<(u32, u64)>,
     },
-    /// Opens a shell; with `first`, only if there is none.
+    /// Opens a shell; with `first`, only if there is none yet.
     Open {
         cols: u16,
         rows: u16,
@@ -91,7 +91,7 @@ pub enum TerminalRequest {
     Close {
         shell: u32,
     },
-    /// Ends what a shell that has ended left running.
+    /// Ends the processes that a finished shell left running.
     EndLeft {
         shell: u32,
     },

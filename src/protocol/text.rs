@@ -1,10 +1,9 @@
-//! How long texts are shortened, everywhere alike: by characters, never within one. And how HTML is
-//! divided.
+//! Shortening texts, by characters and never within one; and dividing HTML into blocks.
 
 use std::borrow::Cow;
 
-/// Stands between the blocks of a text's HTML (its paragraphs, lists, code), so that a page can
-/// show a long one bit by bit. A comment; no text that somebody wrote becomes one.
+/// Separates the blocks of a text's HTML (paragraphs, lists, code), so that a page can show a long
+/// text bit by bit. It is a comment, which no text that somebody wrote turns into.
 pub const BLOCK_BOUNDARY: &str = "<!---->";
 
 /// The text's first `chars` characters, or all of it.

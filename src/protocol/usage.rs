@@ -1,4 +1,4 @@
-//! What the model's answers cost.
+//! The cost of the models' answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ pub struct Spent {
     /// How many of the input tokens came from a provider's cache.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cached_tokens: u64,
-    /// Millionths of a US dollar; `None` where the price of a model is not known.
+    /// Millionths of a US dollar; `None` if the price of a model is unknown.
     pub cost_micros: Option<u64>,
-    /// Part of it is an estimate, a lower bound, because a provider does not report usage.
+    /// Whether part of it is an estimate, a lower bound, because a provider does not report usage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
 }
@@ -42,7 +42,7 @@ impl Spent {
         }
     }
 
-    /// Adds the other; unknown costs count as nothing.
+    /// Adds the other; an unknown cost counts as zero.
     pub fn add(&mut self, other: Self) {
         self.input_tokens += other.input_tokens;
         self.output_tokens += other.output_tokens;
@@ -54,7 +54,7 @@ impl Spent {
     }
 }
 
-/// What a user's runs have cost so far.
+/// The cost of a user's runs so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserUsage {
     pub user: UserId,
@@ -64,16 +64,16 @@ pub struct UserUsage {
     pub unpriced: bool,
 }
 
-/// What one's runs have used lately.
+/// What a user's runs have used lately.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageReport {
-    /// The earliest day first, also those without a run.
+    /// The earliest day first, including days without a run.
     pub days: Vec<DayUsage>,
     /// The model with the most runs first.
     pub models: Vec<ModelUsage>,
 }
 
-/// What the runs used that were sent on a day.
+/// What the runs sent on one day used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayUsage {
     /// Its first moment, in UTC.
@@ -82,12 +82,12 @@ pub struct DayUsage {
     pub spent: Spent,
 }
 
-/// What the answers of a model cost.
+/// The cost of one model's answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelUsage {
     /// `None` for answers whose model was not recorded.
     pub model: Option<String>,
-    /// How many runs it answered in.
+    /// The number of runs that it answered in.
     pub runs: u64,
     pub spent: Spent,
 }

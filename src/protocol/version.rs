@@ -1,5 +1,5 @@
-//! What a version of an app consists of, how two of them differ, and what of the app no version
-//! keeps.
+//! The contents of an app's version, the difference between two versions, and what versions leave
+//! out.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fragment, PreviewState, shorten};
 
-/// The longest path that is shown whole, in characters.
+/// The maximum length of a path that is shown in full, in characters.
 const SHOWN_PATH: usize = 160;
-/// How many omissions are named before the rest is counted.
+/// How many omissions are named; the rest is only counted.
 const MAX_NAMED: usize = 12;
 
 /// A file, a link or an empty folder of a version. Its path is relative to the app, with `/`
@@ -27,16 +27,16 @@ pub enum AppNode {
         content: Vec<u8>,
         executable: bool,
     },
-    /// A symbolic link, with its target as it is written in it.
+    /// A symbolic link, with its target as written.
     Link {
         target: String,
     },
-    /// A folder with nothing in it that a version keeps.
+    /// A folder without anything that a version keeps.
     Folder,
 }
 
 impl AppEntry {
-    /// What is stored: a file's content, a link's target.
+    /// The stored bytes: a file's content, or a link's target.
     pub fn content(&self) -> &[u8] {
         match &self.node {
             AppNode::File { content, .. } => content,
@@ -58,17 +58,17 @@ impl AppEntry {
     }
 }
 
-/// A version that somebody looks at without restoring it.
+/// A version that somebody views without restoring it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionView {
     pub fragment: Fragment,
-    /// Whether it is what the project's app is made from.
+    /// Whether it is the version that the project's app is based on.
     pub newest: bool,
-    /// Of a sandbox of its own.
+    /// The preview of the version's own sandbox.
     pub preview: PreviewState,
 }
 
-/// What became of a file from one version to the other.
+/// How a file changed from one version to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
@@ -90,9 +90,9 @@ pub struct VersionDiff {
     /// `None` for the project's first version, whose files are all added.
     pub from: Option<Fragment>,
     pub to: Fragment,
-    /// Sorted by path; the first ones where there are many.
+    /// Sorted by path; only the first ones if there are many.
     pub changes: Vec<VersionChange>,
-    /// How many changes there are.
+    /// The total number of changes.
     pub count: usize,
 }
 
@@ -100,12 +100,13 @@ pub struct VersionDiff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDiff {
     pub path: String,
-    /// The texts; `None` where the version has no such file, and for both where there is a notice.
+    /// The texts; `None` where the version has no such file, and both `None` if there is a notice.
     pub before: Option<String>,
     pub after: Option<String>,
-    /// The unified diff's lines, without the names of files; the first ones where there are many.
+    /// The lines of the unified diff, without its file header; only the first ones if there are
+    /// many.
     pub lines: Vec<String>,
-    /// Why there are no texts (binary, or too large), or what they don't show.
+    /// Why there are no texts (binary, or too large), or what they leave out.
     pub notice: Option<String>,
 }
 
@@ -114,7 +115,7 @@ pub struct FileDiff {
 pub struct LeftOut {
     /// Relative to the app; `.` is the app's own folder.
     pub path: String,
-    /// What it is, such as `a named pipe`, or why it is not kept.
+    /// What it is, such as `a named pipe`, or why it is left out.
     pub reason: String,
 }
 
@@ -124,7 +125,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// A list in Markdown of what is left out, one line each; the rest is counted where there are many.
+/// A Markdown list of what is left out, one line each; if there are many, the rest is counted.
 pub fn list_left_out(left_out: &[LeftOut]) -> String {
     let mut lines: Vec<String> = left_out
         .iter()
@@ -138,7 +139,7 @@ pub fn list_left_out(left_out: &[LeftOut]) -> String {
     lines.join("\n")
 }
 
-/// The path on one line, without what would end Markdown's code.
+/// The path on one line, without characters that would end Markdown code.
 fn shown(path: &str) -> String {
     let plain: String = path
         .chars()

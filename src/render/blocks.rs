@@ -1,18 +1,19 @@
-//! Where a growing Markdown text can be cut: what stands before the cut is rendered once, and only
-//! the rest again with each piece. Of fenced code that grows, only the new part is rendered.
+//! Finds where a growing Markdown text can be cut: the part before the cut is rendered once, and
+//! only the rest is rendered again with each piece. In growing fenced code, only the new part is
+//! rendered.
 
 /// How a growing text begins.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Beginning {
-    /// Its first part, with this length in bytes, is finished: nothing after it can change it.
+    /// The first part, of this length in bytes, is finished: nothing after it can change it.
     Finished(usize),
-    /// Nothing is finished; from this byte on there is no fenced code that has ended.
+    /// Nothing is finished; no fenced code ends after this byte.
     Open(usize),
-    /// Nothing is finished, and the text ends within fenced code that begins at this byte.
+    /// Nothing is finished; the text ends inside fenced code that begins at this byte.
     Code(Fence, usize),
 }
 
-/// What fences code: this many of the mark, at the beginning of a line.
+/// A code fence: this many of the mark, at the beginning of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
     pub mark: char,
@@ -20,19 +21,19 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// Whether the line ends the code.
+    /// Whether the line closes the code.
     pub fn is_closed_by(&self, line: &str) -> bool {
         let marks = self.marks(line);
         marks.is_some_and(|marks| marks >= self.length)
     }
 
-    /// Whether the line, which is not whole yet, may end the code.
+    /// Whether the incomplete line may still become a closing fence.
     pub fn may_be_closed_by(&self, line: &str) -> bool {
         self.marks(line).is_some()
     }
 
-    /// How many marks the line has, if it has nothing but marks with space around them. A line that
-    /// is indented by more is code.
+    /// The number of marks on a line that consists only of marks with space around them. A line
+    /// with deeper indentation is code.
     fn marks(&self, line: &str) -> Option<usize> {
         let marks = line.trim_start_matches(' ');
         let after = marks.trim_start_matches(self.mark);
@@ -41,9 +42,9 @@ impl Fence {
     }
 }
 
-/// How the text begins. A first part is finished before a line that follows an empty one and is
-/// neither indented nor an item of a list, outside of fenced code; it is the same for every longer
-/// text.
+/// Classifies the beginning of the text. A first part is finished before a line that follows an
+/// empty one, is neither indented nor a list item, and lies outside fenced code. It then stays the
+/// same for every longer text.
 pub fn beginning(text: &str) -> Beginning {
     let (mut at, mut after_empty, mut after_code) = (0, false, 0);
     let mut fence = None::<(Fence, Option<usize>)>;
@@ -77,7 +78,7 @@ pub fn beginning(text: &str) -> Beginning {
     }
 }
 
-/// Whether the line, as far as it has come, certainly begins a block of its own.
+/// Whether the line, as far as it is known, certainly begins a new block.
 fn begins_block(line: &str, whole: bool) -> bool {
     if line.starts_with(char::is_alphabetic) {
         return true;
@@ -88,14 +89,14 @@ fn begins_block(line: &str, whole: bool) -> bool {
     whole && !is_item && !line.starts_with([' ', '\t'])
 }
 
-/// The fence that a line begins.
+/// The fence that a line opens.
 fn opened_fence(line: &str) -> Option<Fence> {
     let mark = line
         .chars()
         .next()
         .filter(|mark| ['`', '~'].contains(mark))?;
     let length = line.chars().take_while(|letter| *letter == mark).count();
-    // Code within a line has its backticks at both ends.
+    // Inline code has backticks at both ends.
     let is_code = mark == '`' && line[length..].contains('`');
     (length >= 3 && !is_code).then_some(Fence { mark, length })
 }

@@ -1,6 +1,6 @@
-//! Code as it stands in HTML without colours.
+//! Code as uncoloured HTML.
 
-/// Code as the text of an element.
+/// Escapes code for use as an element's text.
 pub fn code_text(code: &str) -> String {
     code.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,5 +1,5 @@
-//! Source files as highlighted lines: class names only (`hl-…`), so that the page's light and dark
-//! colours apply.
+//! Highlights source files line by line, with class names only (`hl-…`), so that the page's light
+//! and dark colours apply.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ const MAX_HIGHLIGHTED_BYTES: usize = 128 * 1024;
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(two_face::syntax::extra_newlines);
 
-/// The file as it is read: its text, and highlighted lines. A binary or very large one has a notice
+/// The file for reading: its text and highlighted lines. A binary or very large file has a notice
 /// instead.
 pub fn highlight(path: &str, content: &[u8]) -> FileView {
     let mut view = plain_view(path, content);
@@ -56,7 +56,7 @@ pub fn plain_view(path: &str, content: &[u8]) -> FileView {
     view
 }
 
-/// The media type of an image that browsers show, by the file's name.
+/// The media type of an image that browsers can show, by file name.
 pub fn image_type(path: &str) -> Option<&'static str> {
     let (_, extension) = path.rsplit_once('.')?;
     Some(match extension.to_ascii_lowercase().as_str() {
@@ -72,7 +72,7 @@ pub fn image_type(path: &str) -> Option<&'static str> {
     })
 }
 
-/// The language's name, and a line of HTML for each line of the text.
+/// The language's name, and one line of HTML per line of text.
 fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
     let name = path.rsplit('/').next().unwrap_or(path);
     let extension = name.rsplit('.').next().unwrap_or(name);
@@ -86,7 +86,8 @@ fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
         let mut html = generator(syntax);
         // Without the last line break, which would add an empty line.
         for line in LinesWithEndings::from(text.strip_suffix('\n').unwrap_or(text)) {
-            // A syntax that fails on a line leaves that line out; the rest of the file still shows.
+            // If the syntax fails on a line, that line is left out; the rest of the file still
+            // shows.
             let _ = html.parse_html_for_line_which_includes_newline(line);
         }
         split_lines(&html.finalize())
@@ -94,10 +95,10 @@ fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
     (syntax.name.clone(), lines)
 }
 
-/// The longest code of an answer that is shown in colours, in bytes: a page has many.
+/// Longer code in an answer, in bytes, is shown without colours: a page has many such blocks.
 const MAX_HIGHLIGHTED_CODE: usize = 16 * 1024;
 
-/// Code of a language that an answer names, such as `tsx`, as the content of an element.
+/// Highlights code of a language that an answer names, such as `tsx`, as the content of an element.
 pub(super) fn highlight_code(language: &str, code: &str) -> String {
     let syntax = SYNTAXES
         .find_syntax_by_token(language)
@@ -125,8 +126,8 @@ fn generator(syntax: &SyntaxReference) -> ClassedHTMLGenerator<'_> {
     )
 }
 
-/// Splits the HTML at its line ends; spans that go over an end are closed before it and opened
-/// again after it.
+/// Splits the HTML at line ends; spans that cross an end are closed before it and reopened after
+/// it.
 fn split_lines(html: &str) -> Vec<String> {
     let mut open: Vec<&str> = Vec::new();
     let mut lines = Vec::new();

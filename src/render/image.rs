@@ -1,5 +1,5 @@
-//! Makes attached images safe: they are recognized by their content, decoded within limits, turned
-//! upright, scaled down and encoded again, so that nothing of the file is left but its pixels.
+//! Makes attached images safe: they are recognized by content, decoded within limits, turned
+//! upright, scaled down and encoded again, so that only the file's pixels remain.
 
 use std::io::Cursor;
 
@@ -12,34 +12,33 @@ use image::{
 
 use crate::protocol::{IMAGE_MAX_BYTES, ImageError};
 
-/// The longer side of what is stored, in pixels: vision models scale larger images down themselves.
+/// The longer side of a stored image, in pixels: vision models scale larger ones down anyway.
 const MAX_SIDE: u32 = 2048;
-/// More pixels than this are not decoded.
+/// Images with more pixels are not decoded.
 const MAX_PIXELS: u64 = 50_000_000;
-/// Nor is an image that is longer than this on a side, in pixels: scaling takes 16 bytes for each
-/// pixel of the old width and the new height, which within both limits is at most some 230 MB.
+/// Images with a longer side, in pixels, are not decoded. Scaling takes 16 bytes for each pixel of
+/// the old width and the new height: at most some 230 MB within both limits.
 const MAX_DECODED_SIDE: u32 = 16_384;
-/// The most memory that the decoded image may take, and what its decoder works with, in bytes each.
+/// The most memory, in bytes, for the decoded image and for its decoder's work, each.
 const MAX_ALLOC: u64 = 320 << 20;
-/// A PNG larger than this, in bytes, is stored as JPEG: it is a photo, and models take only so
-/// much.
+/// A larger PNG, in bytes, is stored as JPEG: it is a photo, and models limit the size of images.
 const MAX_PNG: usize = 4 << 20;
 const QUALITY: u8 = 90;
 
-/// An image as it is stored.
+/// An image ready to store.
 #[derive(Debug)]
 pub struct Prepared {
     /// `image/png` or `image/jpeg`.
     pub media_type: &'static str,
     pub bytes: Vec<u8>,
-    /// In pixels, as is the height.
+    /// In pixels, like the height.
     pub width: u32,
     pub height: u32,
 }
 
 /// Reads a PNG, JPEG or WebP image and encodes it again: upright, at most 2048 pixels on its longer
-/// side, without metadata; as PNG when it was one or has transparency, else as JPEG. Blocks for up
-/// to some seconds.
+/// side, without metadata. The result is PNG if the input was PNG or has transparency, otherwise
+/// JPEG. Blocks for up to some seconds.
 pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     if file.len() > IMAGE_MAX_BYTES {
         return Err(ImageError::TooLarge);
@@ -56,7 +55,7 @@ pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| refusal(&error))?;
     let (width, height) = decoder.dimensions();
-    // The decoders' own limits are not about what they decode into.
+    // The decoders' own limits don't cover their output buffer.
     if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_ALLOC {
         return Err(ImageError::TooManyPixels);
     }
@@ -208,8 +207,7 @@ mod tests {
             let whole = file(picture(60, 40), format);
             for length in [16, whole.len() / 3, whole.len() / 2] {
                 let half = prepare(&whole[..length]);
-                // JPEG decoders fill in what is missing at the end; what they make of it is an
-                // image.
+                // JPEG decoders fill in missing data at the end; the result is an image.
                 assert!(
                     half.is_err() || format == ImageFormat::Jpeg,
                     "{format:?} {length}"
@@ -226,7 +224,7 @@ mod tests {
         assert!(taken.windows(9).any(|bytes| bytes == b"SpyCamera"));
         let prepared = prepare(&taken).unwrap();
         let upright = read(&prepared);
-        // Turned to the right, what was on the left is above.
+        // Turned to the right, the left side is on top.
         assert_eq!(upright.dimensions(), (40, 60));
         assert!(upright.get_pixel(20, 10)[0] > 200 && upright.get_pixel(20, 50)[2] > 200);
         for trace in [b"SpyCamera".as_slice(), b"Exif", b"2026:11:21"] {
@@ -249,7 +247,7 @@ mod tests {
         assert_eq!(read(&prepared).get_pixel(5, 5), Rgba([10, 20, 30, 100]));
     }
 
-    /// A small PNG whose header says that it has this size, bit depth and colour type.
+    /// A small PNG whose header claims this size, bit depth and colour type.
     fn pretending(width: u32, height: u32, depth: u8, colour: u8) -> Vec<u8> {
         let mut bytes = file(picture(60, 40), ImageFormat::Png);
         bytes[16..20].copy_from_slice(&width.to_be_bytes());
@@ -273,7 +271,7 @@ mod tests {
         let (grey, rgb, rgba) = (0, 2, 6);
         for bomb in [
             pretending(65_535, 65_535, 8, rgb),
-            // Few pixels, but scaled down it would first be as wide, or as high, as it is.
+            // Few pixels, but scaling down would first produce one as wide or as high as this.
             pretending(50_000_000, 1, 1, grey),
             pretending(1, 50_000_000, 1, grey),
             // Few pixels of eight bytes each.
@@ -281,7 +279,7 @@ mod tests {
         ] {
             assert_eq!(prepare(&bomb).unwrap_err(), ImageError::TooManyPixels);
         }
-        // As large as it may be: refused only because the rest of the file isn't there.
+        // The largest allowed: refused only because the rest of the file is missing.
         assert_eq!(
             prepare(&pretending(16_384, 3000, 8, rgb)).unwrap_err(),
             ImageError::Damaged

@@ -1,26 +1,26 @@
-//! The assistant's Markdown as HTML that is safe to insert: raw HTML is shown as text, images
-//! become links, and links lead only to the web or to mail.
+//! Converts the assistant's Markdown to HTML that is safe to insert: raw HTML is shown as text,
+//! images become links, and links lead only to the web or to mail.
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
 
 use super::{code::code_text, highlight::highlight_code};
 
-/// What stands before code that an answer has as a block; `follow.js` knows the button.
+/// Opens a code block in an answer; `follow.js` knows the button.
 const CODE_START: &str = r#"<div class="code-block"><button type="button" class="code-copy">Copy</button><pre tabindex="0"><code>"#;
-/// The end of such code's HTML.
+/// Closes a code block.
 pub const CODE_END: &str = "</code></pre></div>\n";
 
-/// Longer code, in bytes, has no colours: its HTML is a dozen times as long, and a browser lays it
-/// out in one go.
+/// Longer code, in bytes, has no colours: its HTML would be a dozen times as long, and a browser
+/// lays it out in one go.
 const LONG_CODE: usize = 16 << 10;
 
-/// The HTML of the Markdown text.
+/// Renders the Markdown text as HTML.
 pub fn markdown(text: &str) -> String {
     markdown_blocks(text).concat()
 }
 
-/// The HTML of the Markdown text, by paragraph, list, table, code and what else follows each other
-/// in it.
+/// Renders the Markdown text as HTML, one string per top-level block (paragraph, list, table, code,
+/// …).
 pub fn markdown_blocks(text: &str) -> Vec<String> {
     render(text, true)
 }
@@ -30,7 +30,7 @@ fn render(text: &str, in_colours: bool) -> Vec<String> {
         text,
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS,
     );
-    // The code that is being read, with its language; of each open link, whether it leads anywhere.
+    // The code being read, with its language; for each open link, whether it is kept.
     let (mut code, mut links) = (None::<(String, String)>, Vec::new());
     let events = parser.filter_map(|event| match event {
         Event::Start(Tag::CodeBlock(kind)) => {
@@ -88,17 +88,17 @@ fn render(text: &str, in_colours: bool) -> Vec<String> {
     blocks
 }
 
-/// The HTML of a text that ends with the line that opens fenced code, and of that code's beginning:
-/// more code can be appended with [`CODE_END`] after it. `None` where the line is no fence after
-/// all.
+/// Renders a text that ends with the line that opens fenced code, up to the beginning of that code:
+/// more code can be appended, with [`CODE_END`] after it. `None` if the line turns out not to be a
+/// fence.
 pub fn open_code(text: &str) -> Option<String> {
     let mut html = render(text, false).concat();
     html.truncate(html.strip_suffix(CODE_END)?.len());
     Some(html)
 }
 
-/// The beginning of a link that opens beside the page; `None` where it leads neither to the web nor
-/// to mail.
+/// The start tag of a link that opens in a new tab; `None` if it leads neither to the web nor to
+/// mail.
 fn link<'a>(url: &str) -> Option<Event<'a>> {
     let scheme = url.split(':').next().unwrap_or_default();
     let is_safe = ["http", "https", "mailto"]

@@ -1,9 +1,11 @@
-//! JSON laid out for people: names and values line by line, texts as they are, and no more of it
-//! than anyone reads.
+//! Lays JSON out for people: names and values line by line, texts unquoted, cut at a readable
+//! length.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
+
+use crate::protocol::first_chars;
 
 /// The JSON as indented lines, of at most `limit` characters and then a line that says how much is
 /// missing. What is no JSON is shown as it is.
@@ -20,15 +22,12 @@ pub fn outline(json: &str, limit: usize) -> String {
     cut(text.trim(), limit)
 }
 
-/// The text, or its first `limit` characters and a line that says how many more there are.
+/// The text, or its first `limit` characters followed by a line that says how many are missing.
 pub fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        None => text.to_owned(),
-        Some((end, _)) => format!(
-            "{}\n[… {} more characters]",
-            &text[..end],
-            text[end..].chars().count()
-        ),
+    let kept = first_chars(text, limit);
+    match text[kept.len()..].chars().count() {
+        0 => text.to_owned(),
+        more => format!("{kept}\n[… {more} more characters]"),
     }
 }
 
@@ -58,13 +57,13 @@ fn put(lines: &mut String, value: &Value, depth: usize) {
     }
 }
 
-/// The value behind its name: on the same line when it is short, else indented below.
+/// Appends the value after its name: on the same line if it is short, otherwise indented below.
 fn put_after(lines: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(fields) if fields.is_empty() => lines.push_str(" none\n"),
         Value::Array(items) if items.is_empty() => lines.push_str(" none\n"),
         Value::String(text) if text.is_empty() => lines.push_str(" \"\"\n"),
-        // A text that is JSON itself, such as a tool call's arguments.
+        // Text that is itself JSON, such as a tool call's arguments.
         Value::String(text)
             if text.starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok() =>
         {

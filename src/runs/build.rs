@@ -1,6 +1,5 @@
-//! What a run does, as named steps over the journal. After a restart the same function runs again:
-//! steps with an output are replayed and the others performed, in the same sandbox or in one that
-//! replaced it.
+//! A run, as named steps over the journal. After a restart the same function runs again: steps with
+//! an output are replayed and the others executed, in the same sandbox or in its replacement.
 
 use std::{
     collections::VecDeque,
@@ -33,16 +32,16 @@ use crate::{
 
 /// The step that describes an attached image.
 pub const BUILD_INPUT: &str = "build-agent-input";
-/// How many messages before the prompt the model sees.
+/// How many messages before the prompt the model sees in full.
 const PREV_MESSAGES: u64 = 6;
-/// How many of the user's requests before those it sees too, shortened.
+/// How many of the user's still earlier requests it sees, shortened.
 const EARLIER_REQUESTS: u64 = 300;
-/// How many of the files changed last the model sees.
+/// How many of the most recently changed files the model sees.
 const CHANGED_FILES: usize = 12;
 /// The longest time for reading and saving a version's files.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The reply when a message's image is gone from the database.
+/// The reply if a message's image is gone from the database.
 const IMAGE_LOST: &str = "The image of this message is no longer stored. Send the message again, \
     and attach the image once more if it matters.";
 
@@ -58,11 +57,11 @@ pub struct RunContext {
     pub agent: Agent,
     pub unseal_key: UnsealKey,
     pub apps: Arc<dyn ProjectApp>,
-    /// Held while a run changes its project's app, until what it left is kept.
+    /// Held while a run changes its project's app, until its work is saved.
     pub locks: ProjectLocks,
 }
 
-/// Performs the run's steps; the last one saves its result. An error ends the run with an ERROR
+/// Executes the run's steps; the last one saves its result. An error ends the run with an ERROR
 /// message.
 pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     let RunContext {
@@ -153,7 +152,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             .await?
     };
     if let Some(design) = &input.design {
-        // Published again after a restart, which may have come first; an unchanged preview is no
+        // Published again, because a restart may have interrupted it; an unchanged preview is no
         // event.
         journal
             .publish(Design::shown(Some(design), BUILD_INPUT))
@@ -183,7 +182,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         journeys: agent::kept_journeys(listed.paths(), &message.content),
         reports: &move || {
             let standing = reporting.reported_since(project, begun)?.into_iter();
-            // An app with messages in its console can be used.
+            // Messages in the console alone don't make an app unusable.
             let thrown = standing.filter(|error| error.kind != PreviewErrorKind::Console);
             Some(
                 thrown
@@ -256,8 +255,8 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         .await
 }
 
-/// Who answers the run: the models of the provider whose key of the sender's it was begun with, and
-/// nobody else, or the installation's.
+/// The agent that answers the run. If the run began with the sender's own key, that is the key's
+/// provider and no other; otherwise the installation's models.
 async fn answering(context: &RunContext, run: &Run) -> Result<Agent, RunError> {
     let store = &context.store;
     let Some(provider) = persistently(|| store.own_key_of(run.id)).await? else {
@@ -284,7 +283,7 @@ async fn answering(context: &RunContext, run: &Run) -> Result<Agent, RunError> {
     }
 }
 
-/// Ends the run with its reply, in a task of its own, so that what is saved is announced even if
+/// Ends the run with its reply, in a task of its own, so that the saved reply is announced even if
 /// the run's time is up meanwhile.
 async fn finish(context: &RunContext, run: &Run, reply: Reply) -> Result<(), RunError> {
     let (store, events, run) = (context.store.clone(), context.events.clone(), run.id);
@@ -296,7 +295,7 @@ async fn finish(context: &RunContext, run: &Run, reply: Reply) -> Result<(), Run
     saving.await.map_err(anyhow::Error::from)?
 }
 
-/// The app's files as the run found them.
+/// The app's files at the beginning of the run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum CodeList {
@@ -333,7 +332,8 @@ impl CodeList {
 }
 
 /// The version's entries, whether the template's files belong to it as well, and what it leaves
-/// out. When the sandbox can't list its files: the previous version with what this run wrote.
+/// out. If the sandbox can't list its files, this is the previous version with the files this run
+/// wrote.
 async fn entries(
     store: &Store,
     project: ProjectId,
@@ -368,7 +368,7 @@ fn with_notes(outcome: &BuildOutcome, left_out: &[LeftOut]) -> String {
     content
 }
 
-/// What was asked for before this message, beside the messages that are shown whole.
+/// The requests before this message that are not among the messages shown in full.
 async fn earlier(
     store: &Store,
     message: &Message,
@@ -378,7 +378,7 @@ async fn earlier(
     Ok(agent::earlier_requests(&requests))
 }
 
-/// The messages, the last image among them with its description; all descriptions would be long.
+/// The messages with a description of their last image only: all of them would be too long.
 async fn with_last_design(
     store: &Store,
     messages: Vec<Message>,

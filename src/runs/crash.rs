@@ -1,6 +1,6 @@
-//! Points at which a debug build can be killed as by SIGKILL, so that tests see what a crash leaves
-//! at that very moment. `CODEFLOW_CRASH_AT=before:turn-2` is right before the output of step
-//! `turn-2` is saved, `after:` right after it; a release build has no such points.
+//! Points at which a debug build kills itself as SIGKILL would, so that tests see the state a crash
+//! leaves at that very moment. `CODEFLOW_CRASH_AT=before:turn-2` is right before the output of step
+//! `turn-2` is saved, `after:` right after it. Release builds have no such points.
 
 /// Ends the process when `CODEFLOW_CRASH_AT` names this moment of the step.
 #[cfg(debug_assertions)]

@@ -1,4 +1,4 @@
-//! Drafts: the work of a run without a result is kept as a version of its own kind, so that it
+//! Drafts: the work of a run without a result is saved as a version marked as a draft, so that it
 //! outlives the sandbox.
 
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::{
 
 /// How long saving a draft may delay the project's next run.
 const TIMEOUT: Duration = Duration::from_secs(45);
-/// How long the sandbox has to answer. Without it, the steps say what was written.
+/// How long the sandbox has to answer. Otherwise the steps tell what was written.
 const SANDBOX: Duration = Duration::from_secs(20);
 
-/// Keeps the work of a run that has ended without a result. A failure is only logged: what tools
-/// wrote can still be read off the run's steps.
+/// Saves the work of a run that ended without a result. A failure is only logged: the tools' writes
+/// can still be recovered from the run's steps.
 pub async fn save(context: &RunContext, run: RunId) {
     let saved = tokio::time::timeout(TIMEOUT, try_to_save(context, run)).await;
     match saved {
@@ -43,7 +43,7 @@ async fn try_to_save(context: &RunContext, run: RunId) -> Result<(), RunError> {
         return Ok(());
     }
     let prompt = store.find_message(run.message).await?;
-    // In the other modes nothing is written, whatever the model tries.
+    // The other modes write nothing, whatever the model tries.
     if prompt.mode != Mode::Build {
         return Ok(());
     }

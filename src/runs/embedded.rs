@@ -1,5 +1,5 @@
-//! The embedded engine: a task for each project that has runs, in this process. What it works on is
-//! in the database, so a restart picks up every run that has not ended.
+//! The embedded engine: a task in this process for each project with unfinished runs. Its queue is
+//! the database, so a restart picks up every unfinished run.
 
 use std::{
     collections::HashMap,
@@ -28,14 +28,14 @@ use crate::{
     traces,
 };
 
-/// The reply of a run that a fault of the server ended.
+/// The reply to a run that a fault of the server ended.
 const FAULT: &str = "Something went wrong on the server, and this run could not continue. \
     What was written is kept; please send your message again.";
-/// How many times a run's reply is tried to be saved before a shorter one takes its place.
+/// How many times saving a run's reply is attempted before a shorter reply takes its place.
 const REPLY_ATTEMPTS: u32 = 3;
 /// The time between two saves of a run's working time: a crash loses at most this much.
-const SAVE_TIME_EVERY: Duration = Duration::from_secs(2);
-/// The wait before the database is tried again.
+const SAVE_TIME_INTERVAL: Duration = Duration::from_secs(2);
+/// The wait before the database is asked again.
 const DATABASE_WAIT: Duration = Duration::from_secs(5);
 
 /// The embedded engine, as a cheap handle.
@@ -50,18 +50,18 @@ struct Inner {
     tasks: TaskTracker,
     /// Stops all work.
     shutdown: CancellationToken,
-    /// The longest a run may take.
+    /// The maximum duration of a run.
     timeout: Duration,
     slots: RunSlots,
-    /// Projects with a worker; a worker ends when its project has no run left.
+    /// The projects with a worker. A worker ends when its project has no run left.
     workers: Mutex<HashMap<ProjectId, RunHandle>>,
 }
 
-/// A project's worker and the run it is at.
+/// A project's worker and its current run.
 #[derive(Debug, Default)]
 struct RunHandle {
     id: Option<RunId>,
-    /// Ends the work on it.
+    /// Cancels the work on the run.
     cancel: CancellationToken,
     /// Set when a run is added while the worker is about to end.
     more: bool,
@@ -178,10 +178,10 @@ impl Inner {
         })
     }
 
-    /// Performs the run until it has ended or is cancelled, and keeps what it leaves.
+    /// Executes the run until it has ended or is cancelled, then saves its work.
     async fn work_on_run(&self, run: Run, cancel: &CancellationToken) {
         let (id, project) = (run.id, run.project);
-        // A version may be being restored.
+        // A restore may be under way.
         let _alone = self.context.locks.lock(project).await;
         tokio::select! {
             () = self.perform_to_its_end(run) => {}
@@ -198,7 +198,7 @@ impl Inner {
         }
     }
 
-    /// Performs the run, and ends it even after a panic: a dead worker would block its project.
+    /// Executes the run, and ends it even after a panic: a dead worker would block its project.
     async fn perform_to_its_end(&self, run: Run) {
         if AssertUnwindSafe(self.perform(run.clone()))
             .catch_unwind()
@@ -211,7 +211,7 @@ impl Inner {
         }
     }
 
-    /// Performs the run's steps and ends it with its reply.
+    /// Executes the run's steps and ends it with its reply.
     async fn perform(&self, run: Run) {
         let user = match self.context.store.payer_of(&run).await {
             Ok(user) => user,
@@ -236,7 +236,8 @@ impl Inner {
             return;
         }
         tracing::info!("the run started");
-        // From now on nothing is edited: the run sees what was, and a version has it.
+        // Nothing is edited from here on: the edits made before are saved as a version, and the run
+        // sees them.
         self.context.apps.keep_edits(run.project).await;
         let content = match self.build_in_time(&begun).await {
             Some(Ok(())) => None,
@@ -264,7 +265,7 @@ impl Inner {
         tracing::info!("the run ended");
     }
 
-    /// Performs the run's steps; `None` when its time is up. Only time at work counts, across
+    /// Executes the run's steps; `None` when its time is up. Only working time counts, across
     /// restarts.
     async fn build_in_time(&self, run: &Run) -> Option<Result<(), RunError>> {
         let store = &self.context.store;
@@ -278,13 +279,13 @@ impl Inner {
         }
     }
 
-    /// Saves how long the run has been worked on, `before` included, until its time is up. It is
-    /// polled beside the work, which may hold the turn to write that this waits for.
+    /// Keeps saving the run's working time, which includes `before`, until its time is up. It is
+    /// polled beside the work, which may hold the database's write lock that this waits for.
     async fn count_time(&self, run: RunId, before: Duration) {
         let begun = Instant::now();
         loop {
             let left = self.timeout.saturating_sub(before + begun.elapsed());
-            tokio::time::sleep(left.min(SAVE_TIME_EVERY)).await;
+            tokio::time::sleep(left.min(SAVE_TIME_INTERVAL)).await;
             let worked = before + begun.elapsed();
             if worked >= self.timeout {
                 return;
@@ -306,14 +307,14 @@ impl Inner {
         }
     }
 
-    /// Ends the run with an error. Saving it is retried: a run without an end would block its
+    /// Ends the run with an error. Saving is retried, because a run without an end would block its
     /// project.
     async fn fail(&self, run: &Run, reply: Reply) {
         let mut reply = reply;
         for attempt in 1.. {
             match self.context.store.finish_run(run.id, &reply).await {
                 Ok(events) => return self.context.events.announce(events),
-                // The run's rows are damaged for good: its project continues without it.
+                // The run's rows are damaged for good; its project continues without it.
                 Err(error)
                     if attempt > REPLY_ATTEMPTS && !matches!(error, StoreError::Database(_)) =>
                 {

@@ -1,6 +1,6 @@
 //! Events: saved first, broadcast second. A follower replays the table from where it left off, then
-//! tails the broadcast; whenever the broadcast can't be the next event (it lagged, or two commits
-//! were announced out of order) it reads the table again.
+//! follows the broadcast. Whenever the broadcast can't continue the sequence (it lagged, or two
+//! commits were announced out of order), the follower reads the table again.
 
 mod answer;
 
@@ -20,7 +20,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How many events a follower may be behind before it reads the table again, and how many a
+/// How many events a follower may lag before it reads the table again, and how many events a
 /// project's followers hold in memory together.
 const BROADCAST_CAPACITY: usize = 64;
 /// How many events a replay reads at once.
@@ -30,8 +30,8 @@ const REPLAY_PAGE: u64 = 200;
 #[derive(Debug)]
 pub struct FeedEvent {
     pub event: Event,
-    /// The answer that the piece of a growing text belongs to; `None` for one read from the table,
-    /// and for all other events.
+    /// The answer that the piece of a growing text belongs to; `None` for events read from the
+    /// table, and for all other events.
     pub answer: Option<Arc<Answer>>,
     /// The frame that is sent: built by the first follower that needs it, and shared by all.
     pub frame: OnceLock<Result<Bytes, Arc<serde_json::Error>>>,
@@ -53,11 +53,11 @@ pub struct Events {
     store: Store,
     /// A channel lives as long as its followers.
     channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
-    /// What each run's model is saying and thinking.
+    /// The answer and reasoning that each run's model is producing.
     answers: Arc<Mutex<Answers>>,
 }
 
-/// The texts of each run's turn that are growing.
+/// The growing texts of each run's current turn.
 type Answers = HashMap<RunId, Vec<(GrowingText, Arc<Answer>)>>;
 type Channel = broadcast::Sender<Arc<FeedEvent>>;
 
@@ -82,8 +82,7 @@ impl Events {
         Ok(())
     }
 
-    /// Hands saved events to the project's followers, pieces of a text with the answer they belong
-    /// to.
+    /// Sends saved events to the project's followers, pieces of a text together with their answer.
     pub fn announce(&self, events: impl IntoIterator<Item = Event>) {
         let channels = self.channels.lock();
         for event in events {
@@ -100,8 +99,8 @@ impl Events {
         }
     }
 
-    /// The answer that the event is a piece of. It is forgotten when its text is whole or void, and
-    /// at the end of its run.
+    /// The answer that the event is a piece of. It is forgotten once its text is complete or void,
+    /// and at the end of its run.
     fn answer(&self, event: &Event) -> Option<Arc<Answer>> {
         let run = event.run?;
         if let Some((of, piece)) = event.kind.piece() {
@@ -109,7 +108,7 @@ impl Events {
             let growing = answers.entry(run).or_default();
             let known = growing.iter().position(|(known, _)| *known == of);
             let before = known.map(|at| growing.swap_remove(at).1);
-            // What grew in earlier turns is at its end.
+            // Texts of earlier turns are complete.
             growing.retain(|(known, _)| known.turn() == of.turn());
             let answer = Answer::with_piece(before, piece)?;
             growing.push((of, answer.clone()));
@@ -169,8 +168,8 @@ impl Events {
     }
 }
 
-/// The events, with only the last of a text's pieces: whoever hands that out reads what comes
-/// before it.
+/// The events, with only the last piece of each text: whoever hands it out reads the text before
+/// it.
 fn last_pieces(events: Vec<Event>) -> impl Iterator<Item = Event> {
     let mut seen = HashSet::new();
     let mut last = Vec::with_capacity(events.len());
@@ -188,7 +187,7 @@ fn last_pieces(events: Vec<Event>) -> impl Iterator<Item = Event> {
 #[derive(Debug)]
 pub enum FollowEvent {
     Event(Arc<FeedEvent>),
-    /// All that was saved when the follower began has been handed out. Comes once.
+    /// All events saved before the follower began have been handed out. Comes once.
     CaughtUp,
 }
 
@@ -198,8 +197,8 @@ enum Source {
     Broadcast,
 }
 
-/// One follower of a project's events. It gets each event once, in order and without a gap, except
-/// that a replay has only the last piece of a growing text.
+/// One follower of a project's events. It gets each event once, in order and without gaps, except
+/// that a replay contains only the last piece of a growing text.
 #[derive(Debug)]
 pub struct Follower {
     store: Store,
@@ -214,7 +213,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Waits for what comes next. Dropping the future loses nothing.
+    /// Waits for the next event. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<FollowEvent, StoreError> {
         loop {
             if let Some(next) = self.backlog.pop_front() {
@@ -250,7 +249,7 @@ impl Follower {
     }
 }
 
-/// Counts the run that ends with the event, if one does.
+/// Counts the run that this event ends, if any.
 fn count_end(event: &Event) {
     let EventKind::Run { run } = &event.kind else {
         return;

@@ -1,6 +1,6 @@
 //! The embedded engine's journal: the steps table. A step's output is saved before the next step
-//! begins, and a step that has an output is never run again: a restarted run replays what is saved
-//! and continues at the first step without one.
+//! begins, and a step with an output is never executed again. A restarted run replays the saved
+//! outputs and continues at the first step without one.
 
 use std::{
     collections::HashMap,
@@ -27,12 +27,12 @@ use crate::{
     traces,
 };
 
-/// How many times the database is tried before the run ends, and the wait after the first try,
-/// which doubles each time.
+/// How many times a database call is attempted before the run ends, and the wait after the first
+/// attempt, which doubles each time.
 const DATABASE_ATTEMPTS: u32 = 8;
 const DATABASE_WAIT: Duration = Duration::from_millis(250);
 
-/// What an output says it cost.
+/// The cost that an output reports.
 #[derive(Default, Deserialize)]
 struct Costed {
     #[serde(default)]
@@ -46,10 +46,10 @@ pub struct StepJournal {
     events: Events,
     apps: Arc<dyn ProjectApp>,
     run: Run,
-    /// Which alternative the run's steps use: one that failed for good is not tried again at each
-    /// step.
+    /// The alternative that the run's steps use. One that failed for good is not tried again in
+    /// later steps.
     alternative: Arc<AtomicUsize>,
-    /// What attempts without an output cost, by step.
+    /// The cost of attempts without an output, by step.
     lost: Arc<Mutex<HashMap<String, Spent>>>,
 }
 
@@ -90,7 +90,7 @@ impl StepJournal {
         Ok(output)
     }
 
-    /// What the step cost with its present attempt.
+    /// The step's cost, including its current attempt.
     fn total(&self, step: &str, attempt: Spent) -> Spent {
         let mut total = self.lost(step);
         total.add(attempt);
@@ -245,7 +245,7 @@ fn count_retry(fault: FaultKind) {
     metrics::counter!("codeflow_step_retries_total", "fault" => fault.as_str()).increment(1);
 }
 
-/// What kind of step has the name: names have numbers, and a tool's is the model's choice.
+/// The kind of step: names contain numbers, and a tool's name is the model's choice.
 fn kind(step: &str) -> &'static str {
     const NAMED: [&str; 7] = [
         "get-or-create-sandbox",
@@ -290,8 +290,8 @@ fn slow(step: &Step<'_>) -> Fault {
     }
 }
 
-/// Retries what the database refuses: it may be busy, or restarting. The work must be safe to
-/// repeat.
+/// Retries a database call that fails: the database may be busy or restarting. The work must be
+/// safe to repeat.
 pub async fn persistently<T, Fut>(mut work: impl FnMut() -> Fut) -> Result<T, StoreError>
 where
     Fut: Future<Output = Result<T, StoreError>>,

@@ -1,5 +1,5 @@
-//! The work of a project that outlives its sandbox: the latest version or draft, and what runs
-//! wrote after it without a version of their own. A lost sandbox is rebuilt from this.
+//! A project's work, independent of its sandbox: the latest version or draft, and what runs wrote
+//! after it without a version of their own. A lost sandbox is rebuilt from it.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::{
     store::{Edit, Store, StoreError},
 };
 
-/// What is kept of an app.
+/// An app's saved state.
 #[derive(Debug)]
 pub struct KeptWork {
     /// Sorted by path.
     pub entries: Vec<AppEntry>,
     /// Whether the template's files belong to it as well.
     pub partial: bool,
-    /// The version or draft that it starts from.
+    /// The version or draft that it is based on.
     pub fragment: Option<Fragment>,
 }
 
 impl KeptWork {
-    /// The project's kept work; `None` when nothing was ever kept or written.
+    /// The project's saved work; `None` if nothing was ever saved or written.
     pub async fn of_project(store: &Store, project: ProjectId) -> Result<Option<Self>, StoreError> {
         let latest = persistently(|| store.latest_version(project)).await?;
         let since = latest.as_ref().map(|version| version.fragment.created_at);
@@ -33,7 +33,7 @@ impl KeptWork {
                 written.extend(work_of(store, run.id).await?.files);
             }
         }
-        // An edit that the latest version was made after is in it.
+        // The latest version already contains the edits made before it.
         let edits = persistently(|| store.list_edits(project)).await?;
         let edits: Vec<Edit> = edits
             .into_iter()
@@ -54,7 +54,7 @@ impl KeptWork {
         }))
     }
 
-    /// Turns a new sandbox's app into the kept one; returns what the sandbox refused.
+    /// Writes the saved app into a new sandbox. Returns what the sandbox refused.
     pub async fn rebuild(self, app: &App) -> Result<Vec<LeftOut>, RunError> {
         if self.partial {
             app.restore(self.entries, false).await
@@ -74,7 +74,7 @@ pub async fn work_of(store: &Store, run: RunId) -> Result<Work, StoreError> {
     ))
 }
 
-/// The nodes of an app by their paths.
+/// An app's nodes, by path.
 type Nodes = BTreeMap<String, AppNode>;
 
 fn by_path(entries: Vec<AppEntry>) -> Nodes {
@@ -103,7 +103,7 @@ fn write(all: &mut Nodes, path: String, content: Vec<u8>) {
     all.insert(path, file);
 }
 
-/// The entries, with these files replacing those at the same paths. An executable file stays
+/// The entries with these files in place of those at the same paths. Executable files stay
 /// executable.
 pub fn overlay(entries: Vec<AppEntry>, written: BTreeMap<String, Vec<u8>>) -> Vec<AppEntry> {
     let mut all = by_path(entries);
@@ -133,7 +133,7 @@ fn repeat(entries: Vec<AppEntry>, edits: Vec<Edit>) -> Vec<AppEntry> {
             }
         }
     }
-    // A folder is an entry of its own only while nothing is in it.
+    // An empty folder is an entry of its own; a folder with contents is not.
     let filled: Vec<String> = all
         .iter()
         .filter(|(path, node)| **node == AppNode::Folder && has_below(&all, path))
@@ -152,7 +152,7 @@ fn has_below(all: &Nodes, path: &str) -> bool {
         .is_some_and(|(path, _)| path.starts_with(&below))
 }
 
-/// Takes what is at the path and below it, each with the rest of its path.
+/// Removes the node at the path and everything below it; returns each with the rest of its path.
 fn take(all: &mut Nodes, path: &str) -> Vec<(String, AppNode)> {
     let below = format!("{path}/");
     let paths: Vec<String> = all

@@ -1,5 +1,5 @@
-//! The seam to the project's app: what a run needs of it while it works. `projects` implements it,
-//! so that the engine knows nothing of previews, nor of how a lost sandbox is replaced.
+//! The interface to the project's app: what a run needs of it. `projects` implements it, so the
+//! engine knows nothing of previews, nor of how a lost sandbox is replaced.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use crate::{
 
 /// The apps of all projects, as runs see them.
 pub trait ProjectApp: Send + Sync {
-    /// The project's app in a running sandbox: its own, or one that takes its place.
+    /// The project's app in a running sandbox: its own, or a replacement.
     fn open(&self, project: ProjectId) -> BoxFuture<'_, Result<App, RunError>>;
 
-    /// Saves what people edited since the latest version as a version of theirs.
+    /// Saves the edits made since the latest version as a version.
     fn keep_edits(&self, project: ProjectId) -> BoxFuture<'_, ()>;
 
-    /// The app changed: if somebody watches its preview, that is checked again.
+    /// Reports that the app changed: a watched preview is checked again.
     fn changed(&self, project: ProjectId);
 
     /// Publishes what the app's page shows.
@@ -29,6 +29,6 @@ pub trait ProjectApp: Send + Sync {
     ) -> BoxFuture<'a, Result<(), RunError>>;
 
     /// The errors that are still on the project's page and were first reported at `since` or later;
-    /// `None` when nobody watches it.
+    /// `None` if nobody watches it.
     fn reported_since(&self, project: ProjectId, since: Instant) -> Option<Vec<PreviewError>>;
 }

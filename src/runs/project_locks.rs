@@ -1,4 +1,4 @@
-//! One at a time per project: two that would change its app at once wait for each other.
+//! One lock per project: two changes to the same app wait for each other.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::protocol::ProjectId;
 
-/// A lock for each project, as a cheap handle. Who asks first gets it first.
+/// A lock for each project, as a cheap handle; first come, first served.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectLocks {
     locks: Arc<Mutex<HashMap<ProjectId, Weak<tokio::sync::Mutex<()>>>>>,

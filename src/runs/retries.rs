@@ -1,23 +1,23 @@
-//! How many times, and after which waits, a step is retried: exponential back-off with jitter, a
-//! limit for each kind of error, then the step's alternatives, and then it fails.
+//! When a step is retried: exponential back-off with jitter, a limit for each kind of error, then
+//! the step's alternatives, then it fails.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::agent::{Fault, FaultKind};
 
-/// The wait before the first retry, give or take the jitter; it doubles each time.
+/// The wait before the first retry, before jitter. It doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The longest wait. A provider that asks for a longer one is given up on.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The maximum wait. A provider that asks for a longer one is given up on.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// What to do after an attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Try again after this wait.
+    /// Retry after this wait.
     Again(Duration),
     /// Try the next alternative at once.
     Alternative,
-    /// It does not pass; the step fails.
+    /// Retrying won't help; the step fails.
     GiveUp,
 }
 
@@ -29,14 +29,14 @@ pub struct Retries {
     pub alternative: usize,
 }
 
-/// How many times a step is attempted when it fails in this way.
+/// How many times a step is attempted if it fails with this kind of error.
 fn max_attempts(kind: FaultKind) -> u32 {
     match kind {
         FaultKind::ModelLimited => 5,
         FaultKind::ModelUnavailable | FaultKind::Sandbox | FaultKind::SandboxGone => 4,
         FaultKind::AnswerCut | FaultKind::ModelSilent => 3,
         FaultKind::Slow => 2,
-        // Waiting does not top up an account.
+        // Waiting does not refill an account.
         FaultKind::ModelExhausted => 1,
     }
 }
@@ -61,14 +61,14 @@ impl Retries {
             .mul_f64(0.75 + random / 2.0);
         let wait = fault
             .retry_after
-            .unwrap_or_else(|| backed_off.min(LONGEST_WAIT));
-        // A failure that took minutes is not repeated where another provider may answer at once.
+            .unwrap_or_else(|| backed_off.min(MAX_WAIT));
+        // A failure that took minutes is not repeated if another provider may answer at once.
         let hurries = self.alternative < alternatives
             && matches!(fault.kind, FaultKind::Slow | FaultKind::ModelSilent);
-        if *failures < max_attempts(fault.kind) && wait <= LONGEST_WAIT && !hurries {
+        if *failures < max_attempts(fault.kind) && wait <= MAX_WAIT && !hurries {
             return Next::Again(wait);
         }
-        // Another provider's model helps when the model failed, not when the sandbox did.
+        // Another model helps if the model failed, not if the sandbox did.
         let is_the_models = !matches!(fault.kind, FaultKind::Sandbox | FaultKind::SandboxGone);
         if is_the_models && self.alternative < alternatives {
             self.alternative += 1;

@@ -1,6 +1,6 @@
-//! Which run is worked on next, where only so many are at a time. A free slot goes to the user who
-//! has the fewest runs at work, and among those to the run that has waited longest, so that one
-//! user's many runs don't keep another's only run waiting. One user has at most so many.
+//! Limits how many runs work at a time, and chooses the next one. A free slot goes to the user with
+//! the fewest running runs, and among their peers to the run that has waited longest, so that one
+//! user's many runs don't delay another's only run. Each user has a limit of their own.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,15 +20,15 @@ pub struct RunSlots {
 
 struct Queue {
     free: usize,
-    /// How many one user may have.
+    /// The maximum per user.
     of_one: usize,
-    /// Runs at work by user; none has an entry of 0.
+    /// Running runs by user; users without any have no entry.
     at_work: HashMap<UserId, usize>,
-    /// Those that wait, the longest waiting first.
+    /// The waiting runs, longest waiting first.
     waiting: VecDeque<(UserId, oneshot::Sender<SlotPermit>)>,
 }
 
-/// A slot that a run holds; dropped, it goes to the next run.
+/// A slot that a run holds. When dropped, it passes to the next run.
 pub struct SlotPermit {
     slots: RunSlots,
     user: UserId,

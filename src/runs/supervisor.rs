@@ -1,5 +1,5 @@
-//! The supervisor: begins, stops and resumes runs. It saves what was asked for and leaves the work
-//! to the engine.
+//! The supervisor: begins, stops and resumes runs. It saves each request and leaves the work to the
+//! engine.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Supervisor {
         }
     }
 
-    /// Resumes every run that has not ended. Returns how many projects have some.
+    /// Resumes every unfinished run. Returns the number of projects that have any.
     pub async fn resume(&self) -> Result<usize, StoreError> {
         let projects = self.inner.context.store.unfinished_projects().await?;
         for project in &projects {
@@ -95,8 +95,8 @@ impl Supervisor {
         .await
     }
 
-    /// Stops the run, at work or waiting: what was written is kept. One that has ended already is
-    /// left as it is. Returns the run.
+    /// Stops the run, whether running or queued; what it wrote is kept. A finished run is left as
+    /// it is. Returns the run.
     pub async fn cancel(&self, run: RunId) -> Result<Run, StoreError> {
         let inner = self.inner.clone();
         self.run_to_completion(async move {
@@ -115,8 +115,8 @@ impl Supervisor {
         .await
     }
 
-    /// Runs the message of a run that failed or was stopped once more, at the user's cost; the run
-    /// begins when those before it have ended. `Conflict` when the run succeeded or has not ended.
+    /// Executes the message of a failed or stopped run once more, at the user's cost. The run
+    /// begins after the project's earlier runs. `Conflict` if the run succeeded or has not ended.
     pub async fn replay(&self, user: &UserId, run: RunId) -> Result<Run, StoreError> {
         let (inner, user) = (self.inner.clone(), user.clone());
         self.run_to_completion(async move {
@@ -135,12 +135,12 @@ impl Supervisor {
         .await
     }
 
-    /// Works on the project's runs, of which one was added by somebody else.
+    /// Works on the project's runs, after another task added one.
     pub fn work_on(&self, project: ProjectId) {
         self.inner.engine.work_on(project);
     }
 
-    /// Frees what works on a run that was ended by somebody else.
+    /// Frees the worker of a run that another task ended.
     pub fn ended(&self, run: &Run) {
         self.inner.engine.cancel(run);
     }
@@ -152,8 +152,8 @@ impl Supervisor {
         self.inner.tasks.wait().await;
     }
 
-    /// Does the work in a task of its own: when a client hangs up, no run may be left that is saved
-    /// and never begins.
+    /// Runs the work in a task of its own: if the client disconnects, no run may be left saved but
+    /// never begun.
     async fn run_to_completion<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,

@@ -1,20 +1,20 @@
 //! Addresses of the sandbox service, built from their parts: whatever a sandbox, its pages or the
-//! service say, a path stays a path and the server stays the configured one.
+//! service return, a path stays a path and the server stays the configured one.
 
 use reqwest::Url;
 
 use super::SandboxError;
 use crate::{config, protocol::first_chars};
 
-/// The longest path with its query, in bytes; servers accept no more
+/// The maximum length of a path with its query, in bytes; servers accept no more
 /// (nodejs.org/api/cli.html#--max-http-header-sizesize).
 const MAX_PATH: usize = 8 << 10;
-/// The longest link that is followed, in bytes.
+/// The maximum length of a link that is followed, in bytes.
 const MAX_LINK: usize = 2 << 10;
 /// How many characters of a refused path the error shows.
 const SHOWN: usize = 80;
 
-/// The address of a service, to join paths to. `name` is the variable that the error blames.
+/// A service's address, as a base for paths. `name` is the variable that an error blames.
 pub(super) fn service(name: &str, address: &str) -> Result<Url, SandboxError> {
     let url = Url::parse(address).ok().filter(config::is_service_address);
     url.ok_or_else(|| {
@@ -22,7 +22,7 @@ pub(super) fn service(name: &str, address: &str) -> Result<Url, SandboxError> {
     })
 }
 
-/// The address of a path, perhaps with a query, below that of a service. `Refused` when it does not
+/// The address of a path, with an optional query, below the service's. `Refused` if it does not
 /// begin with a slash, or would lead elsewhere.
 pub(super) fn join(service: &Url, path: &str) -> Result<Url, SandboxError> {
     let refused = |why: &str| {
@@ -78,8 +78,8 @@ pub(super) fn server(url: &Url) -> Result<String, SandboxError> {
     authority.ok_or_else(|| SandboxError::Protocol(format!("an address without a server: {url}")))
 }
 
-/// The path that a link leads to when it stays in the app at this address, without its query and
-/// without a slash at its end. `None` for everything else.
+/// The path of a link that stays within the app at this address, without query or trailing slash.
+/// `None` for any other link.
 pub(super) fn own_path(app: &Url, link: &str) -> Option<String> {
     if link.len() > MAX_LINK || link.contains(char::is_control) {
         return None;

@@ -1,20 +1,20 @@
-//! Bodies of answers, read no further than anyone wants them.
+//! Response bodies, read no further than needed.
 
 use std::time::Duration;
 
 use futures::StreamExt;
 use reqwest::Response;
 
-/// How long the body of an app's page is read.
+/// How long to read the body of an app's page.
 const PAGE_BODY: Duration = Duration::from_secs(3);
 
-/// The whole body; `None` when it is longer than `limit` bytes.
+/// The whole body; `None` if it is longer than `limit` bytes.
 pub(super) async fn whole(response: Response, limit: usize) -> reqwest::Result<Option<Vec<u8>>> {
     let body = beginning(response, limit + 1).await?;
     Ok((body.len() <= limit).then_some(body))
 }
 
-/// What arrives of the body in time, at most `limit` bytes.
+/// The part of the body that arrives in time, at most `limit` bytes.
 pub(super) async fn beginning_in_time(
     response: Response,
     limit: usize,

@@ -1,5 +1,5 @@
-//! The client's side of a Connect stream: its frames as messages, and the error or the good end
-//! that its last frame reports.
+//! The client's side of a Connect stream: frames as messages, and the success or error that the
+//! last frame reports.
 
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
@@ -12,12 +12,12 @@ use crate::e2b::{self, COMPRESSED, END_OF_STREAM};
 #[derive(Debug, PartialEq)]
 pub(super) enum Frame {
     Message(Bytes),
-    /// The stream ended well.
+    /// The stream ended successfully.
     End,
 }
 
-/// Cuts frames out of whatever pieces the bytes come in. An error at the end of the stream is an
-/// error here.
+/// Decodes frames from chunks of any size. An error at the end of the stream is returned as an
+/// error.
 #[derive(Debug, Default)]
 pub(super) struct Frames;
 
@@ -74,7 +74,7 @@ impl Decoder for Frames {
     }
 }
 
-/// What the server says when a command's time is over.
+/// The server's message when a command has exceeded its time.
 pub(super) const DEADLINE: &str = "deadline exceeded";
 
 #[cfg(test)]

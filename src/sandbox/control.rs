@@ -1,4 +1,4 @@
-//! The control plane: sandboxes are made, found again, kept alive and ended.
+//! The control plane: creating sandboxes, finding them again, keeping them alive, and ending them.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{e2b, protocol::SandboxUse};
 
-/// How many sandboxes one question about their use names.
+/// How many sandboxes one request for measurements names.
 const MEASURED: usize = 100;
 
 #[derive(Serialize)]
@@ -23,9 +23,9 @@ struct Create<'a> {
     template: &'a str,
     timeout: u64,
     metadata: &'a HashMap<&'static str, String>,
-    /// An idle sandbox sleeps instead of ending …
+    /// An idle sandbox pauses instead of ending …
     auto_pause: bool,
-    /// … and the next request wakes it.
+    /// … and the next request resumes it.
     auto_resume: AutoResume,
 }
 
@@ -86,7 +86,7 @@ impl TryFrom<ListedAnswer> for Listed {
     }
 }
 
-/// The latest measurement of each sandbox, by their ids.
+/// The latest measurement of each sandbox, by id.
 #[derive(Deserialize)]
 struct Measured {
     #[serde(default)]
@@ -116,7 +116,7 @@ impl From<Sample> for SandboxUse {
     }
 }
 
-/// What went wrong in a sandbox lately, and what was done about it. Only our own host reports it.
+/// A recent problem in a sandbox, and what was done about it. Only our own host reports these.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Notice {
     /// For the app's user.
@@ -124,7 +124,7 @@ pub struct Notice {
     /// When; RFC 3339, UTC.
     #[serde(default)]
     pub at: String,
-    /// It isn't over: the app can't be shown, or not for long.
+    /// Whether it persists: the app can't be shown, or not for long.
     #[serde(default)]
     pub failing: bool,
 }
@@ -139,7 +139,7 @@ struct Detail {
 }
 
 impl Sandbox {
-    /// What went wrong lately; `None` where nothing did, or the host doesn't report it. Does not
+    /// The latest problem; `None` if there was none, or if the host doesn't report them. Does not
     /// wake the sandbox.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn notice(&self) -> Result<Option<Notice>, SandboxError> {
@@ -165,8 +165,8 @@ impl Inner {
 }
 
 impl Client {
-    /// Makes a sandbox that stays awake for `timeout`; `metadata` shows in the service's lists.
-    /// `Refused` when there is no such template.
+    /// Creates a sandbox that stays awake for `timeout`; `metadata` shows in the service's lists.
+    /// `Refused` if there is no such template.
     #[tracing::instrument(skip_all)]
     pub async fn create(
         &self,
@@ -180,14 +180,14 @@ impl Client {
             auto_pause: true,
             auto_resume: AutoResume { enabled: true },
         };
-        // If only the answer was lost, there is a sandbox already.
+        // If only the answer was lost, the sandbox already exists.
         let response =
             retry::send(self.post("/v2/sandboxes")?.json(&body), Repeat::Refused).await?;
         self.sandbox(response, Subject::Template).await
     }
 
-    /// The sandbox, awake for at least `timeout` more: a paused one is resumed. `NotFound` when it
-    /// is gone.
+    /// The sandbox, awake for at least `timeout` more; a paused one is resumed. `NotFound` if it is
+    /// gone.
     #[tracing::instrument(skip_all, fields(sandbox.id = id))]
     pub async fn connect(&self, id: &str, timeout: Duration) -> Result<Sandbox, SandboxError> {
         if !address::is_id(id) {
@@ -200,7 +200,8 @@ impl Client {
         self.sandbox(response, Subject::Sandbox).await
     }
 
-    /// Whether the sandbox is awake; `None` when it is gone. Does not wake it.
+    /// Whether the sandbox is awake; `None` if it is gone. Does not wake it.
+    #[tracing::instrument(skip_all, fields(sandbox.id = id))]
     pub async fn is_awake(&self, id: &str) -> Result<Option<bool>, SandboxError> {
         if !address::is_id(id) {
             return Ok(None);
@@ -213,6 +214,7 @@ impl Client {
     }
 
     /// All sandboxes that the key can see, running and paused.
+    #[tracing::instrument(name = "list_sandboxes", skip_all)]
     pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
         let (mut listed, mut next) = (Vec::new(), None::<String>);
         loop {
@@ -234,7 +236,7 @@ impl Client {
                 .and_then(|token| token.to_str().ok());
             let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
             let page: Vec<ListedAnswer> = response.json().await?;
-            // A server that repeats a page would keep us here for ever.
+            // A server that repeats a page would keep us here forever.
             let ended = page.is_empty() || token.is_none() || token == next;
             for answer in page {
                 listed.push(answer.try_into()?);
@@ -246,7 +248,8 @@ impl Client {
         }
     }
 
-    /// What these sandboxes used a moment ago, as far as it was measured.
+    /// What these sandboxes used a moment ago, where it was measured.
+    #[tracing::instrument(name = "measure_sandboxes", skip_all)]
     pub async fn measure(&self, ids: &[&str]) -> Result<HashMap<String, SandboxUse>, SandboxError> {
         let mut measured = HashMap::new();
         for ids in ids.chunks(MEASURED) {
@@ -265,7 +268,7 @@ impl Client {
         Ok(measured)
     }
 
-    /// Kills the sandbox, running or paused. One that is gone already is no error.
+    /// Kills the sandbox, running or paused. One that is already gone is no error.
     #[tracing::instrument(skip_all, fields(sandbox.id = id))]
     pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
         if !address::is_id(id) {

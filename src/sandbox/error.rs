@@ -1,4 +1,4 @@
-//! What can go wrong between the app and a sandbox, sorted by what the caller can do about it.
+//! Errors between the app and a sandbox, grouped by what the caller can do about them.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,20 +10,20 @@ use super::body;
 /// How much of an error's body is read, in bytes.
 const MAX_BODY: usize = 64 << 10;
 
-/// Why a sandbox did not do what was asked. The text is for the user.
+/// Why a request to a sandbox failed. The text is for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// It does not run. From `connect`: it was killed or never existed; make another. From the
-    /// sandbox itself: it may only be asleep; try `connect`.
+    /// It does not run. From `connect`: it was killed or never existed, so create another. From the
+    /// sandbox itself: it may only be asleep, so try `connect`.
     #[error("the sandbox is gone")]
     NotFound,
-    /// There is no such path or process; the text says which.
+    /// There is no such path or process; the text names it.
     #[error("{0}")]
     NoSuchPath(String),
-    /// The request is not allowed or makes no sense; the text says why.
+    /// The request is not allowed or invalid; the text says why.
     #[error("{0}")]
     Refused(String),
-    /// The key is wrong.
+    /// The key is invalid.
     #[error("the sandbox service refused the key: {0}. Check `E2B_API_KEY`.")]
     Unauthenticated(String),
     /// Too many sandboxes or requests.
@@ -32,22 +32,22 @@ pub enum SandboxError {
         message: String,
         retry_after: Option<Duration>,
     },
-    /// It may work later.
+    /// A retry may succeed later.
     #[error("the sandbox can't be reached: {0}")]
     Unavailable(String),
-    /// The answer is not E2B's protocol.
+    /// The answer violates E2B's protocol.
     #[error("the sandbox service answered something unexpected: {0}")]
     Protocol(String),
 }
 
 impl From<reqwest::Error> for SandboxError {
     fn from(error: reqwest::Error) -> Self {
-        // Only the innermost cause: the URL may hold a token or a path of the user's.
+        // Only the innermost cause: the URL may contain a token or a user's path.
         let mut cause: &(dyn std::error::Error + 'static) = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
-        // reqwest calls a body that was cut off undecodable, too.
+        // reqwest also reports truncated bodies as decoding errors.
         if cause.is::<serde_json::Error>() {
             Self::Protocol(cause.to_string())
         } else {
@@ -56,7 +56,7 @@ impl From<reqwest::Error> for SandboxError {
     }
 }
 
-/// How long an answer asks us to wait; `None` when it doesn't, or when that time has passed.
+/// The wait that a response asks for; `None` if it asks for none, or if that time has passed.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     crate::retry_after::in_header(headers, SystemTime::now()).filter(|wait| !wait.is_zero())
 }
@@ -74,18 +74,18 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Empty for any other body: nobody wants to read some proxy's HTML.
+    /// Empty for any other body: nobody wants to read a proxy's HTML.
     pub(super) fn read(bytes: &[u8]) -> Self {
         serde_json::from_slice(bytes).unwrap_or_default()
     }
 
-    /// Whether the data plane's proxy answered in place of an app.
+    /// Whether the data plane's proxy answered instead of an app.
     pub(super) fn is_from_proxy(&self, status: StatusCode) -> bool {
         self.sandbox.is_some() && self.code == status.as_u16()
     }
 }
 
-/// Reads an error answer; `subject` says what a plain 404 means.
+/// Reads an error response; `subject` says what a plain 404 means.
 pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
     let status = response.status();
     let retry_after = retry_after(response.headers());
@@ -95,7 +95,7 @@ pub(super) async fn of(response: Response, subject: Subject) -> SandboxError {
     of_body(status, retry_after, Body::read(&bytes), subject)
 }
 
-/// An error answer that was read.
+/// The error for a response whose body was read.
 pub(super) fn of_body(
     status: StatusCode,
     retry_after: Option<Duration>,
@@ -120,12 +120,12 @@ pub(super) fn of_body(
             Subject::Sandbox => SandboxError::NotFound,
             Subject::Inside => SandboxError::NoSuchPath(message),
         },
-        // So the data plane answers for a sandbox that does not run.
+        // The data plane's answer for a sandbox that does not run.
         StatusCode::BAD_GATEWAY if message.contains("was not found") => SandboxError::NotFound,
-        // Inside, it is a file's permissions that forbid.
+        // Inside a sandbox, this means a file's permissions.
         StatusCode::FORBIDDEN if subject == Subject::Inside => SandboxError::Refused(message),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SandboxError::Unauthenticated(message),
-        // A full disk is not worth a retry.
+        // Retrying does not help against a full disk.
         StatusCode::INSUFFICIENT_STORAGE => SandboxError::Refused(message),
         StatusCode::TOO_MANY_REQUESTS => SandboxError::RateLimited {
             message,
@@ -138,7 +138,7 @@ pub(super) fn of_body(
     }
 }
 
-/// What a request was about: a template, a sandbox, or something inside one.
+/// The subject of a request: a template, a sandbox, or something inside one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     Template,

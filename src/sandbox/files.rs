@@ -1,4 +1,4 @@
-//! Files of a sandbox, and the pages its apps serve.
+//! Files in a sandbox, and the pages of its apps.
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::e2b;
 
-/// The largest file that is read by itself, and the largest in a version, in bytes.
+/// The maximum size of a file that is read alone, and of one in a version, in bytes.
 const MAX_READ: usize = 10 << 20;
 pub const MAX_FILE: usize = 32 << 20;
-/// The longest answer to a unary call, in bytes.
+/// The maximum size of a unary call's answer, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
 
 /// An entry of a folder.
@@ -27,7 +27,7 @@ pub struct Entry {
     pub symlink_target: Option<String>,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum EntryKind {
     #[serde(rename = "FILE_TYPE_FILE")]
@@ -39,12 +39,12 @@ pub enum EntryKind {
     Other,
 }
 
-/// What an app of the sandbox answered.
+/// The response of an app in the sandbox.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub status: u16,
     pub content_type: String,
-    /// The beginning of the body, no more than was asked for.
+    /// The beginning of the body, at most as much as requested.
     pub body: Vec<u8>,
 }
 
@@ -62,13 +62,12 @@ struct Entries {
 }
 
 impl Sandbox {
-    /// The file's bytes. `NoSuchPath` when there is none; `Refused` for a folder, or for more than
-    /// 10 MiB.
+    /// The file's bytes. `NoSuchPath` if there is none; `Refused` for a folder or more than 10 MiB.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>, SandboxError> {
         self.read_file_within(path, MAX_READ).await
     }
 
-    /// The same with another limit, in bytes.
+    /// Like [`Sandbox::read_file`], with another limit in bytes.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn read_file_within(
         &self,
@@ -85,7 +84,7 @@ impl Sandbox {
         })
     }
 
-    /// Writes the whole file; the folders above it are made.
+    /// Writes the whole file, creating its parent folders.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn write_file(
         &self,
@@ -117,7 +116,7 @@ impl Sandbox {
             .entries)
     }
 
-    /// Removes the file, or the folder with all below it; nothing there is no error.
+    /// Removes the file, or the folder with everything below it; a missing path is no error.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn remove(&self, path: &str) -> Result<(), SandboxError> {
         let request = PathRequest { path, depth: None };
@@ -126,8 +125,9 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Asks an app of the sandbox for a page; `None` when nothing listens on the port yet. Reads at
-    /// most `limit` bytes of the body, for at most three seconds: some answers never end.
+    /// Requests a page from an app in the sandbox; `None` if nothing listens on the port yet. Reads
+    /// at most `limit` bytes of the body for at most three seconds, because some responses never
+    /// end.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn fetch(
         &self,

@@ -1,38 +1,38 @@
-//! How a command ended: what it wrote, and which processes outlived it.
+//! The outcome of a command: its output, and the processes that outlived it.
 
 use serde::Deserialize;
 
-/// How a command ended.
+/// The outcome of a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandOutput {
     /// -1 when a signal ended it.
     pub exit_code: i32,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
-    /// Where the middle of an output of more than 1 MiB is left out.
+    /// Where the middle of an output over 1 MiB was left out.
     pub stdout_gap: Option<Gap>,
     pub stderr_gap: Option<Gap>,
-    /// It was killed at its time limit.
+    /// Whether it was killed at its time limit.
     pub timed_out: bool,
-    /// What it started that outlived it.
+    /// The processes that outlived it.
     pub left: Left,
 }
 
-/// A piece of an output that was left out.
+/// A part of an output that was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// Its place in what was kept, in bytes.
+    /// Its offset in the kept output, in bytes.
     pub at: usize,
-    /// How long it is.
+    /// Its length.
     pub bytes: u64,
 }
 
-/// The processes that a command started and that did not end with it.
+/// Processes that a command started and that did not end with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Left {
     pub running: Vec<RunningProcess>,
-    /// Those that were killed, at the time limit or because they were too many.
+    /// Processes that were killed, at the time limit or because there were too many.
     pub ended: Vec<RunningProcess>,
 }
 

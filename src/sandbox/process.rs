@@ -1,5 +1,5 @@
-//! Commands in a sandbox: `process.Process/Start`, whose `stream` carries the process's start, its
-//! output and its end.
+//! Commands in a sandbox: `process.Process/Start`, whose `stream` reports the process's start,
+//! output and end.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,17 +17,17 @@ use super::{
 };
 use crate::{config, e2b};
 
-/// How many bytes of each output are kept: the first half of them and the last.
+/// How many bytes of each output are kept: half from the beginning, half from the end.
 const MAX_OUTPUT: usize = 1 << 20;
-/// How much longer the slower of the two timers waits, the server's and ours.
+/// How much longer the slower of the two timers waits, the server's or ours.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How a command is run.
+/// The options of a command.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     pub cwd: String,
     pub envs: HashMap<String, String>,
-    /// The process is killed after this.
+    /// The process is killed after this time.
     pub timeout: Duration,
 }
 
@@ -45,18 +45,18 @@ struct Process<'a> {
     cwd: &'a str,
 }
 
-/// A command that was started; it is killed when nobody waits for its end any more.
+/// A running command, killed if it is dropped before its end.
 struct Running<'a> {
     sandbox: &'a Sandbox,
     pid: Option<u32>,
-    /// What ends it and all it started.
+    /// The signal that ends the command and everything it started.
     signal: &'static str,
 }
 
 impl Running<'_> {
     async fn kill(&mut self) {
         if let Some(pid) = self.pid.take() {
-            // A sandbox that is gone took the command with it.
+            // If the sandbox is gone, so is the command.
             let _ = self.sandbox.signal(pid, self.signal).await;
         }
     }
@@ -74,7 +74,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// What is kept of an output stream.
+/// The kept part of an output stream.
 #[derive(Default)]
 struct Kept {
     beginning: Vec<u8>,
@@ -109,7 +109,7 @@ impl Kept {
     }
 }
 
-/// What a command's stream has brought so far.
+/// What a command's stream has reported so far.
 #[derive(Default)]
 struct Report {
     stdout: Kept,
@@ -119,8 +119,8 @@ struct Report {
 }
 
 impl Sandbox {
-    /// Runs the command in a login shell and waits for that shell's end. A command that fails is
-    /// not an error here; see its exit code.
+    /// Runs the command in a login shell and waits for that shell to end. A failing command is not
+    /// an error here; see its exit code.
     #[tracing::instrument(name = "run_command", skip_all, fields(sandbox.id = %self.id))]
     pub async fn run(
         &self,
@@ -141,8 +141,8 @@ impl Sandbox {
             },
             stdin: false,
         };
-        // Our own host kills a command with all it started when its time is over; E2B's would kill
-        // the supervisor alone, so that there we are first.
+        // Our own host kills a command and everything it started when its time is up. E2B's would
+        // kill only the supervisor, so there our timer must be first.
         let (patience, server_timeout) = if is_e2b {
             (options.timeout, options.timeout + GRACE)
         } else {
@@ -217,7 +217,7 @@ impl Sandbox {
 }
 
 impl Report {
-    /// Adds an event; true at the process's end.
+    /// Takes in an event; returns `true` at the process's end.
     fn take(&mut self, event: Event) -> Result<bool, SandboxError> {
         if let Some(data) = event.data {
             for (text, kept) in [

@@ -1,4 +1,4 @@
-//! Requests are repeated where that is safe, as E2B's own clients do: up to three times, after
+//! Repeats requests where that is safe, as E2B's own clients do: up to three times, after
 //! `Retry-After` or an exponential back-off.
 
 use std::time::{Duration, Instant};
@@ -9,30 +9,30 @@ use super::{SandboxError, error};
 
 /// How many times a request is repeated.
 const MAX_REPEATS: u32 = 3;
-/// The wait before the first repetition, give or take a quarter; it doubles with each further one.
+/// The wait before the first repetition, give or take a quarter; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// How long after the first attempt a repetition may begin; later ones are the caller's choice.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long after the first attempt a repetition may begin; further ones are up to the caller.
+const MAX_RETRY_TIME: Duration = Duration::from_secs(30);
 
-/// When a request may be repeated. One that found no connection was never sent, so any may.
+/// When a request may be repeated. A request that was never sent may always be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Only then: otherwise the work may have begun.
+    /// Only if it was never sent: otherwise the work may have begun.
     Unsent,
-    /// Also when it was refused for now (429, 503): nothing was done.
+    /// Also if it was refused for now (429, 503), so nothing was done.
     Refused,
-    /// After any failure that may pass: the request is idempotent.
+    /// After any transient failure: the request is idempotent.
     Harmless,
 }
 
-/// Sends the request, repeats it while that is safe and may help, and returns the last answer.
+/// Sends the request, repeats it where that is safe and may help, and returns the last response.
 pub(super) async fn send(
     mut request: RequestBuilder,
     repeat: Repeat,
 ) -> Result<Response, SandboxError> {
     let begun = Instant::now();
     for attempt in 0..MAX_REPEATS {
-        // A body that is a stream can't be sent twice.
+        // A streamed body can't be sent twice.
         let Some(again) = request.try_clone() else {
             break;
         };
@@ -45,7 +45,7 @@ pub(super) async fn send(
         let wait = asked.unwrap_or_else(|| {
             (FIRST_WAIT * 2_u32.pow(attempt)).mul_f64(0.75 + rand::random::<f64>() / 2.0)
         });
-        if begun.elapsed().saturating_add(wait) > PATIENCE {
+        if begun.elapsed().saturating_add(wait) > MAX_RETRY_TIME {
             return Ok(answer?);
         }
         tracing::debug!(
@@ -69,12 +69,13 @@ impl Repeat {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
             ),
             Self::Harmless => match status {
-                // Between two states, as while it is being paused.
+                // Between two states, such as while it is being paused.
                 StatusCode::CONFLICT
                 | StatusCode::TOO_MANY_REQUESTS
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::GATEWAY_TIMEOUT => true,
-                // In JSON it is the data plane, and the sandbox does not run: that stays true.
+                // In JSON, this is the data plane: the sandbox does not run, and a retry won't
+                // change that.
                 StatusCode::BAD_GATEWAY => !is_json(response),
                 _ => false,
             },

@@ -1,4 +1,5 @@
-//! Shells for people: each on a terminal of its own, found again by its tag, whoever started it.
+//! Shells for people: each on a terminal of its own, found again by its tag, whichever process
+//! started it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,9 +10,9 @@ use serde_json::{Value, json};
 use super::{RunOptions, Sandbox, SandboxError, output::RunningProcess, stream::ProcessStream};
 use crate::{config, e2b};
 
-/// The folder, in blue, and a dollar sign.
+/// The folder in blue, and a dollar sign.
 const PROMPT: &str = r"\[\e[34m\]\w\[\e[0m\] \$ ";
-/// How long ending what a shell has started may take.
+/// How long ending a shell's processes may take.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A terminal's size in characters.
@@ -21,21 +22,21 @@ pub struct TerminalSize {
     pub rows: u16,
 }
 
-/// What comes from a shell.
+/// An event of a shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShellEvent {
-    /// What its terminal shows next.
+    /// Terminal output.
     Output(Vec<u8>),
-    /// It has ended.
+    /// The shell has ended.
     Ended {
         /// -1 when a signal ended it.
         exit_code: i32,
-        /// What it started and left running; E2B's own service doesn't say.
+        /// The processes that it left running; E2B's own service doesn't report them.
         left: Vec<RunningProcess>,
     },
 }
 
-/// The output of a shell from some moment on.
+/// A shell's output from some moment on.
 pub struct ShellStream {
     stream: ProcessStream,
     left: Vec<RunningProcess>,
@@ -55,8 +56,8 @@ struct ListedProcess {
 }
 
 impl ShellStream {
-    /// What comes next. An error when the stream was cut: the shell may run on. Dropping the future
-    /// loses nothing.
+    /// The next event. Fails if the stream was cut; the shell may still be running. Dropping the
+    /// future loses nothing.
     pub async fn next(&mut self) -> Result<ShellEvent, SandboxError> {
         while let Some(event) = self.stream.next().await {
             let event = event?;
@@ -83,7 +84,8 @@ impl ShellStream {
 }
 
 impl Sandbox {
-    /// Starts a login shell in the folder and listens to it. It runs on when nobody listens.
+    /// Starts a login shell in the folder and listens to it. It keeps running when nobody listens.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn start_shell(
         &self,
         tag: &str,
@@ -99,7 +101,7 @@ impl Sandbox {
                     "COLORTERM": "truecolor",
                     "LANG": "C.UTF-8",
                     "LC_ALL": "C.UTF-8",
-                    // Where no start-up file sets another.
+                    // Unless a start-up file sets another.
                     "PS1": PROMPT,
                 },
                 "cwd": folder,
@@ -110,18 +112,19 @@ impl Sandbox {
         self.listen("/process.Process/Start", &start).await
     }
 
-    /// Listens to a shell that runs, from here on. `NoSuchPath` when it doesn't.
+    /// Listens to a running shell from now on. `NoSuchPath` if it isn't running.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn follow_shell(&self, tag: &str) -> Result<ShellStream, SandboxError> {
         self.listen("/process.Process/Connect", &to(tag)).await
     }
 
     async fn listen(&self, path: &str, message: &Value) -> Result<ShellStream, SandboxError> {
-        // Nobody may be looking.
+        // Listening alone must not keep the sandbox awake.
         let request = self
             .stream_request(path, message)?
             .header(e2b::PASSIVE, "1");
         let mut stream = ProcessStream::open(request).await?;
-        // The first event says that it runs; without, the stream's end says why not.
+        // The first event shows that it is running; otherwise the stream's end says why not.
         match stream.next().await {
             Some(Ok(_)) => Ok(ShellStream {
                 stream,
@@ -134,7 +137,8 @@ impl Sandbox {
         }
     }
 
-    /// The processes that run and have a tag: the tag, and the process's id.
+    /// The running processes that have a tag: the tag and the process id.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn tagged(&self) -> Result<Vec<(String, u32)>, SandboxError> {
         let listed: Listed = self.call("/process.Process/List", &json!({})).await?;
         let tagged = listed.processes.into_iter();
@@ -143,7 +147,8 @@ impl Sandbox {
             .collect())
     }
 
-    /// Types into a shell; waits while what runs in it reads nothing.
+    /// Types into a shell; waits while the program in it reads nothing.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn type_into(&self, tag: &str, keys: &[u8]) -> Result<(), SandboxError> {
         let mut message = to(tag);
         message["input"] = json!({ "pty": STANDARD.encode(keys) });
@@ -152,7 +157,8 @@ impl Sandbox {
             .map(drop)
     }
 
-    /// Gives a shell's terminal another size.
+    /// Resizes a shell's terminal.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn resize(&self, tag: &str, size: TerminalSize) -> Result<(), SandboxError> {
         let mut message = to(tag);
         message["pty"] = json!({ "size": size });
@@ -161,7 +167,8 @@ impl Sandbox {
             .map(drop)
     }
 
-    /// Ends a shell with all that it has started. One that has ended is no error.
+    /// Ends a shell and everything it started. A shell that has ended is no error.
+    #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn end_shell(&self, tag: &str) -> Result<(), SandboxError> {
         if self.client.provider == config::SandboxProvider::E2b {
             self.end_session(tag).await?;
@@ -177,7 +184,7 @@ impl Sandbox {
         }
     }
 
-    /// Ends all that runs on a shell's terminal: E2B's signal reaches the shell alone.
+    /// Ends all processes on a shell's terminal: E2B's signal reaches only the shell.
     async fn end_session(&self, tag: &str) -> Result<(), SandboxError> {
         let tagged = self.tagged().await?;
         if let Some((_, pid)) = tagged.into_iter().find(|(known, _)| known == tag) {
@@ -186,7 +193,7 @@ impl Sandbox {
                 envs: HashMap::new(),
                 timeout: END_TIMEOUT,
             };
-            // The shell is ended in any case.
+            // The shell itself is ended in any case.
             let _ = self.run(&format!("pkill -KILL -s {pid}"), &options).await;
         }
         Ok(())

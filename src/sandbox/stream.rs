@@ -1,5 +1,5 @@
-//! The stream of a process in a sandbox, as `process.Process/Start` and `Connect` answer: its
-//! start, its output and its end, in frames of Connect.
+//! The stream of a process in a sandbox, as `process.Process/Start` and `Connect` return it: its
+//! start, output and end, in Connect frames.
 
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Method, RequestBuilder};
@@ -18,7 +18,7 @@ use crate::e2b;
 /// Seconds of silence after which the server sends a keepalive.
 const KEEPALIVE_SECONDS: u32 = 50;
 
-/// What comes from a process until its stream ends.
+/// The events of a process until its stream ends.
 pub(super) struct ProcessStream(BoxStream<'static, Result<Frame, SandboxError>>);
 
 #[derive(Default, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) struct Event {
     pub start: Option<Started>,
     pub data: Option<Output>,
     pub end: Option<End>,
-    /// Only our own host sends it.
+    /// Sent only by our own host.
     pub left: Option<Left>,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Started {
 pub(super) struct Output {
     pub stdout: Option<String>,
     pub stderr: Option<String>,
-    /// Of a process with a terminal, which has no other output.
+    /// For a process with a terminal, which has no other output.
     pub pty: Option<String>,
     /// How many bytes our own host left out before these.
     pub skipped: u64,
@@ -75,7 +75,7 @@ impl End {
 }
 
 impl Sandbox {
-    /// A request to envd whose answer is a process's stream.
+    /// A request to envd that is answered with a process's stream.
     pub(super) fn stream_request(
         &self,
         path: &str,
@@ -108,7 +108,8 @@ impl ProcessStream {
         ))
     }
 
-    /// What comes next; `None` when the stream has ended well. Dropping the future loses nothing.
+    /// The next event; `None` if the stream has ended successfully. Dropping the future loses
+    /// nothing.
     pub(super) async fn next(&mut self) -> Option<Result<Event, SandboxError>> {
         let event = match self.0.next().await?.map(|frame| match frame {
             Frame::Message(message) => Some(serde_json::from_slice::<Response>(&message)),

@@ -1,6 +1,7 @@
-//! How a command runs where envd is E2B's, which takes a command for ended only when nothing holds
-//! its output any more, and kills one process alone: under a script (`supervise.sh`) that ends with
-//! the command's shell, kills all it started at SIGTERM, and lists what it left running.
+//! Supervises a command where envd is E2B's. That envd considers a command ended only when nothing
+//! holds its output open any more, and kills only a single process. The script `supervise.sh` ends
+//! with the command's shell, kills everything it started at SIGTERM, and lists what it left
+//! running.
 
 use super::output::{Left, RunningProcess};
 
@@ -8,7 +9,7 @@ const SCRIPT: &str = include_str!("supervise.sh");
 
 /// A command's supervisor.
 pub(super) struct Supervisor {
-    /// Marks the command's processes and the list of those that it left running.
+    /// Marks the command's processes, and the list of those that it left running.
     mark: String,
 }
 
@@ -24,7 +25,7 @@ impl Supervisor {
         vec!["-c", SCRIPT, "codeflow", command, &self.mark]
     }
 
-    /// Cuts the list of what still runs off the end of the command's stderr.
+    /// Cuts the list of remaining processes off the end of the command's stderr.
     pub(super) fn take_left(&self, stderr: &mut Vec<u8>) -> Left {
         let line = format!("\n{}\n", self.mark);
         let at = stderr

@@ -1,5 +1,5 @@
-//! Where a container's pieces are put together: a folder that only this user may enter, and that
-//! nobody else can have made. What is mounted there is seen by the container's own processes alone.
+//! The folder where a container's pieces are mounted together: only this user may enter it, and
+//! nobody else can have created it. The mounts are visible only to the container's own processes.
 
 use std::{
     env, fs, io,
@@ -10,19 +10,19 @@ use std::{
 use anyhow::{Context, bail};
 use nix::unistd::geteuid;
 
-/// How many times the folders are made, when another host of the user removes them meanwhile.
+/// How many times to create the folders, in case another host of the user removes them meanwhile.
 const ATTEMPTS: usize = 5;
 
 /// The assembly point of a host's containers.
 #[derive(Debug, Clone)]
 pub(super) struct Assembly {
-    /// The user's folder in `/tmp`, where the system gives the user none.
+    /// The user's folder in `/tmp`, for users without a runtime directory.
     above: Option<PathBuf>,
     folder: PathBuf,
 }
 
 impl Assembly {
-    /// In `/run` for root; in the user's `XDG_RUNTIME_DIR` for others, else in a folder of theirs
+    /// In `/run` for root; for others in the user's `XDG_RUNTIME_DIR`, else in a folder of theirs
     /// in `/tmp`.
     pub(super) fn new(name: &str) -> Self {
         let user = geteuid().as_raw();
@@ -67,7 +67,7 @@ impl Assembly {
         &self.folder
     }
 
-    /// Makes the folder. The error says whose it is, when it is not this user's.
+    /// Creates the folder. If it belongs to another user, the error says so.
     pub(super) fn make(&self) -> anyhow::Result<()> {
         let mut left = ATTEMPTS;
         loop {
@@ -88,7 +88,7 @@ impl Assembly {
         }
     }
 
-    /// Removes the folder, when nothing is in it.
+    /// Removes the folder if it is empty.
     pub(super) fn remove(&self) {
         for folder in [Some(&self.folder), self.above.as_ref()]
             .into_iter()
@@ -99,13 +99,13 @@ impl Assembly {
     }
 }
 
-/// Whether no character of the path means something to the options of an overlay.
+/// Whether the path contains no character that is special in overlay options.
 fn is_plain(folder: &Path) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     folder.is_absolute() && folder.as_os_str().as_encoded_bytes().iter().all(plain)
 }
 
-/// Whether it is a folder, and no link to one, that this user has and nobody else may enter.
+/// Whether it is a folder, not a link to one, that only this user may enter.
 fn is_private(folder: &Path, user: u32) -> bool {
     let found = folder.symlink_metadata();
     found.is_ok_and(|found| found.is_dir() && found.uid() == user && found.mode() & 0o077 == 0)
@@ -127,7 +127,7 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
         );
     }
     if found.mode() & 0o077 != 0 {
-        // Nobody else can have put it there, so it is an earlier version's.
+        // Nobody else can have created it, so an earlier version did.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     }
     Ok(())

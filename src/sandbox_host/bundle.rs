@@ -1,5 +1,5 @@
-//! A sandbox's OCI bundle, built by one pure function: everything that confines a sandbox can be
-//! read and tested here.
+//! A sandbox's OCI bundle, built by one pure function, so that everything that confines a sandbox
+//! can be read and tested here.
 
 use std::path::{Path, PathBuf};
 
@@ -20,21 +20,20 @@ use super::seccomp;
 pub(super) const USER: u32 = 1000;
 /// The home, where the app is.
 pub(super) const HOME: &str = "/home/user";
-/// Where package managers keep what they download: on the sandbox's disk, and outside of the home,
-/// which is the app.
+/// The caches of package managers: on the sandbox's disk, but outside the home, which is the app.
 pub(super) const CACHE: &str = "/opt/cache";
 /// This binary, as the sandbox sees it.
 pub(super) const ENVD: &str = "/codeflow";
 /// The socket to the host's egress proxy, as the sandbox sees it.
 pub(super) const EGRESS_SOCKET: &str = "/run/egress.sock";
-/// Where Node.js is when it is outside of `/usr` on the host.
+/// The location of Node.js if it is outside `/usr` on the host.
 pub(super) const NODE: &str = "/opt/node";
-/// The period that processor time is shared out in, in microseconds.
+/// The period of processor quotas, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
-/// The size of `/tmp` in MiB; what is in it counts as the sandbox's memory.
+/// The size of `/tmp` in MiB; its contents count as the sandbox's memory.
 const TMP_MB: u64 = 512;
 
-/// What a container is made from.
+/// The parts of a container.
 #[derive(Debug, Clone)]
 pub(super) struct Container {
     pub id: String,
@@ -43,31 +42,31 @@ pub(super) struct Container {
     pub memory_mb: u64,
     pub cpus: f64,
     pub pids: u32,
-    /// Where its pieces are put together, in a mount namespace of its own.
+    /// The folder where its pieces are mounted, in a mount namespace of its own.
     pub assembly: PathBuf,
-    /// Where the container's control group is, below the hierarchy's root; `None` where control
-    /// groups can't be used.
+    /// The container's control group, relative to the hierarchy's root; `None` if control groups
+    /// can't be used.
     pub cgroup: Option<PathBuf>,
-    /// Its share of a processor that is short, where 1024 is a usual one.
+    /// Its share of contended processors, where 1024 is the normal one.
     pub cpu_shares: u64,
-    /// Files that a process may have open.
+    /// The maximum number of open files per process.
     pub open_files: u64,
-    /// Processes and threads of its user, where no control group counts them.
+    /// Processes and threads of its user, if no control group limits them.
     pub processes: u64,
-    /// How much sooner than others its processes are killed when the machine's memory runs out, up
+    /// How much earlier than others its processes are killed if the machine runs out of memory, up
     /// to 1000 (proc_pid_oom_score_adj(5)).
     pub oom_score: i32,
-    /// How its users, and its groups, are mapped.
+    /// The mapping of its users and groups.
     pub ids: Vec<Ids>,
-    /// The user namespace it joins; `None`: it gets one that is the runtime's user's.
+    /// The user namespace to join; `None` to create one owned by the runtime's user.
     pub user_namespace: Option<PathBuf>,
-    /// Host folders and files that are seen at the same place inside, read-only.
+    /// Host folders and files mounted read-only at the same path inside.
     pub shared: Vec<PathBuf>,
-    /// A Node.js from outside of `/usr`.
+    /// A Node.js from outside `/usr`.
     pub node: Vec<NodeMount>,
 }
 
-/// Ids of a container, one after the other, and those they are outside of it.
+/// A range of ids in a container, and the ids it maps to outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Ids {
     pub inside: u32,
@@ -75,7 +74,7 @@ pub(super) struct Ids {
     pub count: u32,
 }
 
-/// A file or folder of the machine that sandboxes see below [`NODE`], read-only.
+/// A file or folder of the machine, mounted read-only below [`NODE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NodeMount {
     pub source: PathBuf,
@@ -85,7 +84,7 @@ pub(super) struct NodeMount {
     pub inside: PathBuf,
 }
 
-/// The container's configuration as the OCI runtime specification has it.
+/// The container's configuration, as the OCI runtime specification defines it.
 pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
     let no_capabilities = || Capabilities::new();
     let process = ProcessBuilder::default()
@@ -157,8 +156,8 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         .build()
 }
 
-/// What the runtime sets. In a namespace that is not its user's own it may not, everywhere: there,
-/// they are inherited.
+/// The limits that the runtime sets. In a namespace that its user does not own it may not be able
+/// to; there the limits are inherited.
 fn rlimits(container: &Container) -> Result<Vec<PosixRlimit>, OciSpecError> {
     if container.user_namespace.is_some() {
         return Ok(Vec::new());
@@ -166,8 +165,8 @@ fn rlimits(container: &Container) -> Result<Vec<PosixRlimit>, OciSpecError> {
     Ok(vec![
         limit(PosixRlimitType::RlimitCore, 0)?,
         limit(PosixRlimitType::RlimitNofile, container.open_files)?,
-        // Counted within the container's user namespace; it also holds where control groups can't
-        // be used.
+        // Counted within the container's user namespace; it also applies if control groups can't be
+        // used.
         limit(PosixRlimitType::RlimitNproc, container.processes)?,
     ])
 }
@@ -365,7 +364,7 @@ mod tests {
         );
         assert_eq!(own_ids["process"]["rlimits"], json!([]));
         let mut spec = serde_json::to_value(spec(&container).unwrap()).unwrap();
-        // The profile has a test of its own.
+        // The profile has its own test.
         assert_eq!(spec["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
         spec["linux"]["seccomp"] = json!(null);
         let bind = |source: &str, destination: &str, read_only: bool| {
@@ -429,7 +428,7 @@ mod tests {
                 },
             })
         );
-        // Where control groups can't be used, nothing else is different.
+        // Without control groups, nothing else is different.
         assert_eq!(unlimited["linux"]["cgroupsPath"], json!(null));
         for part in ["root", "process", "mounts"] {
             assert_eq!(unlimited[part], spec[part]);

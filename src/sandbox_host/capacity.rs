@@ -1,5 +1,5 @@
-//! What all sandboxes of this host together may use of the machine, so that the server beside them
-//! always has enough.
+//! How much of the machine all sandboxes together may use, so that the server beside them always
+//! has enough.
 
 use std::fs;
 
@@ -8,14 +8,13 @@ use crate::{
     config,
 };
 
-/// What is kept for the server and the machine: this part of its memory, and at least so many
-/// bytes.
+/// The memory reserved for the server and the machine: this fraction, and at least this many bytes.
 const RESERVED_PART: f64 = 0.15;
 const MIN_RESERVED: u64 = 1 << 30;
-/// On a small machine all sandboxes get no less than this part of it.
+/// Even on a small machine, the sandboxes get at least this fraction (one in `MIN_PART`) of it.
 const MIN_PART: u64 = 3;
 
-/// Upper bounds of all sandboxes together.
+/// Limits for all sandboxes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Capacity {
     /// Bytes.
@@ -25,7 +24,7 @@ pub(super) struct Capacity {
 }
 
 impl Capacity {
-    /// As it is configured, else by what the machine has.
+    /// From the settings, or else from the machine's size.
     pub(super) fn of(settings: &config::SandboxHost) -> Self {
         let processes = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"]
             .iter()
@@ -44,7 +43,7 @@ impl Capacity {
     }
 }
 
-/// What sandboxes get of a machine with this much memory, in bytes.
+/// The sandboxes' memory on a machine with this much memory, in bytes.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -56,7 +55,7 @@ fn share_of(machine: u64) -> u64 {
     machine.saturating_sub(reserved).max(machine / MIN_PART)
 }
 
-/// The memory that this machine, or the control group that stands for it here, has: bytes.
+/// The memory of this machine, or of the control group that confines it, in bytes.
 pub(super) fn memory_of_machine() -> u64 {
     let limit = Cgroup::new(cgroup::base())
         .memory_limit()
@@ -64,8 +63,8 @@ pub(super) fn memory_of_machine() -> u64 {
     meminfo("MemTotal:").unwrap_or(0).min(limit)
 }
 
-/// The memory that programs could have at this moment, in bytes; `None` where the kernel doesn't
-/// say.
+/// The memory available to programs at the moment, in bytes; `None` if the kernel doesn't report
+/// it.
 pub(super) fn available_memory() -> Option<u64> {
     meminfo("MemAvailable:")
 }

@@ -1,5 +1,5 @@
-//! A client's connection to a sandbox. As long as there is one, the sandbox counts as in use; it
-//! ends when the sandbox is paused or killed, or when the client may not see it any more.
+//! A client's connection to a sandbox, which counts as in use while there is one. It ends when the
+//! sandbox is paused or killed, or when the client may no longer see it.
 
 use std::{
     pin::Pin,
@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::sandboxes::InUse;
 
-/// An extension of a request to a preview: its connection is cut when the token is cancelled.
+/// A request extension for previews: cancelling the token cuts the connection.
 #[derive(Debug, Clone)]
 pub struct EndsWith(pub CancellationToken);
 
 /// Held by whoever answers the client.
 pub(super) struct Connection {
     connected: CancellationToken,
-    /// Cancelled when the client may not see the sandbox any more.
+    /// Cancelled when the client may no longer see the sandbox.
     ends: Option<CancellationToken>,
     in_use: InUse,
 }
@@ -37,7 +37,7 @@ impl Connection {
         }
     }
 
-    /// Returns when the client is to be cut off.
+    /// Returns when the client must be disconnected.
     pub(super) fn cut(&self) -> BoxFuture<'static, ()> {
         let (connected, ends) = (self.connected.clone(), self.ends.clone());
         Box::pin(async move {

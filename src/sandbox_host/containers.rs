@@ -1,6 +1,5 @@
-//! The containers of this host: what each is assembled from and limited to, started and ended.
-//! Sandboxes are these with a life of their own (`sandboxes`); a template's build uses two for a
-//! moment (`template`).
+//! The host's containers: assembling, limiting, starting and ending them. Sandboxes are containers
+//! with a longer life (`sandboxes`); a template's build uses two briefly (`template`).
 
 mod environment;
 
@@ -38,57 +37,57 @@ use crate::{
 
 pub(super) use crate::cgroup::USUAL_SHARES;
 
-/// Files that a process of a sandbox may have open.
+/// The maximum number of open files per process in a sandbox.
 const MAX_OPEN_FILES: u64 = 65_536;
 
-/// What containers are made with.
+/// Creates containers.
 pub(super) struct Containers {
     settings: config::SandboxHost,
     machine: Result<Machine, String>,
     rootfs: Rootfs,
-    /// What control group and assembly point are called: another process's in another folder are
-    /// others.
+    /// The name of the control group and assembly point; it differs for processes in other folders.
     name: String,
     assembly: Assembly,
-    /// Says that this host lives.
+    /// Proves that this host is alive.
     claim: Mutex<Option<Claim>>,
-    /// Held until this is closed: two processes in one folder would end each other's containers.
+    /// Held until this is closed, because two processes in one folder would end each other's
+    /// containers.
     lock: File,
 }
 
-/// How a container is started.
+/// The options of a container's start.
 pub(super) struct Boot {
     pub home: Home,
-    /// What its init keeps running, and the port that serves on.
+    /// The command that its init keeps running, and the command's port.
     pub start: Option<(String, u16)>,
-    /// Entries of its environment, beyond those that all have.
+    /// Additional environment entries.
     pub envs: Vec<String>,
     pub policy: Policy,
-    /// Of a processor that is short.
+    /// Its share of contended processors.
     pub shares: u64,
 }
 
-/// What this machine lets the host do.
+/// What the host can do on this machine.
 struct Machine {
     runtime: Runtime,
     privilege: Privilege,
     disks: Disks,
-    /// Where each container's ids are from; `None` where all have the same.
+    /// The containers' id ranges; `None` if all containers use the same ids.
     ranges: Option<Ranges>,
-    /// What the containers' control groups are below; `None` where they can't be used.
+    /// The parent of the containers' control groups; `None` if they can't be used.
     cgroup: Option<PathBuf>,
-    /// What all containers together may use.
+    /// The limits for all containers together.
     capacity: Capacity,
     /// The limits that can't be enforced, and why.
     unenforced: Vec<String>,
-    /// Whether one of them is a bound: a share that is missing costs others time, and nothing more.
+    /// Whether one of them is a hard limit: missing shares only cost others time.
     lacks_bound: bool,
 }
 
 impl Containers {
-    /// Finds a runtime and ends what a process of the same purpose left running when it died.
-    /// Errors when limits can't be enforced and `SANDBOX_STRICT` asks for all of them; nothing is
-    /// left on the machine then.
+    /// Finds a runtime, and ends what a killed process with the same purpose left running. Fails,
+    /// leaving nothing on the machine, if limits can't be enforced and `SANDBOX_STRICT` requires
+    /// them all.
     pub(super) async fn prepare(
         settings: config::SandboxHost,
         purpose: &str,
@@ -149,7 +148,7 @@ impl Containers {
         Ok(())
     }
 
-    /// Ends every container that still runs: an earlier process died, or its work was given up.
+    /// Ends every running container: an earlier process died, or its work was abandoned.
     async fn end_all(&self) -> anyhow::Result<()> {
         let Ok(machine) = &self.machine else {
             return Ok(());
@@ -161,8 +160,8 @@ impl Containers {
         Ok(())
     }
 
-    /// Finds out what works here, by the smallest container there is: with all limits, else without
-    /// those that stand in the way.
+    /// Finds out what works here by running a minimal container: with all limits, or else without
+    /// those that fail.
     async fn look_around(&self, state: &Path) -> Result<Machine, String> {
         let privilege = Privilege::detect()
             .map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
@@ -259,7 +258,7 @@ impl Containers {
         })
     }
 
-    /// Runs the smallest container there is, on a disk like a sandbox's.
+    /// Runs a minimal container on a disk like a sandbox's.
     async fn try_out(
         &self,
         runtime: &Runtime,
@@ -303,7 +302,7 @@ impl Containers {
             .map_err(|fault| anyhow::anyhow!("{fault}"))
     }
 
-    /// Which runtime is used, or what to do to have one.
+    /// The runtime in use, or what to do to get one.
     pub(super) fn runtime(&self) -> Result<&Runtime, &str> {
         self.machine
             .as_ref()
@@ -322,12 +321,12 @@ impl Containers {
         &self.settings
     }
 
-    /// Makes the disk of a sandbox in its folder.
+    /// Creates the disk of a sandbox in its folder.
     pub(super) async fn make_disk(&self, folder: &Path) -> anyhow::Result<()> {
         self.machine()?.disks.create(folder).await
     }
 
-    /// Makes the sandbox's user the owner of a file or folder of the host's.
+    /// Makes the sandbox's user the owner of one of the host's files or folders.
     pub(super) fn give(&self, path: &Path) -> anyhow::Result<()> {
         Ok(self.machine()?.privilege.give(path)?)
     }
@@ -370,7 +369,7 @@ impl Containers {
         started
     }
 
-    /// Ends a container, whose dev server gets a moment to end by itself.
+    /// Stops a container; its dev server gets a moment to end by itself.
     pub(super) async fn stop(&self, id: &str, folder: &Path, container: &RunningContainer) {
         container.stop().await;
         self.end(id, folder).await;
@@ -388,7 +387,7 @@ impl Containers {
         let _ = fs::remove_dir_all(folder.join("sockets"));
     }
 
-    /// Ends what is in a container, a frozen one too.
+    /// Ends everything in a container, even if it is frozen.
     async fn delete(&self, id: &str) -> anyhow::Result<()> {
         if let Some(cgroup) = self.cgroup(id)
             && let Err(error) = cgroup.thaw()
@@ -455,8 +454,8 @@ impl Containers {
         Some(self.machine.as_ref().ok()?.cgroup.as_ref()?.join(id))
     }
 
-    /// What all containers together may use, and the control group that they are in; `None` where
-    /// control groups can't be used.
+    /// The limits for all containers together, and their control group; `None` if control groups
+    /// can't be used.
     pub(super) fn capacity(&self) -> Option<(Capacity, Cgroup)> {
         let machine = self.machine.as_ref().ok()?;
         Some((machine.capacity, Cgroup::new(machine.cgroup.clone()?)))
@@ -467,8 +466,8 @@ impl Containers {
         self.cgroup_path(id).map(Cgroup::new)
     }
 
-    /// Ends what still runs, and removes what is left on the machine then: a folder and control
-    /// groups, when they are empty. Then another process may work here.
+    /// Ends what is still running, and removes the remaining folder and control groups if they are
+    /// empty. Then another process may work here.
     pub(super) async fn close(&self) {
         if let Err(error) = self.end_all().await {
             tracing::warn!(
@@ -481,7 +480,7 @@ impl Containers {
             .as_ref()
             .ok()
             .and_then(|machine| machine.cgroup.clone());
-        // Where a trial may have left one, when no runtime was found to work.
+        // A trial may have left one if no runtime was found to work.
         let cgroup = used.unwrap_or_else(|| cgroup::base().join(&self.name));
         Cgroup::new(cgroup).remove().await;
         if let Some(claim) = self.claim.lock().take() {
@@ -494,7 +493,7 @@ impl Containers {
     }
 }
 
-/// What this process may have and give away of a resource.
+/// How much of a resource this process may use and pass on.
 fn own_limit(resource: Resource) -> u64 {
     getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard)
 }

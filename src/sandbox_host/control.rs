@@ -1,4 +1,4 @@
-//! The control plane: E2B's REST API. Bodies (`messages`), statuses and errors are E2B's.
+//! The control plane: E2B's REST API. Bodies (`messages`), statuses and errors match E2B's.
 
 mod list;
 mod messages;
@@ -29,9 +29,9 @@ use super::{
 };
 use crate::{e2b, traces};
 
-/// The least that a refresh puts the end off, in seconds.
+/// The minimum extension by a refresh, in seconds.
 const MIN_REFRESH: u64 = 15;
-/// The longest time-out, in seconds.
+/// The maximum time-out, in seconds.
 const MAX_TIMEOUT: u64 = 24 * 3600;
 
 type Host = State<Arc<Sandboxes>>;
@@ -63,8 +63,8 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
         .with_state(sandboxes)
 }
 
-/// 200 when sandboxes can be made, else 503; the body says why not, and which limits this machine
-/// can't enforce.
+/// 200 if sandboxes can be created, else 503. The body says why not, and names the limits that this
+/// machine can't enforce.
 async fn readyz(State(sandboxes): Host) -> Response<Body> {
     let (status, state) = match sandboxes.runtime() {
         Ok(_) => (StatusCode::OK, "ok"),
@@ -92,7 +92,8 @@ async fn check_key(State(sandboxes): Host, request: Request, next: Next) -> Resp
     api_error(StatusCode::UNAUTHORIZED, refusal)
 }
 
-/// A client that hangs up leaves no sandbox half made or half ended: the work goes on without it.
+/// The work continues if the client disconnects, so that no sandbox is left half created or half
+/// ended.
 async fn run_to_completion(request: Request, next: Next) -> Response<Body> {
     let traceparent = traces::of(request.headers());
     let span = traces::within(traceparent, || tracing::info_span!("sandbox_service"));
@@ -203,7 +204,7 @@ async fn set_timeout(
     Ok(empty())
 }
 
-/// The end is put off, never brought nearer.
+/// Extends the end, and never shortens it.
 async fn refresh(
     State(sandboxes): Host,
     Path(id): Path<String>,
@@ -218,7 +219,7 @@ async fn refresh(
     Ok(empty())
 }
 
-/// The older form of connect: an error for a sandbox that runs.
+/// The older form of connect: fails if the sandbox is running.
 async fn resume(
     State(sandboxes): Host,
     Path(id): Path<String>,

@@ -1,5 +1,5 @@
-//! The data plane: requests to a port of a sandbox are forwarded to it. Port 49983 is envd's, which
-//! asks for the sandbox's token; every other port is an app's, and public to whoever knows the id.
+//! The data plane: forwards requests to a port of a sandbox. Port 49983 is envd's and requires the
+//! sandbox's token; every other port belongs to an app and is public to whoever knows the id.
 
 mod access;
 mod answers;
@@ -34,11 +34,11 @@ pub(super) use access::by_signature;
 use target::Target;
 pub(super) use target::{by_host, target};
 
-/// How many times a port is dialled that is not open, and the pause between: dev servers restart.
+/// How many times a closed port is dialled, and the pause in between: dev servers restart.
 const MAX_DIALS: u32 = 5;
 const REDIAL_DELAY: Duration = Duration::from_millis(100);
 
-/// Answers a request to a sandbox's port by its host name alone, as browsers send them.
+/// Answers a request addressed to a sandbox's port by its host name alone, as browsers do.
 pub(super) async fn serve_preview(
     sandboxes: Arc<Sandboxes>,
     mut request: Request<Body>,
@@ -101,7 +101,7 @@ async fn answer(
         return refusal;
     }
     let mut in_use = sandbox.in_use();
-    // In a task of its own: a client that hangs up must not leave the sandbox half awake.
+    // In a task of its own: a client that disconnects must not leave the sandbox half awake.
     let waking = tokio::spawn({
         let (sandboxes, sandbox) = (sandboxes.clone(), sandbox.clone());
         async move { sandboxes.reach(&sandbox).await }.in_current_span()
@@ -154,7 +154,7 @@ async fn answer(
                 error = format!("{error:#}"),
                 "a request to a sandbox failed"
             );
-            // A person's next request starts it again.
+            // The next request by a person starts it again.
             if container.ended.is_cancelled()
                 && (audience == Audience::Program || !sandbox.record().auto_resume)
             {
@@ -181,7 +181,7 @@ async fn forward_to_envd(
     Ok(response.map(|body| Body::new(ProxiedBody::new(body, connection))))
 }
 
-/// `None` when nothing listens on the port.
+/// `None` if nothing listens on the port.
 async fn forward_to_app(
     container: &RunningContainer,
     target: &Target,
@@ -227,7 +227,8 @@ async fn forward_to_app(
     waiting.into_iter().for_each(Waiting::answered);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         strip_hop_by_hop(response.headers_mut());
-        // A service worker may rule its own folder only, and nobody clears what other apps stored.
+        // A service worker may only control its own folder, and an app must not clear what others
+        // stored.
         response.headers_mut().remove("service-worker-allowed");
         response.headers_mut().remove("clear-site-data");
         let response = response.map(|body| Body::new(ProxiedBody::new(body, connection)));
@@ -265,7 +266,7 @@ async fn dial(
     Ok(None)
 }
 
-/// Leaves path and query only, as HTTP/1.1 has it towards a server.
+/// Keeps only path and query, as HTTP/1.1 requests to a server require.
 fn origin_form(request: &mut Request<Body>) {
     if let Some(path) = request.uri().path_and_query() {
         *request.uri_mut() = path

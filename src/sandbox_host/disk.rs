@@ -1,10 +1,9 @@
-//! A sandbox's disk: the layer over its template that takes what it writes, and that ends where
-//! `SANDBOX_DISK_MB` says.
+//! A sandbox's disk: a writable layer over its template, limited by `SANDBOX_DISK_MB`.
 //!
-//! The bound needs no special file system and no quota tools: the layer is inside of a sparse image
-//! file with an ext4 of that size, mounted through a loop device that ends with the container; what
-//! is deleted inside is given back to the machine. Only root can mount one: an ordinary user's
-//! layer is a folder, and not bounded.
+//! The limit needs no special file system and no quota tools: the layer lives in a sparse image
+//! file with an ext4 of that size, mounted through a loop device that ends with the container.
+//! Space freed inside returns to the machine. Only root can mount an image: an ordinary user's
+//! layer is a folder, without a limit.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -30,16 +29,16 @@ use super::privilege::Privilege;
 
 const IMAGE: &str = "disk.img";
 const FOLDER: &str = "layer";
-/// The folder of a layer that holds what package managers download.
+/// The layer's folder for package managers' downloads.
 pub(super) const CACHE_FOLDER: &str = "cache";
-/// No sandbox is made while the machine has less left, in bytes: an image that can't get its blocks
-/// any more would lose writes.
+/// No sandbox is created if the machine has less free space than this, in bytes: an image that
+/// can't get its blocks would lose writes.
 const MIN_FREE: u64 = 256 << 20;
-/// How many times a loop device is asked for, and the pause between.
+/// How many times a loop device is requested, and the pause in between.
 const MAX_ATTEMPTS: u32 = 100;
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Files of a folder that are counted, and how deep.
+/// How many files of a folder are counted, and how deep.
 const MAX_COUNTED: usize = 500_000;
 const MAX_DEPTH: usize = 64;
 
@@ -48,15 +47,15 @@ mod ioctl {
     nix::ioctl_write_ptr_bad!(configure_loop, super::LOOP_CONFIGURE, super::loop_config);
 }
 
-/// What new sandboxes' disks are made from.
+/// The source of new sandboxes' disks.
 #[derive(Debug, Clone)]
 pub(super) struct Disks {
-    /// An image that is formatted and empty; or why there is none.
+    /// A formatted, empty image; or why there is none.
     blank: Result<PathBuf, String>,
     privilege: Privilege,
 }
 
-/// Where a sandbox's layer is.
+/// The location of a sandbox's layer.
 #[derive(Debug, Clone)]
 pub(super) enum Layer {
     /// The folders `upper` and `work` in an image.
@@ -65,14 +64,14 @@ pub(super) enum Layer {
     Folder(PathBuf),
 }
 
-/// An image as a block device, until this is dropped and everything mounted from it is unmounted.
+/// An image as a block device, until this is dropped and all its mounts are gone.
 pub(super) struct LoopDevice {
     pub path: PathBuf,
     _open: File,
 }
 
 impl Disks {
-    /// Formats the empty image, once for each size.
+    /// Formats the empty image, once per size.
     pub(super) async fn prepare(folder: &Path, megabytes: u64, privilege: &Privilege) -> Self {
         let blank = if privilege.is_rootless() {
             Err("disk (only root can mount a sandbox's image)".to_owned())
@@ -96,12 +95,12 @@ impl Disks {
         }
     }
 
-    /// Why disks are not bounded; `None` when they are.
+    /// Why disks are not limited; `None` if they are.
     pub(super) fn fault(&self) -> Option<&str> {
         self.blank.as_ref().err().map(String::as_str)
     }
 
-    /// Makes the layer of a sandbox in its folder.
+    /// Creates a sandbox's layer in its folder.
     pub(super) async fn create(&self, folder: &Path) -> anyhow::Result<()> {
         if free_space(folder)? < MIN_FREE {
             let free = MIN_FREE >> 20;
@@ -121,7 +120,7 @@ impl Disks {
             }
             return Ok(());
         };
-        // The image is almost all holes, and so must its copy be.
+        // The image is mostly holes, and its copy must be as well.
         let mut copy = Command::new("cp");
         copy.args(["--sparse=always", "--reflink=auto"])
             .arg(blank)
@@ -141,7 +140,7 @@ impl Layer {
         }
     }
 
-    /// What it takes of the machine's disk, in bytes.
+    /// Its disk usage, in bytes.
     pub(super) fn used(&self) -> u64 {
         match self {
             Self::Image(path) => fs::metadata(path).map_or(0, |image| image.blocks() * 512),
@@ -151,7 +150,7 @@ impl Layer {
         }
     }
 
-    /// How large it may become, in bytes; 0 when that is unknown.
+    /// Its maximum size in bytes; 0 if unknown.
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Image(path) => fs::metadata(path).map_or(0, |image| image.len()),
@@ -162,18 +161,18 @@ impl Layer {
     }
 }
 
-/// Removes a folder with the layer in it.
+/// Removes a folder that contains a layer.
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
     if let Layer::Folder(path) = Layer::of(folder) {
-        // An overlay closes its working folder to everybody, and only root is let in all the same.
+        // Overlays close their working folder to everyone, but root may still enter it.
         let _ = fs::set_permissions(path.join("work/work"), fs::Permissions::from_mode(0o700));
     }
     fs::remove_dir_all(folder)
 }
 
 impl LoopDevice {
-    /// Connects an image to a free loop device. Waits while the mounts of a container that has
-    /// ended still hold the image: two devices that write to it would destroy it.
+    /// Attaches an image to a free loop device. Waits while mounts of an ended container still hold
+    /// the image: two devices writing to it would destroy it.
     pub(super) async fn attach(image: &Path) -> anyhow::Result<Self> {
         let image = image.canonicalize()?;
         for _ in 0..MAX_ATTEMPTS {
@@ -197,7 +196,7 @@ fn is_attached(image: &Path) -> bool {
         .any(|backing| Path::new(backing.trim_end_matches('\n')) == image)
 }
 
-/// `None` when another process was quicker.
+/// `None` if another process was faster.
 fn try_attach(image: &Path) -> io::Result<Option<LoopDevice>> {
     let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
     let (control, image) = (open(Path::new("/dev/loop-control"))?, open(image)?);
@@ -236,7 +235,7 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
         privilege.give(&content.join(own))?;
     }
     File::create(&part)?.set_len(megabytes << 20)?;
-    // A small journal: what is stored survives the machine's sudden end. No blocks are kept for
+    // A small journal, so that stored data survives a sudden power-off. No blocks are reserved for
     // root, who is not inside.
     let mut mkfs = Command::new("mkfs.ext4");
     mkfs.args([
@@ -269,7 +268,7 @@ async fn format(folder: &Path, megabytes: u64, privilege: &Privilege) -> anyhow:
     Ok(blank)
 }
 
-/// Runs a command to its end; errors when it fails.
+/// Runs a command and waits for it; an exit code other than 0 is an error.
 async fn done(command: &mut Command) -> anyhow::Result<()> {
     let name = command
         .as_std()
@@ -291,14 +290,14 @@ async fn done(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is left on the machine's disk, in bytes.
+/// The free space on the machine's disk, in bytes.
 fn free_space(folder: &Path) -> io::Result<u64> {
     let disk = statvfs(folder)?;
     Ok(disk.blocks_available() * disk.fragment_size())
 }
 
-/// What the folder's files take on the disk, in bytes. Follows no link and looks at a bounded
-/// number of files: the sandbox decides what is there, and changes it meanwhile.
+/// The disk usage of the folder's files, in bytes. Follows no links and looks at a limited number
+/// of files, because the sandbox controls the folder and may change it meanwhile.
 pub(super) fn size_of_files(folder: &Path) -> u64 {
     let mut left = MAX_COUNTED;
     open_folder(rustix::fs::CWD, folder)

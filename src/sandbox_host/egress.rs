@@ -1,7 +1,7 @@
-//! The only way out of a sandbox: an HTTP proxy on the sandbox's own socket that connects to
-//! allowed names and nothing else. It resolves the name, checks the address and dials the very
-//! address it checked. What then passes must name that host too: TLS in its ClientHello (`hello`),
-//! plain HTTP in each request's Host.
+//! The only way out of a sandbox: an HTTP proxy on the sandbox's own socket that connects only to
+//! allowed names. It resolves the name, checks the address and dials exactly the address it
+//! checked. The traffic must then name that host too: TLS in its ClientHello (`hello`), plain HTTP
+//! in each request's Host.
 
 mod address;
 mod hello;
@@ -40,19 +40,19 @@ use super::{
 use crate::config::sandbox_host::EgressRule;
 use metered::{MAX_BYTES, Metered};
 
-/// How many connections one sandbox may have at a time.
+/// The maximum number of concurrent connections per sandbox.
 const MAX_CONNECTIONS: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The port of plain HTTP: connections to any other must be TLS.
+/// The port of plain HTTP; connections to all other ports must be TLS.
 const HTTP_PORT: u16 = 80;
-/// The longest name of a host, in bytes (RFC 1035).
+/// The maximum length of a host name, in bytes (RFC 1035).
 const MAX_NAME: usize = 253;
-/// How many refusals of one sandbox go to the machine's log.
+/// How many refusals per sandbox are written to the machine's log.
 const MAX_LOGGED: u64 = 100;
 /// How many refusals are kept for the sandbox to read.
 const MAX_REFUSALS: usize = 50;
 
-/// What one sandbox is denied beyond what all are, and the log of its refusals.
+/// A sandbox's additional restrictions, and its log of refusals.
 #[derive(Default)]
 pub(super) struct Policy {
     pub network: Arc<RwLock<Network>>,
@@ -65,7 +65,7 @@ pub(super) struct Egress {
     rules: Vec<EgressRule>,
     policy: Policy,
     refused: AtomicU64,
-    /// The last ones.
+    /// The latest refusals.
     refusals: Mutex<VecDeque<String>>,
     /// Bytes sent and received.
     carried: Arc<AtomicU64>,
@@ -83,7 +83,7 @@ impl Egress {
         })
     }
 
-    /// Serves the socket until the task is ended.
+    /// Serves the socket until the task is cancelled.
     pub(super) async fn serve(self: Arc<Self>, listener: UnixListener) {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
@@ -106,7 +106,7 @@ impl Egress {
                     let (egress, slot) = (egress.clone(), slot.clone());
                     async move { Ok::<_, std::convert::Infallible>(egress.answer(request, slot).await) }
                 });
-                // Clients hang up when they like.
+                // Clients may disconnect at any time.
                 let _ = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades()
@@ -162,7 +162,7 @@ impl Egress {
         }
     }
 
-    /// Carries a connection made by CONNECT.
+    /// Handles a CONNECT request.
     async fn tunnel(
         self: Arc<Self>,
         mut client: TokioIo<Upgraded>,
@@ -187,7 +187,8 @@ impl Egress {
         self.note_refusal(host, port, &why);
     }
 
-    /// Serves plain HTTP on such a connection, and checks each request as one to the proxy.
+    /// Serves plain HTTP over such a connection, and checks each request as if it were sent to the
+    /// proxy.
     async fn tunnel_http(
         self: Arc<Self>,
         client: TokioIo<Upgraded>,
@@ -282,7 +283,7 @@ impl Egress {
         }
     }
 
-    /// What the proxy carried and refused, for the sandbox to read.
+    /// The traffic and refusals, for the sandbox to read.
     fn report(&self) -> Response<Body> {
         let refusals = self.refusals.lock();
         let (refused, carried) = (
@@ -306,7 +307,7 @@ impl Egress {
         )
     }
 
-    /// Keeps a refusal for the sandbox and the machine's log.
+    /// Records a refusal for the sandbox and in the machine's log.
     fn note_refusal(&self, host: &str, port: u16, why: &str) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         metrics::counter!("codeflow_egress_refusals_total").increment(1);
@@ -330,8 +331,8 @@ impl Egress {
     }
 }
 
-/// Why a request is refused whose Host is not the server it goes to: one address may serve many
-/// sites, each by its Host.
+/// Why a request is refused if its Host is not the server it goes to: one address may serve many
+/// sites, told apart by Host.
 fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
     headers.get_all(header::HOST).iter().find_map(|value| {
         let named = value.to_str().ok().and_then(|value| value.parse().ok());

@@ -1,7 +1,7 @@
 //! `codeflow envd`: the init of a sandbox. It serves E2B's envd protocol to the host over one
 //! socket, keeps the template's dev server running, reaps orphans, and carries connections in (to
-//! the app's ports) and out (to the egress proxy). It runs as the sandbox's user and opens
-//! everything inside, with that user's rights.
+//! the app's ports) and out (to the egress proxy). It runs as the sandbox's user, and opens all
+//! files with that user's rights.
 
 mod connect;
 pub(super) mod dev_server;
@@ -53,16 +53,16 @@ use super::{
     http::{api_error, read_to_its_end, response},
 };
 
-/// The port of the proxy by which programs inside reach the network.
+/// The port of the proxy through which programs inside reach the network.
 pub(super) const PROXY_PORT: u16 = 3128;
-/// The variable that says where newer versions of pnpm keep their store.
+/// The variable that tells newer versions of pnpm where to keep their store.
 pub(super) const PNPM_STORE: &str = "pnpm_config_store_dir";
-/// The threads for blocking work that are there from the start.
+/// The number of threads for blocking work that are started in advance.
 const BLOCKING_THREADS: usize = 2;
 /// The variable with the host's orders.
 const ORDERS: &str = "CODEFLOW_ENVD";
 
-/// What the host wants done from the start.
+/// The host's orders for the start.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Orders {
     /// The command to keep running, and the port it serves on.
@@ -76,10 +76,10 @@ impl Orders {
     }
 }
 
-/// Runs as the sandbox's first process, and again as its child that serves; returns when the
-/// sandbox is to end.
+/// Runs as the sandbox's first process, and again as its serving child; returns when the sandbox
+/// must end.
 pub fn run() -> anyhow::Result<()> {
-    // The sandbox's processes must not look into our memory or our open files.
+    // The sandbox's processes must not read our memory or our open files.
     prctl::set_dumpable(false)?;
     if std::process::id() == 1 {
         init()
@@ -93,8 +93,8 @@ pub fn run() -> anyhow::Result<()> {
     }
 }
 
-/// Starts the threads for blocking work, which then stay: once the sandbox has reached its limit of
-/// processes, no thread can be started any more, and tokio panics where it has none.
+/// Starts the threads for blocking work, which then stay: once the sandbox has reached its process
+/// limit, no thread can be started any more, and tokio panics without one.
 async fn start_blocking_threads() {
     let all_run = Arc::new(Barrier::new(BLOCKING_THREADS));
     let waits = (0..BLOCKING_THREADS).map(|_| {
@@ -107,8 +107,8 @@ async fn start_blocking_threads() {
 }
 
 /// Starts the serving process and reaps all others until it ends; when this process ends, the
-/// kernel ends the sandbox. The sandbox's processes may send any signal to the serving one, but can
-/// neither stop nor kill this one (pid_namespaces(7)).
+/// kernel ends the sandbox. The sandbox's processes may send any signal to the serving process, but
+/// can neither stop nor kill this one (pid_namespaces(7)).
 fn init() -> anyhow::Result<()> {
     let server = Command::new(ENVD)
         .arg("envd")
@@ -120,7 +120,7 @@ fn init() -> anyhow::Result<()> {
     let server = Pid::from_raw(i32::try_from(server.id())?);
     loop {
         match wait::waitpid(None, Some(WaitPidFlag::WUNTRACED)) {
-            // An error means that it has ended meanwhile, which the next turn finds.
+            // An error means that it has ended meanwhile, which the next iteration finds out.
             Ok(WaitStatus::Stopped(stopped, _)) if stopped == server => {
                 let _ = kill(server, Signal::SIGCONT);
             }
@@ -164,8 +164,8 @@ async fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Configures the store for versions of pnpm that don't read [`PNPM_STORE`]; npm would warn of the
-/// variable that they do read at each run. An existing file stays, and failure only moves the
+/// Configures the store for versions of pnpm that don't read [`PNPM_STORE`]; the variable that they
+/// do read would make npm warn at each run. An existing file stays, and a failure only moves the
 /// store.
 fn configure_pnpm(env: &HashMap<String, String>) {
     let (Some(config), Some(store)) = (env.get("XDG_CONFIG_HOME"), env.get(PNPM_STORE)) else {
@@ -208,7 +208,7 @@ fn router(
         .fallback(async || api_error(StatusCode::NOT_FOUND, "no such route"))
 }
 
-/// An answer that lasts as long as the sandbox.
+/// A response that lasts as long as the sandbox.
 async fn alive() -> Response<Body> {
     let forever = futures::stream::once(async {
         Ok::<_, std::convert::Infallible>(Bytes::from_static(b"alive\n"))
@@ -216,7 +216,7 @@ async fn alive() -> Response<Body> {
     Response::new(Body::from_stream(forever.chain(futures::stream::pending())))
 }
 
-/// There is one user inside; a request for another is refused in the words of E2B's envd.
+/// There is only one user inside; a request for another is refused with the message of E2B's envd.
 async fn check_user(request: Request, next: Next) -> Response<Body> {
     let named = match request.uri().path() {
         "/files" => path::query(request.uri(), "username"),
@@ -282,7 +282,7 @@ fn disk_size() -> Option<String> {
     })
 }
 
-/// The answer to a request for a tunnel to a closed port.
+/// The response to a tunnel request for a closed port.
 fn not_open(port: u16) -> Response<Body> {
     response(
         StatusCode::BAD_GATEWAY,

@@ -1,14 +1,14 @@
-//! Why the host refuses or fails; `control` turns it into E2B's statuses.
+//! Errors of the host, which `control` maps to E2B's statuses.
 
 use std::io;
 
-/// Why the control plane refuses.
+/// Why the control plane refuses a request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HostError {
-    /// What was asked for makes no sense; the text says why.
+    /// The request is invalid; the text says why.
     #[error("{0}")]
     Invalid(String),
-    /// The sandbox is in a state that does not allow it.
+    /// The sandbox's state does not allow it.
     #[error("{0}")]
     Conflict(String),
     #[error("template '{0}' not found; build it with: codeflow template build {0}")]

@@ -1,5 +1,5 @@
-//! An app's first page, as its dev server shows it: a template's build, the warm pool and the
-//! watchdog ask for it.
+//! Requests an app's first page from its dev server, for a template's build, the warm pool and the
+//! watchdog.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::running_container::RunningContainer;
 
-/// How long a dev server may take for its first page with nothing cached.
+/// How long a dev server may take for its first page with an empty cache.
 const TIMEOUT: Duration = Duration::from_secs(180);
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 const NO_REQUEST: &[u8] = b"?\r\n\r\n";
 
-/// Asks the server on this port for its first page; `None` when nothing listens there.
+/// Requests the first page from the server on this port; `None` if nothing listens there.
 pub(super) async fn request(
     container: &RunningContainer,
     port: u16,
@@ -38,20 +38,20 @@ pub(super) async fn request(
     Ok(Some(sender.send_request(request).await?))
 }
 
-/// Whether the server on this port reads what it is sent. What is no request is refused by whatever
-/// reads it, at once, while a page may take its time. Waits for as long as nothing comes.
+/// Whether the server on this port reads its input. A malformed request is refused at once by any
+/// server that reads it, while a page may take its time. Waits until something arrives.
 pub(super) async fn reads(container: &RunningContainer, port: u16) -> anyhow::Result<bool> {
     let Some(stream) = container.tunnel(port).await? else {
         return Ok(false);
     };
     let mut stream = TokioIo::new(stream);
     stream.write_all(NO_REQUEST).await?;
-    // An answer, or that it hung up.
+    // A response, or a closed connection.
     let _ = stream.read(&mut [0; 1]).await;
     Ok(true)
 }
 
-/// Waits until the first page is there as a whole.
+/// Waits until the complete first page has arrived.
 pub(super) async fn wait_for(container: &RunningContainer, port: u16) -> anyhow::Result<()> {
     let mut last_answer = "nothing".to_owned();
     let waiting = async {
@@ -74,7 +74,7 @@ pub(super) async fn wait_for(container: &RunningContainer, port: u16) -> anyhow:
     Ok(())
 }
 
-/// The status of the first page. All of it is compiled only when all of it has come.
+/// The status of the first page. It is fully compiled only once all of it has arrived.
 async fn read_to_its_end(
     container: &RunningContainer,
     port: u16,

@@ -1,5 +1,5 @@
-//! What the host's HTTP services share: plain answers, E2B's error bodies, hop-by-hop headers, and
-//! requests that are read to their end.
+//! Common parts of the host's HTTP services: plain responses, E2B's error bodies, hop-by-hop
+//! headers, and reading requests to their end.
 
 use std::{
     pin::Pin,
@@ -19,15 +19,15 @@ use parking_lot::Mutex;
 
 use crate::e2b;
 
-/// How many bytes of an answered request we still read, and for how long: a client that sends on
+/// How much of an answered request is still read, in bytes and in time: a client that keeps sending
 /// does not listen.
 const MAX_REST: usize = 64 << 20;
 const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the names of the builder's own cookies begin with.
+/// The name prefix of the builder's own cookies.
 const COOKIE_PREFIX: &[u8] = b"codeflow";
-/// Prefixes of headers that no app may see: E2B's and ours, and those by which proxies in front of
-/// us say who a visitor is and where from.
+/// Header prefixes that no app may see: E2B's and ours, and those with which proxies in front of us
+/// identify a visitor.
 const NOT_FOR_APPS: [&str; 43] = [
     "x-access-token",
     "e2b-",
@@ -73,10 +73,10 @@ const NOT_FOR_APPS: [&str; 43] = [
     "x-amzn-oidc-",
     "tailscale-",
 ];
-/// Prefixes of cookies by which proxies in front of us know a visitor, without `__Host-` and
-/// `__Secure-`: of oauth2-proxy, Cloudflare, Azure, AWS, Google, Authelia, authentik,
-/// Vouch, Pomerium, Apache's modules, Traefik's, Keycloak, Shibboleth, SimpleSAMLphp, Teleport,
-/// Ory, AD FS, SiteMinder, Oracle, OpenAM, F5, PingAccess, tinyauth and Caddy's portal.
+/// Cookie prefixes with which proxies in front of us identify a visitor, without `__Host-` and
+/// `__Secure-`: oauth2-proxy, Cloudflare, Azure, AWS, Google, Authelia, authentik, Vouch, Pomerium,
+/// Apache's modules, Traefik's, Keycloak, Shibboleth, SimpleSAMLphp, Teleport, Ory, AD FS,
+/// SiteMinder, Oracle, OpenAM, F5, PingAccess, tinyauth and Caddy's portal.
 const SIGN_IN_COOKIES: [&str; 42] = [
     "_oauth2_proxy",
     "cf_authorization",
@@ -122,8 +122,8 @@ const SIGN_IN_COOKIES: [&str; 42] = [
     "tailscale",
 ];
 
-/// Reads what a handler left of a request before the answer goes out. Otherwise the connection
-/// would have to be closed, which a client might only notice with its next request.
+/// Reads the rest of a request's body before sending the response. Otherwise the connection would
+/// have to be closed, which a client might notice only with its next request.
 pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Response<Body> {
     if request.body().is_end_stream() {
         return next.run(request).await;
@@ -133,7 +133,7 @@ pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Respo
     let response = next
         .run(Request::from_parts(head, Body::new(Shared(body.clone()))))
         .await;
-    // A body that is still being passed on belongs to whoever does that.
+    // Whoever is still forwarding the body reads it.
     if let Some(rest) = Arc::into_inner(body) {
         let mut rest = rest.into_inner();
         let reading = async {
@@ -150,7 +150,7 @@ pub(super) async fn read_to_its_end(request: Request<Body>, next: Next) -> Respo
     response
 }
 
-/// A body that can be read further once its reader has dropped it.
+/// A body that can be read further after its reader has dropped it.
 struct Shared(Arc<Mutex<Body>>);
 
 impl HttpBody for Shared {
@@ -173,7 +173,7 @@ impl HttpBody for Shared {
     }
 }
 
-/// A plain text answer.
+/// A plain text response.
 pub(super) fn response(status: StatusCode, text: impl Into<String>) -> Response<Body> {
     with_type(status, "text/plain; charset=utf-8", text.into())
 }
@@ -240,7 +240,7 @@ pub(super) fn strip_ours(headers: &mut HeaderMap, key: &str) {
     }
 }
 
-/// A header's cookies without ours and those of a sign-in in front of us; `None` when none is left.
+/// A header's cookies without ours and those of a proxy's sign-in; `None` if none remain.
 fn without_our_cookies(value: &HeaderValue) -> Option<HeaderValue> {
     let begins = |name: &[u8], start: &[u8]| {
         name.get(..start.len())

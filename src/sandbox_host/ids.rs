@@ -1,7 +1,7 @@
-//! The host's user and group ids of containers. As root, each running container has a range of its
-//! own: what the kernel counts per user (inotify instances, pipe buffers) and whatever breaks out
-//! is one container's alone. Files stay under the ids of one range ([`STORED`]) on disk, the
-//! template's too; mounts translate them, so that nothing is ever chowned.
+//! The host's user and group ids of containers. As root, each running container gets a range of its
+//! own, so that per-user limits of the kernel (inotify instances, pipe buffers), and anything that
+//! breaks out, concern only that container. On disk, all files, even the template's, belong to a
+//! single range ([`STORED`]); mounts translate the ids, so that nothing is ever chowned.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,18 +26,17 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::{bundle::Ids, user_namespace::new_namespace};
 
-/// How many ids a container has.
+/// The number of ids per container.
 pub(super) const COUNT: u32 = 65_536;
-/// The first id of the range that files have on disk, and of containers where the kernel can't give
-/// each its own.
+/// The first id of the range used on disk, and by containers if the kernel can't give each its own.
 pub(super) const STORED: u32 = 100_000;
-/// The first id of the containers' ranges: above what systemd gives to containers and below 2^31,
-/// where some file systems stop (<https://systemd.io/UIDS-GIDS/>).
+/// The first id of the containers' ranges: above those that systemd gives to containers, and below
+/// 2^31, where some file systems stop (<https://systemd.io/UIDS-GIDS/>).
 const FIRST: u32 = 0x7000_0000;
-/// How many ranges there are: as many containers can run on a machine at a time.
+/// The number of ranges, and so of containers that can run on a machine at a time.
 const RANGES: u32 = 4096;
-/// Each byte of this file is a range, locked by the host that uses it: other hosts on the machine
-/// use others.
+/// Each byte of this file stands for a range, and is locked by the host that uses it, so that hosts
+/// on the same machine use different ranges.
 const LOCKS: &str = "/run/codeflow-ids";
 
 /// The machine's ranges, and which of them this host uses.
@@ -49,9 +48,9 @@ pub(super) struct Ranges {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By container.
+    /// By container id.
     used: HashMap<String, (u32, Arc<Range>)>,
-    /// Those that were made earlier and that nobody uses, by number.
+    /// Ranges that were created earlier and are unused, by number.
     idle: BTreeMap<u32, Arc<Range>>,
 }
 
@@ -59,15 +58,15 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Range {
     first: u32,
-    /// The container's user namespace. The range's first id owns it, so that what is counted
-    /// against a namespace's owner is counted against this range, and not against root.
+    /// The container's user namespace. The range's first id owns it, so that limits on a
+    /// namespace's owner apply to this range, not to root.
     users: OwnedFd,
-    /// Says how mounts translate ids on disk to those of the range.
+    /// Describes how mounts translate ids on disk to those of the range.
     files: OwnedFd,
 }
 
 impl Ranges {
-    /// For root. The error says why containers can't have ids of their own.
+    /// For root only. The error says why containers can't have ids of their own.
     pub(super) fn open() -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
         options
@@ -86,10 +85,10 @@ impl Ranges {
         })
     }
 
-    /// The range of a container that is about to start.
+    /// Assigns a range to a container that is about to start.
     pub(super) fn take(&self, container: &str) -> anyhow::Result<Arc<Range>> {
         let mut state = self.state.lock();
-        // One whose last container could not be ended.
+        // Its last container could not be ended.
         if let Some((_, range)) = state.used.get(container) {
             return Ok(range.clone());
         }
@@ -112,17 +111,17 @@ impl Ranges {
         )
     }
 
-    /// Gives the range of a container that has ended to others.
+    /// Releases the range of an ended container.
     pub(super) fn release(&self, container: &str) {
         let mut state = self.state.lock();
         if let Some((number, range)) = state.used.remove(container) {
             state.idle.insert(number, range);
-            // A lock that stays costs other hosts one range of many.
+            // A lock that remains costs other hosts one range of many.
             let _ = self.set_lock(number, libc::F_UNLCK);
         }
     }
 
-    /// Locks or unlocks a range; false when another host has it.
+    /// Locks or unlocks a range; `false` if another host has it.
     fn set_lock(&self, number: u32, kind: libc::c_int) -> nix::Result<bool> {
         #[expect(unsafe_code, reason = "the structure has padding on some platforms")]
         // SAFETY: the structure is plain numbers.
@@ -153,7 +152,7 @@ impl Range {
         Ok(Self {
             first,
             users: new_namespace(Some(first), map(format!("0 {first} {COUNT}\n")))?,
-            // The machine's own ids stay: a layer's working folder is root's.
+            // The machine's own ids are kept: a layer's working folder belongs to root.
             files: new_namespace(
                 None,
                 map(format!("0 0 {STORED}\n{STORED} {first} {COUNT}\n")),
@@ -161,7 +160,7 @@ impl Range {
         })
     }
 
-    /// How the container's users, and its groups, are mapped.
+    /// The mapping of the container's users and groups.
     pub(super) fn ids(&self) -> Vec<Ids> {
         vec![Ids {
             inside: 0,
@@ -170,7 +169,7 @@ impl Range {
         }]
     }
 
-    /// The container's user namespace, for as long as this process lives.
+    /// The container's user namespace, valid as long as this process lives.
     pub(super) fn namespace(&self) -> PathBuf {
         Path::new("/proc")
             .join(std::process::id().to_string())
@@ -178,7 +177,7 @@ impl Range {
             .join(self.users.as_raw_fd().to_string())
     }
 
-    /// Mounts a folder at another, its files' ids translated to those of the range. For a process
+    /// Mounts a folder at another path, translating its files' ids to those of the range. For use
     /// between fork and exec.
     pub(super) fn mount(&self, folder: &Path, at: &Path) -> nix::Result<()> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
@@ -193,7 +192,7 @@ fn errno(error: rustix::io::Errno) -> Errno {
     Errno::from_raw(error.raw_os_error())
 }
 
-/// Makes a mount that is not attached yet translate ids as the namespace says.
+/// Makes a detached mount translate ids as the namespace says.
 fn translate(mount: BorrowedFd, namespace: BorrowedFd) -> nix::Result<()> {
     let attributes = mount_attr {
         attr_set: u64::from(MOUNT_ATTR_IDMAP),
@@ -237,8 +236,8 @@ mod tests {
                 .iter()
                 .all(|first| *first >= FIRST && first.checked_add(COUNT).unwrap() <= 1 << 31)
         );
-        // What was released is used again, with the same namespaces. Releasing what was never taken
-        // does nothing.
+        // A released range is reused, with the same namespaces. Releasing an unknown one does
+        // nothing.
         one.release("a");
         one.release("nobody");
         let again = one.take("d").unwrap();

@@ -1,6 +1,6 @@
-//! Hosts that were killed: what they left running on the machine is found and removed by the next
-//! host that starts, whichever data folder it works in, and by `codeflow doctor`. A host's
-//! assembly point holds a file that says what there is of it, and that it locks while it lives.
+//! Killed hosts: what they left running on the machine is found and removed by the next host that
+//! starts, in whatever data folder, and by `codeflow doctor`. A host's assembly point contains a
+//! file that lists what belongs to it, which it keeps locked while it lives.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,28 +19,28 @@ use crate::cgroup::Cgroup;
 
 /// The file in a host's assembly point.
 const CLAIM: &str = "host.json";
-/// How many times the file is asked for, and the pause between: another host may be removing what
-/// an earlier one left here.
+/// How many times the file is tried, and the pause in between: another host may be cleaning up
+/// here.
 const MAX_ATTEMPTS: usize = 100;
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// What a host may leave behind.
+/// The possible leftovers of a host.
 #[derive(Debug, Serialize, Deserialize)]
 struct Remains {
-    /// Where the runtime keeps what it knows of the host's containers.
+    /// The folder with the runtime's state of the host's containers.
     state: PathBuf,
-    /// What the containers' control groups are in.
+    /// The parent of the containers' control groups.
     cgroup: PathBuf,
 }
 
-/// The mark of a living host, until this is dropped or its process is killed.
+/// The mark of a living host, until it is dropped or its process is killed.
 #[derive(Debug)]
 pub(super) struct Claim {
     file: File,
     path: PathBuf,
 }
 
-/// A host whose process is gone, and which nobody else removes meanwhile.
+/// A host whose process is gone, and that nobody else is removing.
 pub struct KilledHost {
     claim: Claim,
     folder: PathBuf,
@@ -48,8 +48,8 @@ pub struct KilledHost {
 }
 
 impl Claim {
-    /// Makes the assembly point, and marks it as that of a living host, whose runtime has this
-    /// state folder and whose containers are in this control group.
+    /// Creates the assembly point, and marks it as that of a living host with this runtime state
+    /// folder and this control group.
     pub(super) async fn take(
         assembly: &Assembly,
         state: &Path,
@@ -72,7 +72,7 @@ impl Claim {
         bail!("{} is locked by another process", path.display())
     }
 
-    /// `None` when another process has it, or has just removed it.
+    /// `None` if another process holds it, or has just removed it.
     fn lock(path: &Path, create: bool) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(create).mode(0o600);
@@ -86,7 +86,7 @@ impl Claim {
         Ok(locked.then_some(Self { file, path }))
     }
 
-    /// Removes it: nothing is left of the host.
+    /// Removes the mark: nothing of the host is left.
     pub(super) fn remove(self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -97,14 +97,14 @@ fn is_same(found: &fs::Metadata, file: &File) -> bool {
     file.metadata().is_ok_and(|file| id(&file) == id(found))
 }
 
-/// The hosts of this user that were killed. Those that live, or that an earlier version started,
-/// are not among them.
+/// The killed hosts of this user. Living hosts, and those that an earlier version started, are not
+/// included.
 fn find() -> Vec<KilledHost> {
     let folders = Assembly::all().into_iter();
     let hosts = folders.filter_map(|folder| {
         let claim = Claim::lock(&folder.join(CLAIM), false).ok()??;
         let remains: Remains = serde_json::from_reader(&claim.file).ok()?;
-        // The group has the folder's name: no other one is ever ended.
+        // The group has the folder's name, so that no other group is ever ended.
         let is_its_own = remains.cgroup.file_name() == folder.file_name();
         is_its_own.then_some(KilledHost {
             claim,
@@ -124,19 +124,19 @@ pub(super) async fn end_all(runtime: &Runtime) {
 }
 
 impl KilledHost {
-    /// Those that worked in this data folder.
+    /// The killed hosts that used this data folder.
     pub fn of(data_dir: &Path) -> Vec<Self> {
         let mut hosts = find();
         hosts.retain(|host| host.remains.state.starts_with(data_dir));
         hosts
     }
 
-    /// Where its containers were put together.
+    /// The folder where its containers were assembled.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Ends its containers, and removes all that is left of it outside of its data folder.
+    /// Ends its containers, and removes everything of it outside its data folder.
     pub async fn remove(self) -> anyhow::Result<()> {
         let privilege = Privilege::detect()?;
         let state = &self.remains.state;
@@ -147,7 +147,7 @@ impl KilledHost {
 
     async fn end(self, runtime: Option<&Runtime>) {
         Cgroup::new(self.remains.cgroup).end().await;
-        // What the runtime knows of them; also containers that had no control group.
+        // Also ends containers without a control group, which only the runtime knows of.
         if let Some(runtime) = runtime
             && self.remains.state.is_dir()
         {

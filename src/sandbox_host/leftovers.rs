@@ -1,5 +1,5 @@
-//! What is left while no host runs, for `codeflow doctor`: the sandboxes' folders, files that work
-//! which was cut short has left, and what a host that was killed left running.
+//! Leftovers while no host is running, for `codeflow doctor`: sandbox folders, files of interrupted
+//! work, and what a killed host left running.
 
 use std::{
     collections::HashMap,
@@ -11,26 +11,26 @@ use std::{
 pub use super::killed_hosts::KilledHost;
 use super::{clock::now, disk, record::Record};
 
-/// A build of a template takes minutes; what is older was given up.
+/// A template's build takes minutes; an older one was abandoned.
 const OLD_BUILD: Duration = Duration::from_secs(24 * 3600);
 
 /// A sandbox's folder.
 pub struct SandboxFolder {
     pub path: PathBuf,
-    /// `None` where the sandbox was never finished.
+    /// `None` if the sandbox was never finished.
     pub sandbox: Option<StoredSandbox>,
 }
 
-/// A sandbox as its record has it.
+/// A sandbox, as recorded on disk.
 pub struct StoredSandbox {
     pub id: String,
-    /// What it was made with.
+    /// The metadata it was created with.
     pub metadata: HashMap<String, String>,
     pub age: Duration,
 }
 
-/// The sandboxes' folders. One whose record can't be read is not among them: its files may be
-/// somebody's work.
+/// The sandboxes' folders, except those with an unreadable record: their files may be somebody's
+/// work.
 pub fn folders(data_dir: &Path) -> io::Result<Vec<SandboxFolder>> {
     let mut folders = Vec::new();
     for path in entries(&data_dir.join("sandboxes"))? {
@@ -47,8 +47,7 @@ pub fn folders(data_dir: &Path) -> io::Result<Vec<SandboxFolder>> {
     Ok(folders)
 }
 
-/// Files and folders of work that was cut short: half-written records, and builds of templates that
-/// are a day old.
+/// Files and folders of interrupted work: half-written records, and template builds over a day old.
 pub fn stale_files(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut stale = Vec::new();
     for folder in entries(&data_dir.join("sandboxes"))? {
@@ -64,7 +63,7 @@ pub fn stale_files(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(stale)
 }
 
-/// Removes a sandbox's folder, or a file or folder that is stale.
+/// Removes a sandbox's folder, or a stale file or folder.
 pub fn remove(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         disk::remove(path)
@@ -81,7 +80,7 @@ fn is_old(path: &Path) -> bool {
     })
 }
 
-/// The entries of the folder in the order of their names; none where it is missing.
+/// The folder's entries, sorted by name; empty if it is missing.
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let found = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! What happened to a sandbox, for its owner to read: its life, and the connections it was refused.
+//! A sandbox's log, for its owner: its life cycle, and refused connections.
 
 use std::collections::VecDeque;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::clock::{now, rfc3339};
 
-/// Older lines are dropped.
+/// The maximum number of lines; older ones are dropped.
 const MAX_LINES: usize = 1000;
 
-/// The last lines.
+/// The latest lines.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     lines: Mutex<VecDeque<Line>>,
@@ -24,10 +24,10 @@ struct Line {
     message: String,
 }
 
-/// Which lines to read.
+/// The lines to read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LogFilter {
-    /// From this moment on, or back: Unix time in milliseconds.
+    /// Only lines from this moment on, or before it: Unix time in milliseconds.
     pub cursor: Option<u64>,
     pub backward: bool,
     pub limit: usize,

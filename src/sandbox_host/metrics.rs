@@ -1,4 +1,4 @@
-//! What a sandbox used, moment by moment; `sandboxes` takes the samples.
+//! A sandbox's usage over time; `sandboxes` takes the samples.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::clock::{now, rfc3339};
 use crate::cgroup::Usage;
 
-/// An hour of samples, one in 5 seconds.
+/// An hour of samples, one every 5 seconds.
 const MAX_SAMPLES: usize = 720;
 
 /// One moment, as E2B's API has it; sizes in bytes.
@@ -24,7 +24,7 @@ pub(super) struct Sample {
     /// Unix time in seconds.
     timestamp_unix: u64,
     cpu_count: u32,
-    /// Of all the processors it may use.
+    /// In percent of all the processors it may use.
     cpu_used_pct: f64,
     mem_used: u64,
     mem_total: u64,
@@ -33,7 +33,7 @@ pub(super) struct Sample {
     disk_total: u64,
 }
 
-/// A sandbox's limits, which its use is measured against.
+/// A sandbox's limits, to relate its usage to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub cpu_count: u32,
@@ -44,7 +44,7 @@ pub(super) struct Limits {
 }
 
 impl Sample {
-    /// As envd's own `/metrics` has it: Unix time in seconds, and bytes.
+    /// In the format of envd's own `/metrics`: Unix time in seconds, and bytes.
     pub(super) fn to_envd(&self) -> Value {
         json!({
             "ts": self.timestamp_unix,
@@ -63,14 +63,14 @@ impl Sample {
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     samples: Mutex<VecDeque<Sample>>,
-    /// The processor time used so far, in nanoseconds, and when that was read.
+    /// The last reading: processor time in nanoseconds, and when it was read.
     before: Mutex<Option<(u64, Instant)>>,
-    /// In bytes, when it was counted last.
+    /// In bytes, as last counted.
     disk_used: AtomicU64,
 }
 
 impl Metrics {
-    /// Keeps what is used at this moment; `disk_used` when its files were counted.
+    /// Adds a sample; `disk_used` is given if the files were counted.
     pub(super) fn sample(&self, usage: Usage, limits: Limits, disk_used: Option<u64>) {
         if let Some(size) = disk_used {
             self.disk_used.store(size, Ordering::Relaxed);

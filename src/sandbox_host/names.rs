@@ -1,9 +1,9 @@
-//! Names that the host makes up: ids of sandboxes, and digests that name versions and folders.
+//! Names that the host generates: sandbox ids, and digests that name versions and folders.
 
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
-/// `i` and twenty random letters and digits, as E2B's ids are.
+/// `i` and twenty random letters and digits, like E2B's ids.
 pub(super) fn random_id() -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut random = rand::rng();
@@ -12,11 +12,11 @@ pub(super) fn random_id() -> String {
         .collect()
 }
 
-/// Sixteen hexadecimal digits that stand for these parts in this order.
+/// Sixteen hexadecimal digits derived from these parts, in this order.
 pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut digest = Sha256::new();
     for part in parts {
-        // With its length, so that no two lists of parts look alike.
+        // With its length, so that different lists of parts give different digests.
         digest.update(part.len().to_be_bytes());
         digest.update(part);
     }

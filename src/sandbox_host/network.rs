@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 /// All addresses, as E2B's SDK writes it.
 const EVERYWHERE: &str = "0.0.0.0/0";
 
-/// A sandbox's network settings, as they are sent and stored.
+/// A sandbox's network settings, as sent and stored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Network {
-    /// Exceptions from `deny_out`.
+    /// Exceptions to `deny_out`.
     pub allow_out: Vec<String>,
     pub deny_out: Vec<String>,
     /// `false`: the ports of apps require the sandbox's traffic token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_public_traffic: Option<bool>,
-    /// The Host that an app sees; `${PORT}` stands for its port.
+    /// The Host header that an app sees; `${PORT}` is replaced by its port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask_request_host: Option<String>,
 }
 
 impl Network {
-    /// These settings with the short form `allow_internet_access: false` spelled out. The error
-    /// names the invalid value.
+    /// These settings with the short form `allow_internet_access: false` expanded. The error names
+    /// the invalid value.
     pub(super) fn checked(mut self, internet: Option<bool>) -> Result<Self, String> {
         if internet == Some(false) && !self.deny_out.iter().any(|rule| rule == EVERYWHERE) {
             self.deny_out.push(EVERYWHERE.to_owned());
@@ -51,7 +51,7 @@ impl Network {
         Ok(self)
     }
 
-    /// Whether nothing is denied to the sandbox beyond what is denied to all.
+    /// Whether the sandbox has no restrictions beyond those of all sandboxes.
     pub(super) fn allows_internet(&self) -> bool {
         !self.deny_out.iter().any(|rule| rule == EVERYWHERE)
     }
@@ -100,7 +100,7 @@ impl Block {
                     .unwrap_or(0);
                 own.to_bits() & mask == other.to_bits() & mask
             }
-            // "Everywhere" is written for IPv4 and means IPv6 too.
+            // "Everywhere" is written in IPv4 and includes IPv6.
             (IpAddr::V4(_), IpAddr::V6(_)) => self.bits == 0,
             (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }

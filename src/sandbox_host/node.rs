@@ -1,6 +1,5 @@
-//! The Node.js of a machine where it is outside of `/usr`, as version managers install it.
-//! Sandboxes see its binary and the folders of npm and Corepack, and nothing else: what is around
-//! them may be somebody's home.
+//! A Node.js outside `/usr`, as version managers install it. Sandboxes see only its binary and the
+//! folders of npm and Corepack, because the surroundings may be somebody's home.
 
 use std::{
     fs::{self, OpenOptions},
@@ -12,15 +11,15 @@ use std::{
 
 use super::bundle::{NODE, NodeMount};
 
-/// What sandboxes see of it.
+/// The parts that sandboxes see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     binary: PathBuf,
-    /// The folders of the packages beside it, by their names.
+    /// The folders of its bundled packages, by name.
     packages: Vec<(&'static str, PathBuf)>,
 }
 
-/// The packages that come with Node.js, each with its commands and their files in it.
+/// The packages bundled with Node.js, each with its commands and their files.
 const PACKAGES: [(&str, &[(&str, &str)]); 2] = [
     (
         "npm",
@@ -30,7 +29,7 @@ const PACKAGES: [(&str, &[(&str, &str)]); 2] = [
 ];
 
 impl Node {
-    /// The one on the PATH, unless `/usr` has it.
+    /// The Node.js on the PATH, unless it is in `/usr`.
     pub(super) fn outside_usr() -> Option<Self> {
         let path = std::env::var_os("PATH")?;
         let command = std::env::split_paths(&path)
@@ -39,7 +38,8 @@ impl Node {
         if command.canonicalize().ok()?.starts_with("/usr") {
             return None;
         }
-        // What version managers put on the PATH only starts the binary, which knows where it is.
+        // A version manager's command on the PATH only starts the real binary, which knows its own
+        // path.
         let asked = Command::new(&command)
             .args(["-p", "process.execPath"])
             .stdin(Stdio::null())
@@ -66,7 +66,7 @@ impl Node {
         Some(node)
     }
 
-    /// With the packages that are where a release of Node.js has them.
+    /// With the packages in the places where a release of Node.js puts them.
     fn of(binary: PathBuf) -> Self {
         let modules = binary
             .parent()
@@ -75,7 +75,7 @@ impl Node {
         let package = |&(name, commands): &(&'static str, &[(&str, &str)])| {
             let folder = modules.as_ref()?.join(name);
             let whole = commands.iter().all(|(_, file)| folder.join(file).is_file());
-            // One that is a link to elsewhere is not what came with it.
+            // A link to elsewhere is not a bundled package.
             let own = folder.symlink_metadata().is_ok_and(|found| found.is_dir());
             (own && whole).then_some((name, folder))
         };
@@ -83,7 +83,7 @@ impl Node {
         Self { binary, packages }
     }
 
-    /// What is mounted of it.
+    /// Its mounts.
     pub(super) fn mounts(&self) -> Vec<NodeMount> {
         let mount = |source: &Path, name: &str, inside: &str| NodeMount {
             source: source.to_owned(),
@@ -98,7 +98,7 @@ impl Node {
             .collect()
     }
 
-    /// Makes the places for the mounts, and the packages' commands, in the sandboxes' root.
+    /// Creates the mount points, and the packages' commands, in the sandboxes' root.
     pub(super) fn prepare(&self, rootfs: &Path) -> io::Result<()> {
         let place = rootfs.join(NODE.trim_start_matches('/'));
         fs::create_dir_all(place.join("bin"))?;
@@ -144,7 +144,7 @@ mod tests {
                 .map(|(name, _)| *name)
                 .collect::<Vec<_>>()
         };
-        // A binary in somebody's home, with whatever else is there.
+        // A binary in somebody's home, among other files.
         fs::create_dir_all(at("lib/node_modules/secret")).unwrap();
         assert_eq!(found(), [] as [&str; 0]);
         fs::create_dir_all(at("lib/node_modules/npm/bin")).unwrap();

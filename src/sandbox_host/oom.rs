@@ -1,18 +1,19 @@
-//! Whom the kernel kills first when the machine's memory runs out (proc_pid_oom_score_adj(5)): a
-//! sandbox's commands and app, then its envd, and the host last.
+//! The order in which the kernel kills when the machine runs out of memory
+//! (proc_pid_oom_score_adj(5)): first a sandbox's commands and app, then its envd, and the host
+//! last.
 
 use std::{fs, io::ErrorKind, time::Duration};
 
-/// How far a sandbox's envd is above the host.
+/// A sandbox's envd relative to the host.
 pub(super) const SANDBOX: i32 = 200;
-/// How far what it runs is above envd.
+/// Its commands relative to envd.
 const COMMAND: i32 = 300;
 const MAX: i32 = 1000;
-/// How many times, and how soon again, a process's score is set.
+/// How many times setting a process's score is attempted, and the pause in between.
 const ATTEMPTS: usize = 200;
-const AGAIN: Duration = Duration::from_millis(1);
+const RETRY_DELAY: Duration = Duration::from_millis(1);
 
-/// A score so far above this process's own; without rights, scores can only be raised.
+/// A score this far above this process's own; without privileges, scores can only be raised.
 pub(super) fn above_own(by: i32) -> i32 {
     let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
     above(&own, by)
@@ -22,9 +23,9 @@ fn above(own: &str, by: i32) -> i32 {
     (own.trim().parse::<i32>().unwrap_or_default() + by).min(MAX)
 }
 
-/// When memory runs out, the kernel is to end this process rather than envd, which has started it.
-/// Nobody but root may say so until it has become its program, a moment after its start: its memory
-/// is envd's, which others can't look into.
+/// Makes the kernel kill this process before the envd that started it. Until it has executed its
+/// program, a moment after its start, only root may set its score: until then its memory is envd's,
+/// which others can't access.
 pub(super) fn prefer_to_lose(pid: Option<u32>) {
     let Some(pid) = pid else {
         return;
@@ -36,7 +37,7 @@ pub(super) fn prefer_to_lose(pid: Option<u32>) {
             if !set.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
                 return;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     });
 }

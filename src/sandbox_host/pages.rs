@@ -1,13 +1,13 @@
-//! The pages that a person sees while there is no app to show. Programs get JSON instead.
+//! Pages for people while there is no app to show. Programs get JSON instead.
 
 use axum::http::{HeaderMap, header};
 
 use super::sandboxes::Notice;
 
-/// Who asks.
+/// The kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// A browser that goes to a page.
+    /// A browser that navigates to a page.
     Person,
     Program,
 }
@@ -35,8 +35,8 @@ impl Audience {
     }
 }
 
-/// Shown until the app's server answers: the page asks for itself and reloads when it does. It says
-/// what went wrong lately.
+/// Shown until the app's server answers: the page polls and reloads then. It shows the latest
+/// problem.
 pub(super) fn starting(notice: Option<&Notice>) -> String {
     let title = match notice {
         Some(notice) if notice.failing => "The app doesn't stay up",
@@ -49,12 +49,12 @@ pub(super) fn starting(notice: Option<&Notice>) -> String {
     page(title, &escape(text), true, RELOAD)
 }
 
-/// Shown while the machine has no room for one more running sandbox: the page asks again.
+/// Shown while the machine has no room for another running sandbox: the page retries.
 pub(super) fn waiting_for_room(reason: &str) -> String {
     page("Waiting for a free place", &escape(reason), true, RELOAD)
 }
 
-/// Asks for the page until it is there.
+/// Reloads the page once it is available.
 const RELOAD: &str = r#"
 const settled = async () => {
   try {
@@ -71,7 +71,7 @@ const wait = async () => {
 setTimeout(wait, 300);
 "#;
 
-/// Shown when the sandbox is no more.
+/// Shown if the sandbox is gone.
 pub(super) fn gone() -> String {
     page(
         "This preview has ended",
@@ -81,7 +81,7 @@ pub(super) fn gone() -> String {
     )
 }
 
-/// Shown for a port that no app is to be reached at.
+/// Shown for a port at which no app can be reached.
 pub(super) fn no_preview(port: u16) -> String {
     let text = format!(
         "Port {port} is for debugging or the sandbox itself. Serve the app on another port, such \
@@ -90,7 +90,7 @@ pub(super) fn no_preview(port: u16) -> String {
     page("This port is not a preview", &text, false, "")
 }
 
-/// Text that stands in HTML as it is.
+/// Escapes text for HTML.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

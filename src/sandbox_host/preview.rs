@@ -1,7 +1,7 @@
-//! A preview as the builder's frame shows it: what the app gets of a browser's request
-//! (`request`), what the browser gets of the app's answer (`response`), and the script that speaks
-//! for the page to the builder (`script`). Only for requests by host name: whoever names a sandbox
-//! by E2B's headers gets what the app says, as it is.
+//! Adapts previews to the builder's frame: the browser's request to the app (`request`), the app's
+//! response to the browser (`response`), and the script that reports to the builder (`script`). It
+//! applies only to requests by host name: clients that name a sandbox by E2B's headers get the
+//! app's response unchanged.
 
 mod headers;
 mod request;
@@ -40,16 +40,16 @@ pub(super) fn is_refused(port: u16) -> bool {
     NO_PREVIEWS.iter().any(|ports| ports.contains(&port))
 }
 
-/// How the answer to a request is shown.
+/// How the response to a request is presented.
 pub(super) struct Showing {
     route: Route,
-    /// The answer is a page in a frame, perhaps the builder's.
+    /// Whether the response is a page in a frame, perhaps the builder's.
     is_page: bool,
 }
 
 impl Showing {
-    /// Makes a browser's request one for the app. Call it before hop-by-hop headers and cookies of
-    /// ours are removed.
+    /// Turns a browser's request into one for the app. Call it before hop-by-hop headers and our
+    /// cookies are removed.
     pub(super) fn of(
         request: &mut Request<Body>,
         port: u16,
@@ -59,7 +59,7 @@ impl Showing {
         let is_page = script::is_for(request.method(), headers, Audience::of(headers));
         let host = headers.get(header::HOST);
         let host = host.and_then(|host| host.to_str().ok()?.split(':').next().map(str::to_owned));
-        // Browsers that say what a page is for also keep the cookies of a frame.
+        // Browsers that send this header also support partitioned cookies.
         let is_new = is_page && headers.contains_key("sec-fetch-dest");
         let is_marked = texts(headers, &header::COOKIE)
             .iter()
@@ -76,7 +76,7 @@ impl Showing {
         }
     }
 
-    /// Makes the app's answer one for a browser that shows it in the builder's frame.
+    /// Turns the app's response into one for a browser that shows it in the builder's frame.
     pub(super) async fn answer(
         &self,
         mut response: Response<Body>,
@@ -96,14 +96,14 @@ impl Showing {
             return response;
         };
         let headers = response.headers_mut();
-        // A page by itself, in a tab, is another.
+        // The same page opened in a tab of its own is a different response.
         headers.append(header::VARY, HeaderValue::from_static("sec-fetch-dest"));
         let tag = script::admit(headers);
         response.map(|page| Body::new(Injecting::new(page, markup, tag)))
     }
 }
 
-/// The answer with its body decompressed: some apps compress what was asked for as it is.
+/// The response with its body decompressed: some apps compress even if asked not to.
 async fn decoded(response: Response<Body>) -> Response<Body> {
     if !response.headers().contains_key(header::CONTENT_ENCODING) {
         return response;
@@ -122,7 +122,7 @@ async fn decoded(response: Response<Body>) -> Response<Body> {
     Response::from_parts(head, Body::new(body))
 }
 
-/// The script that pages of previews load, when the request asks for it.
+/// The script that previews' pages load, if the request asks for it.
 pub(super) fn own_file(
     request: &Request<Body>,
     settings: &config::SandboxHost,

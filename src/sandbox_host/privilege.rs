@@ -1,8 +1,8 @@
-//! The rights that containers are made with: root's, or an ordinary user's inside a user namespace
+//! The privileges used to create containers: root's, or an ordinary user's inside a user namespace
 //! of its own (rootless).
 //!
 //! Rootless, the host's user is root in that namespace and the sandbox's user in its containers, so
-//! what a sandbox writes belongs to the host's user; all other ids are the user's subordinate ones
+//! a sandbox's files belong to the host's user. All other ids are the user's subordinate ones
 //! (`/etc/subuid`, `/etc/subgid`), which belong to nobody.
 
 use std::{
@@ -31,17 +31,17 @@ use super::{
 /// The rights of this process.
 #[derive(Debug, Clone)]
 pub(super) struct Privilege {
-    /// How the users, and the groups, of a container are mapped that has no range of its own.
+    /// The id mapping of a container without a range of its own.
     pub ids: Vec<Ids>,
-    /// The id that the sandbox's user, and its group, have on this machine's disk, where that is
-    /// not the host's own user.
+    /// The id of the sandbox's user and group on this machine's disk, if it is not the host's own
+    /// user.
     user: Option<u32>,
-    /// The namespace that containers are made in, for an ordinary user.
+    /// For an ordinary user: the namespace in which containers are created.
     namespace: Option<Arc<OwnedFd>>,
 }
 
 impl Privilege {
-    /// What this process may do. The error says what an ordinary user lacks.
+    /// Detects this process's privileges. The error says what an ordinary user lacks.
     pub(super) fn detect() -> anyhow::Result<Self> {
         let user = geteuid();
         if user.is_root() {
@@ -63,7 +63,7 @@ impl Privilege {
         })
     }
 
-    /// Makes the sandbox's user the owner of a file or folder of the host's.
+    /// Makes the sandbox's user the owner of one of the host's files or folders.
     pub(super) fn give(&self, path: &Path) -> io::Result<()> {
         match self.user {
             Some(user) => chown(path, Some(user), Some(user)),
@@ -71,12 +71,12 @@ impl Privilege {
         }
     }
 
-    /// Whether containers are made by an ordinary user.
+    /// Whether an ordinary user creates the containers.
     pub(super) fn is_rootless(&self) -> bool {
         self.namespace.is_some()
     }
 
-    /// Joins the namespace. For a process between fork and exec.
+    /// Joins the namespace. For use between fork and exec.
     pub(super) fn enter(&self) -> nix::Result<()> {
         match &self.namespace {
             Some(namespace) => setns(namespace.as_fd(), CloneFlags::CLONE_NEWUSER),
@@ -85,7 +85,7 @@ impl Privilege {
     }
 }
 
-/// A container's ids in those of the namespace: its user is the host's, which is root there.
+/// A container's ids within the namespace: its user is the host's, which is root there.
 fn rootless_ids() -> Vec<Ids> {
     let ids = |inside, outside, count| Ids {
         inside,
@@ -100,7 +100,7 @@ fn rootless_ids() -> Vec<Ids> {
     ]
 }
 
-/// Makes a user namespace in which the user is root and has its subordinate ids.
+/// Creates a user namespace in which the user is root and has their subordinate ids.
 fn rootless_namespace(user: Uid) -> anyhow::Result<OwnedFd> {
     let name = User::from_uid(user)?
         .map(|user| user.name)
@@ -189,7 +189,7 @@ mod tests {
                     "{} twice",
                     range.inside + index
                 );
-                // Root, and the subordinate ids behind it.
+                // Root, and the subordinate ids after it.
                 assert!(range.outside + index <= IDS);
             }
         }

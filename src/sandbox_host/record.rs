@@ -1,5 +1,5 @@
-//! What the host knows of a sandbox and keeps on disk beside its files, so that a restart of the
-//! host loses none.
+//! A sandbox's record: what the host knows about it, stored beside its files, so that a restart
+//! loses none.
 
 use std::{
     collections::HashMap,
@@ -17,15 +17,15 @@ use super::{
     network::Network,
 };
 
-/// A sandbox, as it is stored in `sandbox.json`. Not `Debug`: it holds tokens, and variables that
-/// may be secret.
+/// A sandbox, as stored in `sandbox.json`. It is not `Debug`, because it contains tokens and
+/// possibly secret variables.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub id: String,
     pub template: String,
-    /// Which build of the template its files are a layer over.
+    /// The template's build that its files are layered over.
     pub version: String,
-    /// What requests to envd must carry; `None` for a sandbox that was made without.
+    /// The token that requests to envd must carry; `None` for a sandbox created without one.
     pub token: Option<String>,
     pub metadata: HashMap<String, String>,
     pub envs: HashMap<String, String>,
@@ -33,20 +33,20 @@ pub(super) struct Record {
     pub started_at: u64,
     /// When it is killed or paused: Unix time in milliseconds.
     pub end_at: u64,
-    /// The time-out it was made with, in seconds.
+    /// The time-out it was created with, in seconds.
     pub timeout: u64,
-    /// At its end it is paused, not killed.
+    /// Whether it is paused at its end, instead of killed.
     pub auto_pause: bool,
-    /// A request to it wakes it.
+    /// Whether a request wakes it.
     pub auto_resume: bool,
     #[serde(default)]
     pub network: Network,
-    /// What requests to its apps must carry, where its network settings ask for it.
+    /// The token that requests to its apps must carry, if its network settings require one.
     #[serde(default)]
     pub traffic_token: Option<String>,
 }
 
-/// What a new sandbox is made with.
+/// The parameters of a new sandbox.
 pub(super) struct NewSandbox {
     pub template: String,
     pub timeout: u64,
@@ -59,7 +59,7 @@ pub(super) struct NewSandbox {
 }
 
 impl NewSandbox {
-    /// One for the pool, which is nobody's yet.
+    /// A sandbox for the pool, which belongs to nobody yet.
     pub(super) fn waiting(template: &str) -> Self {
         Self {
             template: template.to_owned(),
@@ -75,7 +75,7 @@ impl NewSandbox {
 }
 
 impl Record {
-    /// The record of a sandbox that is being made, from this build of its template.
+    /// The record of a new sandbox, based on this build of its template.
     pub(super) fn new(new: NewSandbox, version: String) -> Self {
         let started_at = now();
         Self {
@@ -95,7 +95,7 @@ impl Record {
         }
     }
 
-    /// The sandbox's record; `None` when the sandbox was never finished, or its removal was.
+    /// The sandbox's record; `None` if the sandbox's creation or removal was interrupted.
     pub(super) fn read(folder: &Path) -> io::Result<Option<Self>> {
         match fs::read(folder.join("sandbox.json")) {
             Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
@@ -104,7 +104,7 @@ impl Record {
         }
     }
 
-    /// Replaces the stored record as a whole. Blocks until the disk has it.
+    /// Replaces the stored record atomically. Blocks until it is on disk.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         let part = folder.join("sandbox.json.part");
         let mut file = fs::File::create(&part)?;
@@ -113,8 +113,8 @@ impl Record {
         fs::rename(part, folder.join("sandbox.json"))
     }
 
-    /// Removes a sandbox's folder, the record first: what is left of a removal that was cut short
-    /// is no sandbox.
+    /// Removes a sandbox's folder, the record first: the remains of an interrupted removal are no
+    /// sandbox.
     pub(super) fn remove(folder: &Path) -> io::Result<()> {
         match fs::remove_file(folder.join("sandbox.json")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -123,7 +123,7 @@ impl Record {
     }
 }
 
-/// The records of all sandboxes on disk that can be read.
+/// The readable records of all sandboxes on disk.
 pub(super) fn all(data_dir: &Path) -> Vec<Record> {
     let folders = fs::read_dir(data_dir.join("sandboxes"))
         .into_iter()

@@ -1,6 +1,6 @@
-//! A sandbox's root: an almost empty folder with the places where the machine's programs and the
-//! sandbox's own home are mounted, and the few files of `/etc` that programs ask for. It is
-//! read-only inside, and the same for all sandboxes.
+//! A sandbox's root: an almost empty folder with mount points for the machine's programs and the
+//! sandbox's home, and the few files of `/etc` that programs need. It is read-only inside, and the
+//! same for all sandboxes.
 
 use std::{
     fs, io,
@@ -13,7 +13,7 @@ use super::{
     node::Node,
 };
 
-/// What is mounted from the machine where it exists: programs, libraries and certificates.
+/// Paths mounted from the machine if they exist: programs, libraries and certificates.
 const SHARED: [&str; 11] = [
     "/usr",
     "/bin",
@@ -47,22 +47,22 @@ const FILES: [(&str, &str); 7] = [
         "etc/os-release",
         "NAME=CodeFlow\nID=codeflow\nPRETTY_NAME=\"CodeFlow sandbox\"\n",
     ),
-    // Names are resolved by the egress proxy.
+    // The egress proxy resolves names.
     ("etc/resolv.conf", ""),
 ];
 
-/// What the machine gives to its sandboxes.
+/// What the machine provides to its sandboxes.
 #[derive(Debug, Clone)]
 pub(super) struct Rootfs {
     pub folder: PathBuf,
-    /// What the bundle mounts from the machine.
+    /// The paths that the bundle mounts from the machine.
     pub shared: Vec<PathBuf>,
-    /// The machine's Node.js, when it is outside of `/usr`.
+    /// The machine's Node.js, if it is outside `/usr`.
     pub node: Option<Node>,
 }
 
 impl Rootfs {
-    /// Makes the folder, or completes one that is there.
+    /// Creates the folder, or completes an existing one.
     pub(super) fn prepare(folder: PathBuf) -> io::Result<Self> {
         for name in [
             "proc",
@@ -77,7 +77,7 @@ impl Rootfs {
         ] {
             fs::create_dir_all(folder.join(name))?;
         }
-        // Runtimes give what they mount there the mode of what was there before.
+        // Runtimes give their mounts the mode of the folder beneath.
         fs::set_permissions(folder.join("tmp"), fs::Permissions::from_mode(0o1777))?;
         for (name, content) in FILES {
             fs::write(folder.join(name), content)?;
@@ -92,7 +92,7 @@ impl Rootfs {
             };
             let inside = folder.join(path.strip_prefix("/").unwrap_or(path));
             if kind.is_symlink() {
-                // A merged /usr: /bin is a link to usr/bin there, and so it is inside.
+                // With a merged /usr, /bin is a link to usr/bin, and it is inside as well.
                 let target = fs::read_link(path)?;
                 if fs::read_link(&inside).ok().as_ref() != Some(&target) {
                     let _ = fs::remove_file(&inside);
@@ -118,7 +118,7 @@ impl Rootfs {
         })
     }
 
-    /// Where programs are found inside.
+    /// The PATH inside.
     pub(super) fn path(&self) -> String {
         let usual = "/usr/local/bin:/usr/bin:/bin";
         let node = if self.node.is_some() {
@@ -129,7 +129,7 @@ impl Rootfs {
         format!("{HOME}/node_modules/.bin:{node}{usual}")
     }
 
-    /// The bundle of certificates that Node.js is pointed at, where the machine has it.
+    /// The certificate bundle for Node.js, if the machine has one.
     pub(super) fn certificates() -> Option<&'static str> {
         [
             "/etc/ssl/certs/ca-certificates.crt",

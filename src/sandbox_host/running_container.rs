@@ -1,5 +1,5 @@
-//! A running container, seen from the host: connections to its envd over the socket that only the
-//! two know.
+//! A running container, as seen from the host: connections to its envd over a socket that only the
+//! two share.
 
 use std::{
     fs::{self, File},
@@ -23,26 +23,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::envd::dev_server;
 
-/// A container's init answers within some 20 ms of its start.
+/// A container's init answers within about 20 ms of its start.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(20);
-/// A running envd answers within a millisecond; on a machine that is very busy, within seconds.
+/// A running envd answers within a millisecond, or within seconds on a very busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
-/// The longest report on a dev server, in bytes.
+/// The maximum size of a report on a dev server, in bytes.
 const MAX_REPORT: usize = 64 << 10;
 /// How long a dev server may take to end by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The folder of a sandbox's two sockets. A container never sees it: it gets one socket open, and
+/// The folder of a sandbox's two sockets. A container never sees it: it gets one socket opened, and
 /// the other mounted as a file.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    /// Sockets are named through the open folder, whose own path may be longer than a socket's may
-    /// be (108 bytes).
+    /// Sockets are addressed through the open folder, because its path may exceed the length of a
+    /// socket's (108 bytes).
     folder: File,
 }
 
 impl Sockets {
-    /// Makes the folder afresh.
+    /// Creates a new folder.
     pub(super) fn new(folder: &Path) -> io::Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
@@ -58,7 +58,7 @@ impl Sockets {
         format!("/proc/self/fd/{}/{name}", self.folder.as_raw_fd())
     }
 
-    /// The socket envd is to serve on.
+    /// The socket for envd to serve on.
     pub(super) fn listen_for_envd(&self) -> io::Result<std::os::unix::net::UnixListener> {
         std::os::unix::net::UnixListener::bind(self.path("envd.sock"))
     }
@@ -79,7 +79,7 @@ pub(super) struct RunningContainer {
     pub(super) started: Instant,
     /// Cancelled when the container has ended, for whatever reason.
     pub(super) ended: CancellationToken,
-    /// Cancelled, and another one, when the connections of clients are to end.
+    /// Cancelled, and replaced, when clients' connections must end.
     connected: Mutex<CancellationToken>,
 }
 
@@ -111,7 +111,7 @@ impl RunningContainer {
             "the sandbox answered {}",
             health.status()
         );
-        // An answer that only the container's end ends.
+        // A response that lasts until the container ends.
         let alive = container
             .send(Method::GET, "/codeflow/alive")
             .await
@@ -119,19 +119,19 @@ impl RunningContainer {
         let ended = container.ended.clone();
         tokio::spawn(async move {
             let mut body = alive.into_body();
-            // Whatever comes is dropped.
+            // The content is ignored.
             while let Some(Ok(_)) = body.frame().await {}
             ended.cancel();
         });
         Ok(container)
     }
 
-    /// Cancelled when a connection that a client has to the sandbox from here on is to end.
+    /// Cancelled when connections that clients open from now on must end.
     pub(super) fn connected(&self) -> CancellationToken {
         self.connected.lock().clone()
     }
 
-    /// Ends the connections of clients; the processes that they were for go on.
+    /// Ends clients' connections; their processes continue.
     pub(super) fn hang_up(&self) {
         let connected = std::mem::take(&mut *self.connected.lock());
         connected.cancel();
@@ -165,7 +165,7 @@ impl RunningContainer {
         self.request(request).await
     }
 
-    /// A connection to a port inside, as raw bytes; `None` when nothing listens there.
+    /// A raw connection to a port inside; `None` if nothing listens there.
     pub(super) async fn tunnel(&self, port: u16) -> anyhow::Result<Option<Upgraded>> {
         let request = Request::builder()
             .uri(format!("/codeflow/tunnel/{port}"))
@@ -180,8 +180,8 @@ impl RunningContainer {
         Ok(Some(hyper::upgrade::on(response).await?))
     }
 
-    /// The dev server's state. An error is envd's: it did not answer in time, or not as it
-    /// should. `waiting`: a request has been without an answer for some time.
+    /// The dev server's state. An error concerns envd: it did not answer in time, or not properly.
+    /// `waiting`: a request has been without an answer for some time.
     pub(super) async fn dev_server(&self, waiting: bool) -> anyhow::Result<dev_server::Report> {
         let asking = async {
             let response = self
@@ -201,7 +201,7 @@ impl RunningContainer {
             .context("it did not answer in time")?
     }
 
-    /// Ends the dev server, which envd then starts again.
+    /// Ends the dev server, which envd then restarts.
     pub(super) async fn restart_dev_server(&self) -> anyhow::Result<()> {
         let asking = self.send(Method::POST, "/codeflow/dev-server/restart");
         tokio::time::timeout(ANSWER_TIMEOUT, asking)
@@ -210,8 +210,8 @@ impl RunningContainer {
         Ok(())
     }
 
-    /// Asks the dev server and envd to end, so that the caches on disk are whole, and waits until
-    /// they have, for some seconds.
+    /// Asks the dev server and envd to end, so that the caches on disk are intact, and waits a few
+    /// seconds until they have.
     pub(super) async fn stop(&self) {
         let stopping = async {
             let _ = self.send(Method::POST, "/codeflow/stop").await;

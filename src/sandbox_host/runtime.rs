@@ -1,8 +1,8 @@
 //! The OCI runtime: finds one that works, and starts, lists and ends containers with it.
 //!
-//! A container's pieces are mounted in a mount namespace of the runtime's own, made between fork
-//! and exec: nothing is ever mounted on the machine itself, so nothing can be left there, and a
-//! data folder that only its owner may enter is no obstacle.
+//! A container's pieces are mounted in a mount namespace of the runtime's own, created between fork
+//! and exec. Nothing is ever mounted on the machine itself, so nothing can be left behind there,
+//! and a data folder that only its owner may enter is no obstacle.
 
 use std::{
     env, fs,
@@ -35,28 +35,28 @@ use super::{
     privilege::Privilege,
 };
 
-/// Starting a container takes some 50 ms; one that takes this long never will.
+/// Starting a container takes about 50 ms; one that takes this long never will.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A runtime that works on this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Runtime {
     command: PathBuf,
-    /// Where it keeps what it knows of its containers.
+    /// The folder with its containers' state.
     state: PathBuf,
     privilege: Privilege,
 }
 
-/// What a sandbox's home is.
+/// A sandbox's home.
 #[derive(Debug, Clone)]
 pub(super) enum Home {
-    /// A layer of the sandbox's own over a template that stays as it is.
+    /// The sandbox's own layer over an unchanged template.
     Overlay { lower: PathBuf, layer: Layer },
     /// The folder itself.
     Folder(PathBuf),
 }
 
-/// The host's side of what a container is assembled from.
+/// The host's parts of a container.
 #[derive(Debug, Clone)]
 pub(super) struct Pieces {
     pub rootfs: PathBuf,
@@ -64,13 +64,13 @@ pub(super) struct Pieces {
     pub node: Vec<NodeMount>,
     pub egress_socket: PathBuf,
     pub home: Home,
-    /// The ids that the home's files are seen with; `None`: those they have on disk.
+    /// The range that the home's files are shown with; `None` for their ids on disk.
     pub range: Option<Arc<Range>>,
 }
 
 impl Runtime {
-    /// What `try_out` says of the configured runtime, else of the first of runc and crun that it
-    /// finds to work. The error says what to do.
+    /// The result of `try_out` with the configured runtime, else with the first of runc and crun
+    /// for which it succeeds. The error says what to do.
     pub(super) async fn find<T>(
         configured: Option<&str>,
         state: &Path,
@@ -110,7 +110,7 @@ impl Runtime {
         })
     }
 
-    /// The same for the containers of another state folder.
+    /// The same runtime for another state folder's containers.
     pub(super) fn at(&self, state: &Path) -> Self {
         Self {
             state: state.to_owned(),
@@ -122,8 +122,8 @@ impl Runtime {
         self.command.display().to_string()
     }
 
-    /// Starts the container in the background. `stdin` is its init's standard input; `folder` gets
-    /// its bundle.
+    /// Starts the container in the background. `stdin` becomes its init's standard input; its
+    /// bundle goes to `folder`.
     pub(super) async fn start(
         &self,
         container: &Container,
@@ -134,7 +134,7 @@ impl Runtime {
         self.run(container, pieces, folder, stdin, true).await
     }
 
-    /// Runs the container to its end; errors when it fails.
+    /// Runs the container to its end; fails if it does.
     pub(super) async fn run_to_end(
         &self,
         container: &Container,
@@ -172,7 +172,7 @@ impl Runtime {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true);
-        // Open until the container has mounted it; after that it ends with the container.
+        // Kept open until the container has mounted it; after that it ends with the container.
         let disk = match &pieces.home {
             Home::Overlay {
                 layer: Layer::Image(image),
@@ -208,7 +208,7 @@ impl Runtime {
         let mut child = command
             .spawn()
             .with_context(|| format!("{} can't be started", self.command.display()))?;
-        // Its standard input is the container's now.
+        // The container owns its standard input now.
         drop(command);
         let status = tokio::time::timeout(START_TIMEOUT, child.wait())
             .await
@@ -222,7 +222,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Ends the container and everything in it; one that is gone is no error.
+    /// Ends the container and everything in it; a missing one is no error.
     pub(super) async fn delete(&self, id: &str) -> anyhow::Result<()> {
         let output = self.output(&["delete", "--force", id]).await?;
         if !output.status.success() && self.list().await?.iter().any(|found| found == id) {
@@ -234,7 +234,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// The ids of all containers below this state folder.
+    /// The ids of all containers in this state folder.
     pub(super) async fn list(&self) -> anyhow::Result<Vec<String>> {
         let output = self.output(&["list", "--quiet"]).await?;
         if !output.status.success() {
@@ -272,8 +272,7 @@ impl Runtime {
     }
 }
 
-/// Where the pieces are mounted. Built before the fork, after which memory can't be allocated
-/// safely.
+/// The mount points of the pieces. Built before the fork, after which allocating memory is unsafe.
 struct MountPoints {
     root: PathBuf,
     rootfs: PathBuf,
@@ -284,15 +283,14 @@ struct MountPoints {
     cache: PathBuf,
     lower: PathBuf,
     layer: PathBuf,
-    /// Where an image is mounted, with the ids that files have on disk.
+    /// The mount point of an image, with the ids that files have on disk.
     image: PathBuf,
-    /// The layer's own folder for what package managers download, and the one that takes the home's
-    /// changes, both as they are on disk.
+    /// The layer's folders for package managers' downloads and for changes to the home, as on disk.
     disk_cache: PathBuf,
     disk_upper: PathBuf,
-    /// The first of them as the sandbox sees it.
+    /// The downloads' folder as the sandbox sees it.
     layer_cache: PathBuf,
-    /// The block device of the layer, where it is an image.
+    /// The layer's block device, if it is an image.
     disk: Option<PathBuf>,
     overlay: String,
 }
@@ -325,14 +323,14 @@ impl MountPoints {
             disk: disk.map(|disk| disk.path.clone()),
             overlay: format!(
                 "lowerdir={shown}/lower,upperdir={shown}/layer/upper,workdir={shown}/layer/work{}",
-                // An ordinary user may not write the attributes that overlays use otherwise.
+                // An ordinary user may not write the attributes that overlays use by default.
                 if rootless { ",userxattr" } else { "" }
             ),
         }
     }
 }
 
-/// Mounts the pieces at the assembly point of a new mount namespace.
+/// Mounts the pieces at the assembly point, in a new mount namespace.
 fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
     let none = None::<&str>;
     let folder = Mode::from_bits_truncate(0o755);
@@ -374,7 +372,7 @@ fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
             bind_file(&part.source, at)?;
         }
     }
-    // What the sandbox's user owns.
+    // Mounts what belongs to the sandbox's user.
     let show = |source: &Path, at: &Path| match &pieces.range {
         Some(range) => mkdir(at, folder).and_then(|()| range.mount(source, at)),
         None => bind_folder(source, at),
@@ -385,8 +383,8 @@ fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
             make_folder_like(&points.cache, &points.home)
         }
         Home::Overlay { lower, layer } => {
-            // Under names of our own, so that no character of a path can mean something to the
-            // overlay's options.
+            // Under names of our own, so that no path can contain characters that are special in
+            // overlay options.
             show(lower, &points.lower)?;
             match (layer, &points.disk) {
                 (Layer::Image(_), Some(disk)) => {
@@ -420,8 +418,7 @@ fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
     }
 }
 
-/// Makes the folder for the owner of another one, unless it is there, as it is on disks that were
-/// made with it.
+/// Creates the folder with another one's owner, unless it exists, as on disks created with it.
 fn make_folder_like(folder: &Path, other: &Path) -> nix::Result<()> {
     match mkdir(folder, Mode::from_bits_truncate(0o755)) {
         Ok(()) => {}
@@ -451,7 +448,7 @@ fn last_error(log: &Path) -> Option<String> {
         .map(|line| line.msg)
 }
 
-/// Also where systems keep their runtimes, for a user whose PATH does not say so.
+/// Also searches the usual folders of runtimes, in case the user's PATH lacks them.
 fn find_command(name: &str) -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = env::var_os("PATH")
         .map(|path| env::split_paths(&path).collect())
@@ -461,7 +458,7 @@ fn find_command(name: &str) -> Option<PathBuf> {
     which::which_in(name, Some(folders), env::current_dir().ok()?).ok()
 }
 
-/// The socket a container's init serves on, as its standard input.
+/// The socket for a container's init, passed as its standard input.
 pub(super) fn socket_as_stdin(listener: std::os::unix::net::UnixListener) -> Stdio {
     Stdio::from(OwnedFd::from(listener))
 }

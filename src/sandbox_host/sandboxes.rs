@@ -1,5 +1,5 @@
-//! The sandboxes of this host: made, found, put to sleep, woken and ended. Files of a sandbox are a
-//! layer on disk that outlives its container; only killing the sandbox removes them.
+//! The sandboxes of this host: creating, finding, pausing, resuming and ending them. A sandbox's
+//! files are a layer on disk that outlives its container; only killing the sandbox removes them.
 
 mod admission;
 mod health;
@@ -43,13 +43,13 @@ pub(super) struct Sandboxes {
     sandboxes: Mutex<HashMap<String, Arc<Sandbox>>>,
     pool: Pool,
     reservations: Reservations,
-    /// What must have ended before the host has stopped.
+    /// Tasks that must end before the host has stopped.
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
 
 impl Sandboxes {
-    /// Takes over what is on disk, as paused, and starts to end sandboxes in time.
+    /// Takes over the sandboxes on disk, as paused, and starts ending sandboxes on time.
     pub(super) async fn open(
         settings: config::SandboxHost,
         shutdown: CancellationToken,
@@ -79,7 +79,7 @@ impl Sandboxes {
         Ok(host)
     }
 
-    /// The sandboxes on disk; what was never finished is removed.
+    /// Loads the sandboxes on disk, and removes unfinished ones.
     fn take_over(&mut self) -> anyhow::Result<()> {
         let root = self.settings().data_dir.join("sandboxes");
         fs::create_dir_all(&root).with_context(|| format!("{} can't be made", root.display()))?;
@@ -107,7 +107,7 @@ impl Sandboxes {
         Ok(())
     }
 
-    /// Which runtime is used, or what to do to have one.
+    /// The runtime in use, or what to do to get one.
     pub(super) fn runtime(&self) -> Result<&Runtime, &str> {
         self.containers.runtime()
     }
@@ -116,7 +116,7 @@ impl Sandboxes {
         self.containers.settings()
     }
 
-    /// How many there are, by state.
+    /// The number of sandboxes, by state.
     pub(super) fn counts(&self) -> Vec<(&'static str, usize)> {
         let all = self.all();
         let running = all.iter().filter(|sandbox| sandbox.is_running()).count();
@@ -146,7 +146,7 @@ impl Sandboxes {
     }
 
     pub(super) fn get(&self, id: &str) -> Result<Arc<Sandbox>, HostError> {
-        // E2B's older ids have a client's id behind a dash.
+        // E2B's older ids have a client's id after a dash.
         let id = id.split('-').next().unwrap_or(id);
         self.sandboxes
             .lock()
@@ -155,7 +155,7 @@ impl Sandboxes {
             .ok_or_else(|| HostError::NoSandbox(id.to_owned()))
     }
 
-    /// Makes a sandbox and starts it.
+    /// Creates a sandbox and starts it.
     #[tracing::instrument(name = "create_sandbox", skip_all, fields(sandbox.id))]
     pub(super) async fn create(&self, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
         self.runtime()
@@ -178,7 +178,7 @@ impl Sandboxes {
         Ok(sandbox)
     }
 
-    /// Makes a sandbox that waited the caller's.
+    /// Turns a waiting sandbox into the caller's.
     async fn hand_out(
         &self,
         sandbox: Arc<Sandbox>,
@@ -215,7 +215,7 @@ impl Sandboxes {
     ) -> Result<Arc<Sandbox>, HostError> {
         let _room = self.make_room(&template).await?;
         let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
-        // Known before it runs, so that a host that stops meanwhile waits for it and ends it.
+        // Registered before it runs, so that a host that is stopping waits for it and ends it.
         let mut state = sandbox.state.lock().await;
         self.sandboxes
             .lock()

@@ -1,7 +1,7 @@
-//! The system calls a sandbox may make: Docker's default allow-list for a container without
+//! The system calls that a sandbox may make: Docker's default allow-list for a container without
 //! capabilities (<https://github.com/moby/profiles/blob/main/seccomp/default.json>). All others
-//! fail with EPERM. Only native calls pass: a program for another architecture, a 32-bit one
-//! included, dies of SIGSYS ("Bad system call") at its first call.
+//! fail with EPERM. Only native calls pass: a program for another architecture, including 32-bit,
+//! dies of SIGSYS ("Bad system call") at its first call.
 
 use oci_spec::{
     OciSpecError,
@@ -36,18 +36,18 @@ symlinkat sync sync_file_range syncfs sysinfo tee tgkill time timer_create timer
 timer_settime timerfd_create timerfd_gettime timerfd_settime times tkill truncate \
 umask uname unlink unlinkat uretprobe utime utimensat utimes vfork vmsplice wait4 waitid write writev";
 
-/// `clone` with any of the flags that make a namespace.
+/// All flags of `clone` that create a namespace.
 const NAMESPACE_FLAGS: u64 = 0x7E02_0000;
-/// The families of a sandbox's sockets: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK, which a network
-/// namespace confines. AF_VSOCK, for one, reaches the hypervisor from any namespace.
+/// The socket families of a sandbox: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK, which a network
+/// namespace confines. AF_VSOCK, for example, would reach the hypervisor from any namespace.
 const FAMILIES: [u64; 4] = [AF_UNIX, 2, 10, 16];
 const AF_UNIX: u64 = 1;
-/// Domains that `personality` may switch to (Linux, Linux32, with and without UNAME26, and the
-/// query).
+/// The execution domains that `personality` may switch to (Linux, Linux32, with and without
+/// UNAME26, and the query).
 const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
 const ENOSYS: u32 = 38;
 
-/// The profile, as the runtime takes it.
+/// The profile in the runtime's format.
 pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
     let mut syscalls = vec![
         allow(ALLOWED.split_whitespace(), Vec::new())?,
@@ -72,7 +72,7 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
             .errno_ret(ENOSYS)
             .build()?,
     ];
-    // One rule for each value; any match is enough.
+    // One rule per value; any match suffices.
     let families = FAMILIES.map(|family| ("socket", family));
     for (call, value) in families
         .into_iter()

@@ -1,5 +1,5 @@
-//! Signed addresses of files: whoever has one may read or write that file without the sandbox's
-//! token, until it expires.
+//! Signed URLs of files: whoever has one may read or write that file without the sandbox's token,
+//! until it expires.
 
 use axum::http::{Method, Uri};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::clock::now;
 
-/// Whether the request's address is signed by the token. The error is E2B's text.
+/// Checks that the request's URL is signed with the token. The error has E2B's text.
 pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'static str> {
     let query = |name: &str| {
         let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)

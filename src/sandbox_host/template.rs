@@ -1,6 +1,6 @@
-//! Templates: what sandboxes start from. Each build of one is a folder of its own
-//! (`templates/<name>/<version>`), because paused sandboxes are layers over the one they were made
-//! from.
+//! Templates: the starting points of sandboxes. Each build is a folder of its own
+//! (`templates/<name>/<version>`), because paused sandboxes are layers over the build they were
+//! created from.
 
 mod admin;
 mod build;

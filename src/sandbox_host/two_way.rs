@@ -1,19 +1,20 @@
-//! What goes both ways over two connections, such as those of a WebSocket to its app.
+//! Copies both directions between two connections, such as a WebSocket and its app.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 
-/// How long one side may go on when the other has ended. Who hung up reads nothing more, and many
-/// apps never notice: without an end, each would hold a connection for as long as the app runs.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long one side may continue after the other has ended. A client that has disconnected reads
+/// nothing more, and many apps never notice: without a limit, each would hold a connection for as
+/// long as the app runs.
+const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Carries what each side sends to the other, until both have ended, or one a while ago.
+/// Copies both directions until both have ended, or one did a while ago.
 pub async fn carry(
     ours: impl AsyncRead + AsyncWrite + Unpin,
     theirs: impl AsyncRead + AsyncWrite + Unpin,
 ) {
-    carry_with(ours, theirs, LAST_WORDS).await;
+    carry_with(ours, theirs, HALF_CLOSE_TIMEOUT).await;
 }
 
 async fn carry_with(
@@ -59,7 +60,7 @@ mod tests {
             0,
             "the client has ended"
         );
-        // It goes on, and says something yet.
+        // The other side continues, and still sends something.
         app.write_all(b"ok!").await.unwrap();
         client.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, b"ok!");

@@ -1,5 +1,4 @@
-//! User namespaces: each container's ids are mapped in one, and an ordinary user's containers are
-//! made in one.
+//! User namespaces: they map each container's ids, and contain the containers of an ordinary user.
 
 use std::{
     fs::File,
@@ -15,8 +14,8 @@ use nix::{
 };
 use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
 
-/// Makes a user namespace, of this owner instead of this process's user; `map` gets the id of a
-/// process in it. It lasts as long as it is open.
+/// Creates a user namespace with this owner instead of this process's user; `map` gets the id of a
+/// process in it. It exists as long as it is open.
 pub(super) fn new_namespace(
     owner: Option<u32>,
     map: impl FnOnce(&str) -> anyhow::Result<()>,
@@ -52,7 +51,7 @@ pub(super) fn new_namespace(
     opened
 }
 
-/// Takes this effective user and group, and keeps the capabilities that come with being root.
+/// Switches to this effective user and group, keeping root's capabilities.
 fn become_owner(owner: u32) -> io::Result<()> {
     setegid(Gid::from_raw(owner))?;
     seteuid(Uid::from_raw(owner))?;

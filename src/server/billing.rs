@@ -1,5 +1,5 @@
-//! Plans that are bought: `GET /api/billing/checkout` and `GET /api/billing/portal` lead a browser
-//! to Stripe, `POST /api/billing/webhook` takes what Stripe has to say.
+//! Buying plans: `GET /api/billing/checkout` and `GET /api/billing/portal` redirect to Stripe;
+//! `POST /api/billing/webhook` receives Stripe's events.
 
 use axum::{
     Extension,
@@ -52,7 +52,7 @@ pub async fn webhook(
     Ok(taken.await?)
 }
 
-/// Leads to the page; a browser that can't be led there comes back to the plans, which say why.
+/// Redirects to the page, or on failure back to the plans, which show the error.
 fn lead(page: Result<String, AccountError>, headers: &HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT);
     let is_browser = accepts.is_some_and(|kinds| kinds.as_bytes().starts_with(b"text/html"));

@@ -1,6 +1,6 @@
-//! The page's files within the program itself: an archive at the end of the executable (`pack`
-//! makes it), so that the program alone serves everything. A program without one serves the files
-//! of its site folder, as does one that `LEPTOS_SITE_ROOT` points at another.
+//! The page's files within the executable: an archive at its end (made by `pack`), so that the
+//! program alone serves everything. Without an archive, or if `LEPTOS_SITE_ROOT` names a folder,
+//! the files come from the site folder.
 
 mod format;
 mod pack;
@@ -25,38 +25,37 @@ use sha2::{Digest, Sha256};
 use format::{Entry, Span, place};
 pub use pack::pack;
 
-/// Leptos reads this one from the site's folder.
+/// Leptos reads this file from the site's folder.
 const SPLIT_MANIFEST: &str = "pkg/__wasm_split_manifest.json";
-/// For names that change with what is in the file, and for all others.
+/// Cache policies for names that contain a hash of the content, and for all others.
 const HASHED: &str = "public, max-age=31536000, immutable";
 const NAMED: &str = "no-cache";
-/// How long a hash in a name is, in characters.
+/// The length of a hash in a name, in characters.
 const HASH_LENGTH: usize = 22;
 
-/// The archive of an executable, open.
+/// An executable's archive, opened.
 #[derive(Debug)]
 pub struct Bundle {
     file: File,
-    /// Where its contents begin in the executable.
+    /// The offset of its contents in the executable.
     start: u64,
-    /// By their paths, without a slash at the beginning.
+    /// By path, without a leading slash.
     entries: HashMap<String, Entry>,
 }
 
 impl Bundle {
-    /// The archive of this program; `None` where it has none, or where `LEPTOS_SITE_ROOT` names
-    /// a folder.
+    /// This program's archive; `None` if it has none, or if `LEPTOS_SITE_ROOT` names a folder.
     pub fn of_program() -> anyhow::Result<Option<Arc<Self>>> {
         if std::env::var_os("LEPTOS_SITE_ROOT").is_some_and(|folder| !folder.is_empty()) {
             return Ok(None);
         }
-        // Also when the file has been replaced since the start.
+        // Works even if the file was replaced since the start.
         let program =
             File::open("/proc/self/exe").context("the program's own file can't be read")?;
         Ok(Self::open(program)?.map(Arc::new))
     }
 
-    /// The archive at the end of the file. Errors when there is one that is damaged.
+    /// The archive at the end of the file. Fails if it is damaged.
     fn open(mut file: File) -> anyhow::Result<Option<Self>> {
         const DAMAGED: &str = "the page's files at the end of this program are damaged; install it \
                                again, or set LEPTOS_SITE_ROOT to a folder that has them";
@@ -85,8 +84,8 @@ impl Bundle {
         }))
     }
 
-    /// Puts what Leptos itself reads from the site's folder into one below the data folder, and
-    /// returns that.
+    /// Writes the files that Leptos itself reads to a folder in the data folder, and returns that
+    /// folder.
     pub fn lay_out(&self, data_dir: &Path) -> io::Result<PathBuf> {
         let root = data_dir.join("site");
         let manifest = root.join(SPLIT_MANIFEST);
@@ -105,8 +104,8 @@ impl Bundle {
         Ok(root)
     }
 
-    /// The answer to a request with these headers for the file, as the client takes it; `None`
-    /// where the archive has no such file.
+    /// The response for the file, in an encoding that the request's headers accept; `None` if the
+    /// archive has no such file.
     pub async fn answer(self: Arc<Self>, path: &str, headers: &HeaderMap) -> Option<Response> {
         let entry = self.entries.get(path)?.clone();
         let accepted = text(headers, header::ACCEPT_ENCODING.as_str());
@@ -176,7 +175,7 @@ fn is_known(tags: &str, tag: &str) -> bool {
     tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
-/// Whether the file's name has a hash of what is in it, as cargo-leptos gives it.
+/// Whether the file's name contains a content hash, as cargo-leptos names files.
 fn is_hashed(path: &str) -> bool {
     let is_hash = |part: &str| {
         part.len() == HASH_LENGTH

@@ -1,5 +1,5 @@
-//! Downloads: `GET /projects/{id}/download.zip[?version=…]` sends an app as a ZIP file,
-//! `GET /api/account/export.zip` everything that somebody has.
+//! Downloads: `GET /projects/{id}/download.zip[?version=…]` sends an app as a ZIP file, `GET
+//! /api/account/export.zip` all of a user's data.
 
 use std::io;
 
@@ -23,7 +23,7 @@ use crate::{
     protocol::{ApiError, ProjectId, first_chars},
 };
 
-/// What an extended parameter's value has as it is (RFC 5987, attr-char).
+/// Characters that need no escaping in an extended parameter's value (RFC 5987, attr-char).
 const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -37,7 +37,7 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'`')
     .remove(b'|')
     .remove(b'~');
-/// How much of a title a file's name has, in characters.
+/// The maximum length of a title within a file name, in characters.
 const MAX_NAME: usize = 60;
 
 #[derive(Debug, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Which {
     version: Option<String>,
 }
 
-/// The version with the number or id, or the app as it is.
+/// The version with this number or id, or the app's current files.
 pub async fn zip(
     Seen(projects): Seen,
     Path(project): Path<String>,
@@ -64,7 +64,7 @@ pub async fn zip(
     zip_file(disposition(&archive.title, number), archive.pieces)
 }
 
-/// All that is the requester's, and nothing of others.
+/// The user's own data only.
 pub async fn export(
     State(state): State<AppState>,
     Seen(projects): Seen,
@@ -96,7 +96,7 @@ fn zip_file(disposition: String, pieces: mpsc::Receiver<io::Result<Bytes>>) -> R
     (headers, body).into_response()
 }
 
-/// The file's name, whole (RFC 6266) and in letters that every client knows.
+/// The full file name (RFC 6266), and an ASCII version of it for other clients.
 fn disposition(title: &str, number: Option<i32>) -> String {
     let number = number.map_or_else(String::new, |number| format!("-v{number}"));
     let named = |keep: fn(char) -> bool| {
@@ -109,7 +109,7 @@ fn disposition(title: &str, number: Option<i32>) -> String {
         format!("{name}{number}.zip")
     };
     let plain = named(|letter| letter.is_ascii_alphanumeric());
-    // What no system, or no shell, takes in a name is left out.
+    // Omits characters that some system or shell does not accept in a name.
     let whole = named(|letter| {
         !letter.is_whitespace() && !letter.is_control() && !"/\\:*?\"<>|'`$".contains(letter)
     });

@@ -1,6 +1,6 @@
 //! The feed: `GET /ws/projects/{id}?after={seq}`, a plain WebSocket that replays the events after
-//! `seq` and then tails. Frames are [`FeedFrame`] to the client and [`FeedRequest`] from it, as
-//! JSON text; anything else closes it with a reason.
+//! `seq` and then follows. Frames are [`FeedFrame`] to the client and [`FeedRequest`] from it, as
+//! JSON text; any other frame closes it with a reason.
 
 use std::time::{Duration, Instant};
 
@@ -26,11 +26,11 @@ use crate::{
     protocol::{FeedFrame, FeedRequest, ProjectId, first_chars},
 };
 
-/// The time between pings, and how long the client may stay silent or take to read a frame: a
-/// broken connection says nothing.
+/// The interval between pings, and how long the client may stay silent or take to read a frame,
+/// because a broken connection is silent.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
-/// The longest frame a client may send, in bytes; a ping is a few dozen.
+/// The maximum size of a client's frame, in bytes; a ping takes a few dozen.
 const MAX_REQUEST_BYTES: usize = 4096;
 
 #[derive(Debug, Deserialize)]
@@ -38,8 +38,8 @@ pub struct After {
     after: Option<String>,
 }
 
-/// Upgrades and follows. A wrong id or `after` closes the socket with a reason: a page can read
-/// that but no HTTP error.
+/// Upgrades and follows. A wrong id or `after` closes the socket with a reason, because pages can
+/// read that, but not an HTTP error.
 pub async fn follow(
     State(state): State<AppState>,
     Seen(projects): Seen,
@@ -61,7 +61,7 @@ pub async fn follow(
                 Ok(()) => return,
                 Err(reason) => reason,
             };
-            // Fails when the client is gone already.
+            // Fails if the client has disconnected.
             let _ = socket
                 .send(Message::Close(Some(CloseFrame {
                     code: reason.0,
@@ -126,7 +126,7 @@ async fn serve(
                 FeedItem::CaughtUp => text(&FeedFrame::CaughtUp)?,
                 FeedItem::Team(team) => text(&FeedFrame::Team { team })?,
                 FeedItem::Gone => {
-                    // Fails when the client is gone already.
+                    // Fails if the client has disconnected.
                     let _ = socket.send(text(&FeedFrame::Gone)?).await;
                     return Err(refused("there is no such project".to_owned()));
                 }

@@ -1,5 +1,5 @@
-//! Files of apps as they are: `POST /api/files/upload?project=…&path=…` takes one as its body,
-//! `GET /api/files/raw?project=…&path=…` serves it.
+//! Raw files of apps: `POST /api/files/upload?project=…&path=…` takes one as its body, `GET
+//! /api/files/raw?project=…&path=…` serves one.
 
 use axum::{
     Json,
@@ -17,21 +17,22 @@ use crate::{
     protocol::{ApiError, FileSaved, MAX_UPLOAD, ProjectId},
 };
 
-/// Scripts and requests of a file that is opened by itself have no origin, and are refused anyway.
+/// A file opened by itself runs in an opaque origin, and its scripts and requests are blocked
+/// anyway.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
 
-/// Which file.
+/// The project and path of a file.
 #[derive(Debug, Deserialize)]
 pub struct Place {
     project: ProjectId,
     path: String,
-    /// What an upload replaces, as in `POST /api/files/write`.
+    /// The hash of the file it replaces, as in `POST /api/files/write`.
     #[serde(default)]
     base: Option<String>,
 }
 
-/// Writes the request's body to the path, where nothing is yet or the file still has the content
-/// with the hash `base`. 413 when it is larger than a version keeps.
+/// Writes the request's body to the path, if there is no file yet or its content has the hash
+/// `base`. 413 if it is larger than a version can keep.
 pub async fn upload(
     Seen(projects): Seen,
     Query(place): Query<Place>,
@@ -46,7 +47,7 @@ pub async fn upload(
                 MAX_UPLOAD >> 20
             ))));
         }
-        // The client hung up.
+        // The client disconnected.
         Err(refused) => return Err(refused.into_response()),
     };
     let base = place.base.filter(|base| !base.is_empty());
@@ -56,7 +57,7 @@ pub async fn upload(
     written.map(Json).map_err(refusal)
 }
 
-/// The file: an image is shown, everything else is downloaded.
+/// The file; images are displayed, all other files downloaded.
 pub async fn raw(Seen(projects): Seen, Query(place): Query<Place>) -> Response {
     let content = match projects.file_content(place.project, &place.path).await {
         Ok(content) => content,

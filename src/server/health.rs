@@ -1,4 +1,5 @@
-//! `/healthz`: the process answers. `/readyz`: so does the database, and sandboxes can be created.
+//! `/healthz`: the process answers. `/readyz`: the database answers too, and sandboxes can be
+//! created.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// 200 when the app can work, else 503; the body says which part is at fault, and which limits of
-/// sandboxes this machine can't enforce.
+/// 200 if the app can work, else 503. The body names the faulty part, and the sandbox limits that
+/// this machine can't enforce.
 pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
     let database = match state.projects.ping().await {
         Ok(()) => Value::from("ok"),

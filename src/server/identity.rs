@@ -1,7 +1,7 @@
-//! Who sent a request: read from its cookie once, for pages, server functions, the feed and files
-//! alike, which find a [`Requester`] in the request's extensions. What they show is decided where
-//! the data are; here, who is not signed in is only led to where one signs in. Programs have routes
-//! of their own, where a token counts and no cookie does.
+//! The sender of a request: read from its cookie once, for pages, server functions, the feed and
+//! files alike, which find a [`Requester`] in the request's extensions. What they may see is
+//! decided by `projects` and `accounts`; here, visitors who aren't signed in are only redirected to
+//! the sign-in page. Programs have routes of their own, where a token counts and a cookie does not.
 
 use std::{
     convert::Infallible,
@@ -25,16 +25,16 @@ use crate::{
     protocol::{ApiError, ErrorCode},
 };
 
-/// How long a socket may outlive a session that ended by itself.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// What has no owner and is asked for often.
+/// How long a socket may outlive a session that has expired.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
+/// Frequently requested paths that are the same for everyone.
 const PUBLIC: [&str; 3] = ["/pkg/", "/healthz", "/readyz"];
-/// The pages of those who are signed in.
+/// The pages for signed-in users.
 const PRIVATE: [&str; 5] = ["/projects/", "/settings", "/usage", "/admin/", "/invite/"];
-/// The pages of those who are not.
+/// The pages for visitors who aren't signed in.
 const ENTRANCES: [&str; 3] = ["/sign-in", "/sign-in/code", "/sign-up"];
 
-/// Projects as the request's sender sees them.
+/// Projects, as the request's sender sees them.
 pub struct Seen(pub Projects);
 
 impl FromRequestParts<AppState> for Seen {
@@ -47,15 +47,15 @@ impl FromRequestParts<AppState> for Seen {
     }
 }
 
-/// Returns when the session in whose name a socket was opened has ended.
+/// Returns when the session that opened a socket has ended.
 pub async fn signed_out(accounts: &Accounts, requester: Option<Extension<Requester>>) {
     let Some(identity) = requester.and_then(|Extension(requester)| requester.identity) else {
         return std::future::pending().await;
     };
     let mut ends = accounts.ends();
     loop {
-        // Also a session that ended by itself, or by another process, is noticed at last.
-        let _ = tokio::time::timeout(LOOK_AGAIN, ends.changed()).await;
+        // Eventually notices sessions that expired, or that another process ended.
+        let _ = tokio::time::timeout(CHECK_INTERVAL, ends.changed()).await;
         if let Ok(false) = accounts.is_open(&identity).await {
             return;
         }
@@ -102,7 +102,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         return ApiError::from(error).into_response();
     }
     let credits = match identity.as_ref().filter(|_| is_page(&request)) {
-        // A page without the figure is better than none.
+        // A page without its balance is better than no page.
         Some(identity) => accounts.credits(identity).await.ok().flatten(),
         None => None,
     };
@@ -117,12 +117,12 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     next.run(request).await
 }
 
-/// Whether a token counts there, and no cookie.
+/// Whether the path takes a token and no cookie.
 fn is_for_programs(path: &str) -> bool {
     path == "/mcp" || path.starts_with("/api/v1/")
 }
 
-/// The answer to a program without a token that counts (RFC 6750).
+/// The answer to a program without a valid token (RFC 6750).
 fn without_token(why: &'static str) -> Response {
     let challenge = (header::WWW_AUTHENTICATE, "Bearer");
     let error = ApiError::new(ErrorCode::Unauthorized, why);
@@ -135,7 +135,7 @@ fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
     values.filter_map(|value| value.to_str().ok())
 }
 
-/// What the request asks for of which there is only so much.
+/// The limited kind of work that the request asks for, if any.
 fn effort(request: &Request) -> Option<Effort> {
     const PROMPTS: [&str; 7] = [
         "/api/projects/create",
@@ -160,14 +160,14 @@ fn effort(request: &Request) -> Option<Effort> {
     }
 }
 
-/// Whether a browser asks for a page.
+/// Whether a browser is requesting a page.
 fn is_page(request: &Request) -> bool {
     let accepts = request.headers().get(header::ACCEPT);
     matches!(*request.method(), Method::GET | Method::HEAD)
         && accepts.is_some_and(|accepts| accepts.as_bytes().starts_with(b"text/html"))
 }
 
-/// Where a browser is led that asks for a page which is not for it.
+/// The page to redirect to if the requested one is not for this visitor.
 fn elsewhere(request: &Request, is_signed_in: bool) -> Option<String> {
     if !is_page(request) {
         return None;

@@ -1,5 +1,5 @@
-//! Images that users attach: `POST /api/images` takes one as its body, `GET /api/images/{id}`
-//! serves it. `GET /api/pictures/{id}` serves a picture of an app.
+//! Attached images: `POST /api/images` takes one as its body, `GET /api/images/{id}` serves it.
+//! `GET /api/pictures/{id}` serves a picture of an app.
 
 use axum::{
     Json,
@@ -15,11 +15,11 @@ use crate::{
     protocol::{ApiError, Image, ImageError, ImageId},
 };
 
-/// The id names the content: a browser may keep it for ever, for its user alone.
+/// The id is a hash of the content, so the user's browser may cache it forever.
 const CACHED: &str = "private, max-age=31536000, immutable";
 
-/// Stores the request's body as an image, whatever its media type says. 413 when it is too large,
-/// 400 when it is not an image.
+/// Stores the request's body as an image, whatever its media type says. 413 if it is too large, 400
+/// if it is not an image.
 pub async fn upload(
     Seen(projects): Seen,
     body: Result<Bytes, BytesRejection>,
@@ -29,7 +29,7 @@ pub async fn upload(
         Err(refused) if refused.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             return Err(refusal(ProjectError::Image(ImageError::TooLarge)));
         }
-        // The client hung up.
+        // The client disconnected.
         Err(refused) => return Err(refused.into_response()),
     };
     projects.add_image(file).await.map(Json).map_err(refusal)

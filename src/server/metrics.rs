@@ -1,7 +1,6 @@
-//! `/metrics`: what Prometheus reads. What happens is counted where it happens, by the macros of
-//! the `metrics` crate; what the database, the sandboxes and the disk have to say is read when
-//! somebody asks. Labels are bounded: route templates and names from the settings, never ids or
-//! paths as they were asked for.
+//! `/metrics`, for Prometheus. Events are counted where they happen, by the macros of the `metrics`
+//! crate; the state of the database, the sandboxes and the disk is read on request. Labels are
+//! bounded: route templates and names from the settings, never ids or requested paths.
 
 use std::{
     collections::BTreeSet,
@@ -30,18 +29,18 @@ use crate::{
     protocol::{ApiError, ErrorCode, Timestamp},
 };
 
-/// What says that a request came through a proxy.
+/// Headers that show that a request came through a proxy.
 const FORWARDED: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 /// Observations wait in memory until they are sorted into buckets.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// Upper bounds in seconds: of requests, of model calls, and of runs.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Upper bounds in seconds, for requests, model calls and runs.
 const REQUESTS: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 const MODEL_CALLS: [f64; 9] = [0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 const RUNS: [f64; 9] = [5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0];
 
-/// Of the process: `None` when another recorder is installed.
+/// The process's recorder; `None` if another one is installed.
 static RECORDER: LazyLock<Option<PrometheusHandle>> = LazyLock::new(install);
 
 fn install() -> Option<PrometheusHandle> {
@@ -65,7 +64,7 @@ fn install() -> Option<PrometheusHandle> {
     }
 }
 
-/// What is counted since the start.
+/// Counters since the start.
 const COUNTERS: [(&str, &str); 12] = [
     (
         "codeflow_http_requests_total",
@@ -116,7 +115,7 @@ const COUNTERS: [(&str, &str); 12] = [
         "Statements of the database that took half a second or longer",
     ),
 ];
-/// What is sorted into buckets.
+/// Histograms.
 const HISTOGRAMS: [(&str, &str); 3] = [
     (
         "codeflow_http_request_seconds",
@@ -131,7 +130,7 @@ const HISTOGRAMS: [(&str, &str); 3] = [
         "Seconds from a prompt to its run's end, by outcome",
     ),
 ];
-/// What is so at the moment.
+/// Current values.
 const GAUGES: [(&str, &str); 9] = [
     ("codeflow_runs", "Runs that have not ended, by state"),
     (
@@ -181,7 +180,7 @@ pub fn names() -> BTreeSet<String> {
     of_histograms.chain(others).collect()
 }
 
-/// Measures from here on, until the shutdown.
+/// Starts measuring, until the shutdown.
 pub fn start(shutdown: CancellationToken) {
     let Some(handle) = RECORDER.as_ref() else {
         return;
@@ -191,7 +190,7 @@ pub fn start(shutdown: CancellationToken) {
     counter!("codeflow_database_slow_queries_total").increment(0);
     tokio::spawn(shutdown.run_until_cancelled_owned(async {
         loop {
-            tokio::time::sleep(UPKEEP_EVERY).await;
+            tokio::time::sleep(UPKEEP_INTERVAL).await;
             handle.run_upkeep();
         }
     }));
@@ -218,7 +217,7 @@ pub async fn count(request: Request, next: Next) -> Response {
     response
 }
 
-/// The method's name; one that anybody may make up is `other`.
+/// The method's name; `other` for non-standard ones.
 pub(super) fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -231,7 +230,7 @@ pub(super) fn method(method: &Method) -> &'static str {
     }
 }
 
-/// A feed that is open while this lives.
+/// Counts a feed as open until it is dropped.
 pub struct OpenFeed(());
 
 impl OpenFeed {
@@ -247,8 +246,8 @@ impl Drop for OpenFeed {
     }
 }
 
-/// The figures, for this machine and for who has the token. To others there is nothing here, or a
-/// token is missing.
+/// The figures, for this machine and for holders of the token. Others get a 404, or a 401 if there
+/// is a token.
 pub async fn show(
     State(state): State<AppState>,
     requester: Option<Extension<Requester>>,
@@ -272,7 +271,7 @@ pub async fn show(
     (kinds, text).into_response()
 }
 
-/// All figures as Prometheus reads them; `None` when another recorder is installed.
+/// All figures in Prometheus' format; `None` if another recorder is installed.
 pub async fn text(state: &AppState) -> Option<String> {
     let handle = RECORDER.as_ref()?;
     read(state).await;
@@ -289,8 +288,9 @@ fn has_token(token: Option<&SecretString>, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether a program of this machine asks. A proxy on this machine asks in others' names: it says
-/// so in its headers (a trusted one's are in the address already), or keeps their Host.
+/// Whether a program on this machine is asking. A proxy on this machine asks for others: it says so
+/// in its headers (those of a trusted one are already resolved in the address), or keeps their
+/// Host.
 fn is_of_this_machine(client: Option<IpAddr>, headers: &HeaderMap) -> bool {
     let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     let host = headers
@@ -324,7 +324,7 @@ fn refusal(has_token: bool) -> Response {
     ([(header::WWW_AUTHENTICATE, "Bearer")], error).into_response()
 }
 
-/// Reads what nobody counts.
+/// Reads the values that nothing counts.
 async fn read(state: &AppState) {
     let backlog = state.projects.backlog().await;
     gauge!("codeflow_database_up").set(f64::from(u8::from(backlog.is_ok())));

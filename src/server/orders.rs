@@ -1,5 +1,5 @@
-//! What programs order, over HTTP (`v1`) and MCP (`mcp`) alike: each a short call of [`Projects`]
-//! in the name of whose token it is, with an answer that needs no knowledge of the page.
+//! The operations for programs, shared by HTTP (`v1`) and MCP (`mcp`): each is a short call of
+//! [`Projects`] for the token's user, with an answer that needs no knowledge of the page.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -17,12 +17,12 @@ use crate::{
     },
 };
 
-/// How long one request waits for runs: as a rule, and at most. Many clients and proxies give up
+/// How long one request waits for runs, by default and at most. Many clients and proxies give up
 /// after a minute.
-const WAIT: Duration = Duration::from_secs(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const DEFAULT_WAIT: Duration = Duration::from_secs(50);
+const MAX_WAIT: Duration = Duration::from_secs(300);
 
-/// A program's door to the projects of its user.
+/// Access to the projects of a program's user.
 #[derive(Clone)]
 pub struct Orders {
     projects: Projects,
@@ -47,14 +47,14 @@ impl FromRequestParts<AppState> for Orders {
     }
 }
 
-/// What a run is to do.
+/// A request for a run.
 #[derive(Debug, Default)]
 pub struct Order {
     pub text: String,
     pub mode: Option<String>,
-    /// As [`ModelChoice::named`] reads it.
+    /// In the form that [`ModelChoice::named`] reads.
     pub model: Option<String>,
-    /// By which it is known when it is sent again.
+    /// Identifies the order if it is sent again.
     pub key: Option<String>,
 }
 
@@ -71,17 +71,17 @@ impl Order {
     }
 }
 
-/// A run that was ordered.
+/// The run of an order.
 #[derive(Debug, Serialize)]
 pub struct Ordered {
     pub project: ProjectId,
-    /// `None` when it ended and went already.
+    /// `None` if it has already ended and was removed.
     pub run: Option<RunId>,
-    /// Where people see the project.
+    /// The project's page.
     pub url: String,
 }
 
-/// A project, and where people see it.
+/// A project's state, and its page.
 #[derive(Debug, Serialize)]
 pub struct Report {
     #[serde(flatten)]
@@ -89,7 +89,7 @@ pub struct Report {
     pub url: String,
 }
 
-/// A project of the list.
+/// A project in the list.
 #[derive(Debug, Serialize)]
 pub struct Listed {
     pub id: ProjectId,
@@ -113,7 +113,7 @@ pub struct File {
 }
 
 impl Orders {
-    /// Makes a project by its first prompt.
+    /// Creates a project from its first prompt.
     pub async fn create(&self, order: Order) -> Result<Ordered, ApiError> {
         self.count(Effort::Prompt)?;
         let prompt = order.checked("prompt")?;
@@ -131,7 +131,7 @@ impl Orders {
         Ok(self.ordered(project, Some(run.id)))
     }
 
-    /// Those that they are in, the one worked on last first.
+    /// The user's projects, most recently active first.
     pub async fn list(&self) -> Result<Vec<Listed>, ApiError> {
         let projects = self.projects.list().await?.into_iter();
         let listed = projects.map(|project| Listed {
@@ -145,17 +145,19 @@ impl Orders {
         Ok(listed.collect())
     }
 
-    /// Where the project stands.
+    /// The project's state.
     pub async fn get(&self, project: &str) -> Result<Report, ApiError> {
         let report = self.projects.report(id(project)?).await?;
         Ok(self.reported(report))
     }
 
-    /// Where the project stands when nothing works or waits in it any more, or after so many
-    /// seconds. When the server stops, it answers at once.
+    /// The project's state once all its runs have ended, or after so many seconds. If the server
+    /// stops, it answers at once.
     pub async fn wait(&self, project: &str, seconds: Option<u64>) -> Result<Report, ApiError> {
         self.count(Effort::Socket)?;
-        let longest = seconds.map_or(WAIT, Duration::from_secs).min(LONGEST_WAIT);
+        let longest = seconds
+            .map_or(DEFAULT_WAIT, Duration::from_secs)
+            .min(MAX_WAIT);
         let project = id(project)?;
         let report = tokio::select! {
             report = self.projects.report_when_done(project, longest) => report?,
@@ -205,14 +207,14 @@ impl Orders {
         Ok(self.projects.versions(id(project)?).await?)
     }
 
-    /// Stops what works and what waits in the project.
+    /// Stops the project's running and queued runs.
     pub async fn stop(&self, project: &str) -> Result<Report, ApiError> {
         let project = id(project)?;
         self.projects.stop(project).await?;
         Ok(self.reported(self.projects.report(project).await?))
     }
 
-    /// Counts it with what the account does in the page.
+    /// Counts it together with the account's actions on the page.
     fn count(&self, effort: Effort) -> Result<(), ApiError> {
         let Some(Requester {
             identity, client, ..
@@ -238,7 +240,7 @@ impl Orders {
     }
 }
 
-/// The id that the text is; one that is none is that of no project.
+/// Parses the id; a malformed id is that of no project.
 fn id(text: &str) -> Result<ProjectId, ApiError> {
     let id = text.parse();
     id.map_err(|_| ProjectError::NotFound("project").into())

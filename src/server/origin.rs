@@ -1,11 +1,10 @@
-//! Generated apps run on other origins of the same site, so a browser lets their requests through:
-//! requests to the API and the sockets, and all that change something, are refused here unless they
-//! come from the app's own pages, by what the browser says of them (`Origin`, `Sec-Fetch-Site`). A
-//! foreign name that points at this machine (DNS rebinding) is refused altogether.
+//! Generated apps run on other origins of the same site, so browsers let their requests through.
+//! Requests to the API and the sockets, and all that change something, are refused here unless they
+//! come from the app's own pages, according to the browser (`Origin`, `Sec-Fetch-Site`). A foreign
+//! name that points at this machine (DNS rebinding) is always refused.
 //!
-//! The routes of programs (`/mcp`, `/api/v1`) take no cookies, so no other page could use them in
-//! somebody's name; but where there are no accounts they need no token either, and are guarded like
-//! the rest.
+//! The routes for programs (`/mcp`, `/api/v1`) take no cookies, so no other page can use them on a
+//! user's behalf. But without accounts they need no token either, and are guarded like the rest.
 
 use axum::{
     extract::{Request, State},
@@ -17,8 +16,8 @@ use axum::{
 use super::AppState;
 use crate::protocol::{ApiError, ErrorCode};
 
-/// Refuses (403) what a browser says comes from another origin. Other clients send no `Origin` and
-/// pass.
+/// Refuses (403) requests that the browser attributes to another origin. Other clients send no
+/// `Origin` and pass.
 pub async fn same_origin_only(
     State(state): State<AppState>,
     request: Request,
@@ -48,8 +47,8 @@ pub async fn same_origin_only(
     next.run(request).await
 }
 
-/// Whether the request names the app by its public address, a loopback name or an IP address, which
-/// no DNS server can give away.
+/// Whether the request addresses the app by its public address, a loopback name or an IP address,
+/// none of which DNS rebinding can imitate.
 fn is_own_name(request: &Request, public_url: &str) -> bool {
     let Some(host) = request.headers().get(header::HOST) else {
         return true;
@@ -87,7 +86,8 @@ fn comes_from_here(request: &Request, public_url: &str) -> bool {
             .get(name)
             .map(|value| value.to_str().unwrap_or_default())
     };
-    // A link from elsewhere to what can only be read is followed; a person's own address is `none`.
+    // Links from elsewhere to read-only pages are allowed; an address typed by the user counts as
+    // `none`.
     let is_link = *request.method() == Method::GET
         && text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
     let site = text(HeaderName::from_static("sec-fetch-site"));
@@ -100,8 +100,8 @@ fn comes_from_here(request: &Request, public_url: &str) -> bool {
     if origin.eq_ignore_ascii_case(public_url) {
         return true;
     }
-    // A loopback name is the app's on any port. Any other name must be the public address: its
-    // owner can point a name of theirs at this machine.
+    // On a loopback name, any port is the app's. Any other name must be the public address, because
+    // its owner could point it at this machine.
     let authority = origin
         .strip_prefix("http://")
         .filter(|authority| Some(*authority) == text(header::HOST));

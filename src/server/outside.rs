@@ -1,5 +1,5 @@
-//! Signing in with an account of another service: `GET /sign-in/with/{provider}` leads there, and
-//! the service leads back to `GET /sign-in/with/{provider}/back`.
+//! Signing in with another service: `GET /sign-in/with/{provider}` redirects there, and the service
+//! redirects back to `GET /sign-in/with/{provider}/back`.
 
 use axum::{
     Extension,
@@ -21,7 +21,7 @@ pub struct Target {
     to: Option<String>,
 }
 
-/// Leads to the service.
+/// Redirects to the service.
 pub async fn begin(
     State(AppState { accounts, .. }): State<AppState>,
     Extension(requester): Extension<Requester>,
@@ -39,7 +39,7 @@ pub async fn begin(
     }
 }
 
-/// The service has led back: signs in, or says why not.
+/// Handles the redirect back: signs in, or shows why not.
 pub async fn finish(
     State(AppState { accounts, .. }): State<AppState>,
     Extension(requester): Extension<Requester>,
@@ -91,7 +91,7 @@ fn reason(error: AccountError) -> OutsideRefusal {
     }
 }
 
-/// Leads to a page that says why.
+/// Redirects to a page that shows the reason.
 fn refused(requester: &Requester, reason: OutsideRefusal) -> Response {
     let page = if requester.identity.is_some() {
         "/settings"

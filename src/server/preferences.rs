@@ -1,5 +1,5 @@
-//! What the user prefers: `GET /api/preferences` lists it, `POST /api/preferences` keeps one, and
-//! pages carry it, so that they are painted as preferred at once.
+//! User preferences: `GET /api/preferences` lists them, `POST /api/preferences` saves one, and
+//! every page includes them, so that it is painted right from the start.
 
 use axum::{
     Json,
@@ -24,7 +24,7 @@ pub async fn list(Seen(projects): Seen) -> Json<Preferences> {
     Json(Preferences(projects.preferences().await))
 }
 
-/// 204, or 409 for a name or a value that no page gives.
+/// 204, or 409 for a name or value that no page uses.
 pub async fn set(Seen(projects): Seen, Json(preference): Json<Preference>) -> Response {
     let Preference { name, value } = preference;
     match projects.set_preference(&name, &value).await {
@@ -33,7 +33,7 @@ pub async fn set(Seen(projects): Seen, Json(preference): Json<Preference>) -> Re
     }
 }
 
-/// Reads the preferences for a request of a page, which finds them in its extensions.
+/// Reads the preferences for a page, which finds them in the request's extensions.
 pub async fn with_page(Seen(projects): Seen, mut request: Request, next: Next) -> Response {
     let accepts = request.headers().get(header::ACCEPT);
     let is_page = request.method() == Method::GET

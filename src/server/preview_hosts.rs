@@ -1,17 +1,17 @@
-//! Where browsers find previews: names below one domain.
+//! The host names of previews, below one domain.
 
 use std::sync::Arc;
 
-/// Where browsers find previews.
+/// The host names of previews.
 #[derive(Debug, Clone)]
 pub struct PreviewHosts {
     pub scheme: &'static str,
-    /// What their host names end with, with a port where there is one.
+    /// Their common suffix, with a port if there is one.
     pub domain: Arc<str>,
 }
 
 impl PreviewHosts {
-    /// The origins of all previews, for policies.
+    /// A pattern for the origins of all previews, for policies.
     pub fn origins(&self) -> String {
         format!("{}://*.{}", self.scheme, self.domain)
     }

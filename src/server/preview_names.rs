@@ -1,4 +1,4 @@
-//! The names of previews that may have certificates (`tls_ask`).
+//! The preview names that may get certificates (`tls_ask`).
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -7,17 +7,17 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// How many ports of one sandbox get certificates: an app may serve on all that there are, and an
-/// authority gives few a week.
+/// How many ports of one sandbox get certificates: an app may serve on every port, and an authority
+/// issues few certificates a week.
 const PORTS: usize = 8;
 
-/// The port and the sandbox that the host name of a preview stands for, if there is that sandbox.
+/// The port and the sandbox of a preview's host name, if that sandbox exists.
 pub type FindPreview = Arc<dyn Fn(&str) -> Option<(u16, String)> + Send + Sync>;
 
-/// The names of previews that may have certificates.
+/// The preview names that may get certificates.
 pub struct PreviewNames {
     find: FindPreview,
-    /// The ports that were asked for, by sandbox.
+    /// The ports asked for so far, by sandbox.
     ports: Mutex<HashMap<String, BTreeSet<u16>>>,
 }
 
@@ -29,7 +29,7 @@ impl PreviewNames {
         }
     }
 
-    /// Whether it is the name of a sandbox that is there, with a port that gets one.
+    /// Whether it names an existing sandbox, with a port that gets a certificate.
     pub fn has(&self, domain: &str) -> bool {
         let Some((port, sandbox)) = (self.find)(domain) else {
             return false;

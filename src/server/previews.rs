@@ -1,8 +1,8 @@
-//! Who may see a preview. A preview is another origin than the builder and knows nothing of its
-//! sessions, so a browser that comes without a pass is led through the builder: `/preview/{name}`
-//! asks whose the sandbox is, and sends it back with a pass that the preview's own cookie keeps.
-//! What somebody shared is for whoever knows its address. Where there are no accounts, previews are
-//! open.
+//! Access to previews. A preview has another origin than the builder and doesn't see its sessions,
+//! so a browser without a pass is redirected through the builder: `/preview/{name}` checks whose
+//! sandbox it is, and sends the browser back with a pass, which the preview keeps in a cookie of
+//! its own. Shared apps are open to anyone who knows their address, and without accounts all
+//! previews are.
 
 use std::{
     collections::HashMap,
@@ -30,47 +30,48 @@ use crate::{
     protocol::{ApiError, ErrorCode, ProjectRole, SessionId},
 };
 
-/// The cookie's name. The sandbox host keeps cookies that begin like it from apps.
+/// The cookie's name. The sandbox host hides cookies with this prefix from apps.
 const COOKIE: &str = "codeflow-preview";
-/// Where a preview takes the pass from the builder, and where it looks whether the browser kept it.
+/// The paths where a preview receives the pass from the builder, and where it checks that the
+/// browser kept the cookie.
 const ENTER: &str = "/__codeflow/enter";
 const ENTERED: &str = "/__codeflow/entered";
-/// How long a connection may outlive a session that ended by itself.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How long a connection may outlive a session that has expired.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Stands in front of the previews that this server's own listener serves.
+/// The gate in front of the previews on this server's own listener.
 pub struct PreviewGate {
     projects: Projects,
     accounts: Accounts,
     public_url: Arc<str>,
-    /// The builder is on this machine alone, on whatever port it listens.
+    /// Whether the builder is only reachable from this machine, on whatever port it listens.
     on_loopback: bool,
-    /// Each session that looks at a preview, by the preview's sandbox.
+    /// The sessions that view previews, each by its preview's sandbox.
     viewers: Mutex<HashMap<(SessionId, String), Viewer>>,
 }
 
-/// A session that looks at a preview.
+/// A session that views a preview.
 #[derive(Debug, Clone)]
 struct Viewer {
     role: ProjectRole,
-    /// When that was known, and how many times people's places in projects had changed by then.
+    /// The time of the check, and the count of membership changes at that time.
     at: Instant,
     changes: u64,
-    /// What ends with it.
+    /// Cancelled when access ends.
     ends: CancellationToken,
 }
 
-/// A request that may go on to its preview.
+/// A request that may pass to its preview.
 #[derive(Debug, Default)]
 pub struct Admission {
-    /// Cancelled when its sender may not see the preview any more.
+    /// Cancelled when its sender may no longer see the preview.
     pub ends: Option<CancellationToken>,
-    /// Values of `Set-Cookie` for the answer.
+    /// `Set-Cookie` values for the response.
     pub cookies: Vec<HeaderValue>,
 }
 
 impl PreviewGate {
-    /// The gate; connections are cut when their session ends, until the shutdown.
+    /// Creates the gate, which cuts connections when their session ends, until the shutdown.
     pub fn new(
         projects: Projects,
         accounts: Accounts,
@@ -96,8 +97,8 @@ impl PreviewGate {
             tokio::select! {
                 _ = ends.changed() => {}
                 _ = changes.changed() => {}
-                // Also a session that ended by itself, or by another process, is noticed at last.
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                // Eventually notices sessions that expired, or that another process ended.
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
             }
             let known: Vec<(SessionId, String)> = self.viewers.lock().keys().cloned().collect();
             if known.is_empty() {
@@ -124,8 +125,8 @@ impl PreviewGate {
         }
     }
 
-    /// What ends when the session may not see the preview any more; `None` when it may not. It is
-    /// known of an owner for as long as the session lasts, of others for a while.
+    /// A token that is cancelled when the session may no longer see the preview; `None` if it may
+    /// not now. An owner's access is cached as long as the session lasts, others' for a while.
     async fn look(
         &self,
         session: SessionId,
@@ -135,7 +136,7 @@ impl PreviewGate {
         let changes = *self.projects.memberships().borrow();
         let known = self.viewers.lock().get(&key).cloned();
         if let Some(viewer) = &known {
-            let is_fresh = viewer.changes == changes && viewer.at.elapsed() < LOOK_AGAIN;
+            let is_fresh = viewer.changes == changes && viewer.at.elapsed() < CHECK_INTERVAL;
             if viewer.role == ProjectRole::Owner || is_fresh {
                 return Ok(Some(viewer.ends.clone()));
             }
@@ -160,7 +161,7 @@ impl PreviewGate {
         Ok(Some(ends))
     }
 
-    /// Lets the request to the sandbox's port pass, or answers it.
+    /// Lets a request to the sandbox's port pass, or answers it.
     pub async fn admit(
         &self,
         port: u16,
@@ -209,7 +210,7 @@ impl PreviewGate {
         })
     }
 
-    /// The good one among the passes that the browser keeps.
+    /// The valid pass among the browser's cookies.
     async fn shown_pass(
         &self,
         sandbox: &str,
@@ -231,7 +232,7 @@ impl PreviewGate {
         Ok(None)
     }
 
-    /// Takes the pass that the builder sent along, for a cookie.
+    /// Exchanges the builder's pass for a cookie.
     async fn enter(&self, sandbox: &str, request: &Parts, pass: &str, to: &str) -> Response {
         let accounts = &self.accounts;
         let entering = async {
@@ -247,7 +248,7 @@ impl PreviewGate {
         };
         let kept = match entering.await {
             Ok(Some(kept)) => kept,
-            // A page that was opened again from the history: the way begins anew.
+            // The page was reopened from the history: start over.
             Ok(None) => return Redirect::to(to).into_response(),
             Err(error) => return ApiError::from(error).into_response(),
         };
@@ -259,8 +260,8 @@ impl PreviewGate {
         secret(response)
     }
 
-    /// The pass as cookies. In a frame of another site only one with its own jar is kept, and only
-    /// by a browser that takes the connection for a secure one; the other is for the rest.
+    /// The pass as cookies. A frame on another site needs a partitioned cookie, which browsers
+    /// accept only over connections they consider secure; the other cookie is for everything else.
     fn cookies(&self, request: &Parts, pass: &str) -> Vec<HeaderValue> {
         let is_encrypted = self.public_url.starts_with("https://");
         let cookie = || {
@@ -288,7 +289,7 @@ impl PreviewGate {
             .collect()
     }
 
-    /// Leads a browser that goes to a page through the builder; refuses everything else.
+    /// Redirects a browser that navigates to a page through the builder; refuses everything else.
     fn refuse(&self, port: u16, sandbox: &str, request: &Parts) -> Response {
         if !navigates(request) {
             return ApiError::new(
@@ -320,7 +321,8 @@ pub struct Target {
     to: Option<String>,
 }
 
-/// `/preview/{port}-{sandbox}?to={path}`: leads who may see the preview to it, with a pass.
+/// `/preview/{port}-{sandbox}?to={path}`: redirects users who may see the preview to it, with a
+/// pass.
 pub async fn lead(
     State(state): State<AppState>,
     Seen(projects): Seen,
@@ -348,7 +350,7 @@ pub async fn lead(
     }
     let session = requester.identity.and_then(|identity| identity.session);
     let Some(session) = session else {
-        // Nobody has accounts here.
+        // The server has no accounts.
         return Redirect::to(&format!("{preview}{to}")).into_response();
     };
     match state.accounts.pass(session, sandbox, PassKind::Entry).await {
@@ -362,7 +364,7 @@ pub async fn lead(
     }
 }
 
-/// A response that no cache stores, and whose address goes into no `Referer`.
+/// A response that is not cached, and whose address does not leak into `Referer`.
 fn secret(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -393,12 +395,12 @@ fn not_kept() -> Response {
         "This preview can't be opened here",
         text,
     );
-    // It stands in the builder's frame, on the preview's own origin.
+    // It appears in the builder's frame, on the preview's origin.
     response.headers_mut().remove(header::X_FRAME_OPTIONS);
     response
 }
 
-/// A page of a few words, which the builder may frame.
+/// A short page, which the builder may frame.
 fn page(status: StatusCode, title: &str, text: &str) -> Response {
     let html = format!(
         r#"<!doctype html>
@@ -432,7 +434,7 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response {
     (status, headers, Body::from(html)).into_response()
 }
 
-/// Whether a browser goes to a page.
+/// Whether a browser is navigating to a page.
 fn navigates(request: &Parts) -> bool {
     let is_read = matches!(request.method, Method::GET | Method::HEAD);
     is_read

@@ -1,5 +1,6 @@
-//! A body that is refused as too large is read on to its end, up to a limit: who is still sending
-//! when the connection closes sees that it broke, and never reads why.
+//! Reads a body that is refused as too large to its end, up to a limit. Otherwise a client that is
+//! still sending when the connection closes would see a broken connection, and never read the
+//! reason.
 
 use std::{
     mem,
@@ -19,11 +20,11 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
-/// How much is read of what is refused, in bytes, and for how long.
+/// How much of a refused body is read, in bytes, and for how long.
 const MAX_READ: usize = 256 << 20;
 const MAX_TIME: Duration = Duration::from_secs(60);
 
-/// A middleware for routes with a limit of their own.
+/// Middleware for routes with a limit of their own.
 pub async fn read_to_its_end(request: Request, next: Next) -> Response {
     let (give_back, returned) = oneshot::channel();
     let lend = |body| {
@@ -54,7 +55,7 @@ async fn discard(mut body: Body) {
     }
 }
 
-/// A body that comes back when it is dropped.
+/// A body that is given back when it is dropped.
 struct Lent {
     body: Body,
     give_back: Option<oneshot::Sender<Body>>,
@@ -83,7 +84,7 @@ impl HttpBody for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(give_back) = self.give_back.take() {
-            // Fails when nobody wants it any more.
+            // Fails if nobody wants it any more.
             let _ = give_back.send(mem::take(&mut self.body));
         }
     }

@@ -1,5 +1,5 @@
-//! What browsers may do with the builder's pages: which scripts run, what is framed and by whom, and
-//! what others learn. A page's own scripts carry a nonce that is new with each response; nothing
+//! The security headers of the builder's pages: which scripts run, what may be framed and by whom,
+//! and what other sites learn. A page's scripts carry a nonce, new for each response; nothing
 //! inline runs without it.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use leptos::config::LeptosOptions;
 use super::preview_hosts::PreviewHosts;
 use crate::app::POWERS;
 
-/// The policies of the site, as a cheap handle.
+/// The site's policies, as a cheap handle.
 #[derive(Debug, Clone)]
 pub struct Security {
     inner: Arc<Inner>,
@@ -36,22 +36,23 @@ impl Security {
         site: &LeptosOptions,
     ) -> anyhow::Result<Self> {
         let previews = hosts.origins();
-        // As the script that reloads the page while one develops it (leptos::hydration).
+        // The address of leptos' script that reloads the page during development
+        // (leptos::hydration).
         let reload = match std::env::var_os("LEPTOS_WATCH") {
             Some(_) => format!(" ws://localhost:{0} ws://127.0.0.1:{0}", site.reload_port),
             None => String::new(),
         };
         let before = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-".to_owned();
-        // Styles in attributes stay: sizes of panes are set there, and they run nothing. Apps follow
-        // links to anywhere in the preview's frame, whose sandbox keeps them in it.
+        // Inline style attributes are allowed: they set the sizes of panes and run nothing. Apps
+        // may follow links anywhere within the preview's frame, whose sandbox confines them.
         let after = format!(
             "'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
              connect-src 'self'{reload}; frame-src 'self' http: https:; worker-src 'self' blob:; \
              object-src 'none'; base-uri 'none'; form-action 'self'; \
              frame-ancestors 'none'"
         );
-        // The preview's frame hands on what it is allowed; nobody else has these powers. Below
-        // `localhost`, which is no registrable domain, browsers know no such pattern.
+        // The preview's frame may use these features; nothing else may. Browsers accept no such
+        // pattern below `localhost`, which is not a registrable domain.
         let allowed = match hosts.scheme {
             "https" => format!("(self \"{previews}\")"),
             _ => "*".to_owned(),
@@ -67,14 +68,14 @@ impl Security {
         })
     }
 
-    /// The policy of a page whose scripts carry the nonce.
+    /// The policy of a page whose scripts carry this nonce.
     pub fn of_page(&self, nonce: &str) -> Option<HeaderValue> {
         let (before, after) = &self.inner.page;
         HeaderValue::try_from(format!("{before}{nonce}{after}")).ok()
     }
 }
 
-/// Gives every response its headers, except those that it has already.
+/// Adds the security headers to every response, unless it already sets them.
 pub async fn harden(State(security): State<Security>, mut response: Response) -> Response {
     let is_redirect = response.status().is_redirection();
     let headers = response.headers_mut();
@@ -89,7 +90,7 @@ pub async fn harden(State(security): State<Security>, mut response: Response) ->
         HeaderName::from_static("cross-origin-opener-policy"),
         "same-origin",
     );
-    // Generated apps are other origins, of the same site even.
+    // Generated apps are other origins, even if on the same site.
     set(
         HeaderName::from_static("cross-origin-resource-policy"),
         "same-origin",
@@ -97,8 +98,8 @@ pub async fn harden(State(security): State<Security>, mut response: Response) ->
     if security.inner.is_encrypted {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
-    // The builder itself is never framed, by a preview least of all. A redirect shows nothing, and
-    // leads frames to previews.
+    // The builder must never be framed, least of all by a preview. Redirects show nothing, and lead
+    // frames to previews.
     if !is_redirect {
         set(header::X_FRAME_OPTIONS, "DENY");
         set(

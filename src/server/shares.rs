@@ -1,4 +1,4 @@
-//! Pictures of shared apps, for whoever has the link: `GET /s/{slug}/picture`.
+//! Pictures of shared apps, for anyone with the link: `GET /s/{slug}/picture`.
 
 use axum::{
     extract::Path,
@@ -9,15 +9,15 @@ use axum::{
 use super::identity::Seen;
 use crate::protocol::ApiError;
 
-/// The picture of what the share shows now, or 404.
+/// The picture of the share's current version, or 404.
 pub async fn picture(Seen(projects): Seen, Path(slug): Path<String>) -> Response {
     match projects.share_picture(&slug).await {
         Ok(content) => {
             let headers = [
                 (header::CONTENT_TYPE, content.media_type),
-                // It may be made private at any time.
+                // The share may become private at any time.
                 (header::CACHE_CONTROL, "private, max-age=60".to_owned()),
-                // Pages elsewhere show it beside the link.
+                // Other sites show it beside the link.
                 (
                     HeaderName::from_static("cross-origin-resource-policy"),
                     "cross-origin".to_owned(),

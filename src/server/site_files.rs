@@ -1,4 +1,4 @@
-//! The page's files, where the program has them itself (`bundle`).
+//! Serves the page's files from the executable (`bundle`).
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 
 use super::AppState;
 
-/// Answers requests for the archive's files. What has a route of its own, and what isn't in the
-/// archive, goes on.
+/// Answers requests for files in the archive. Requests with a route of their own, or for other
+/// files, pass on.
 pub async fn serve(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let has_route = request.extensions().get::<MatchedPath>().is_some();

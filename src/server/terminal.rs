@@ -1,6 +1,6 @@
 //! The socket of a project's terminals: `GET /ws/projects/{id}/terminal`. Frames are
-//! [`TerminalFrame`] to the client and [`TerminalRequest`] from it, as JSON text, and what is typed
-//! and shown, as bytes; anything else closes it with a reason.
+//! [`TerminalFrame`] to the client and [`TerminalRequest`] from it, as JSON text, and input and
+//! output as bytes; any other frame closes it with a reason.
 
 use std::time::{Duration, Instant};
 
@@ -27,17 +27,17 @@ use crate::{
 /// The time between pings, and how long the client may stay silent.
 const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
-/// The longest a client may take to read a frame.
+/// How long a client may take to read a frame.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest frame a client may send, in bytes; pages cut what is pasted into shorter ones.
+/// The maximum size of a client's frame, in bytes; pages split long pastes.
 const MAX_FRAME: usize = 64 << 10;
-/// The length of a shell's number in front of what is typed.
+/// The length of the shell's number before the input.
 const NUMBER: usize = 4;
 
 type Close = (u16, String);
 
-/// Upgrades and serves. A wrong id closes the socket with a reason: a page can read that but no
-/// HTTP error.
+/// Upgrades and serves. A wrong id closes the socket with a reason, because pages can read that,
+/// but not an HTTP error.
 pub async fn open(
     State(state): State<AppState>,
     Seen(projects): Seen,
@@ -57,7 +57,7 @@ pub async fn open(
                 return;
             };
             let reason = Utf8Bytes::from(reason);
-            // Fails when the client is gone already.
+            // Fails if the client has disconnected.
             let _ = socket
                 .send(Message::Close(Some(CloseFrame { code, reason })))
                 .await;

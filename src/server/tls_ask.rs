@@ -1,6 +1,6 @@
 //! `GET /internal/tls-ask?domain=…`: whether a proxy may get a certificate for the name (Caddy's
-//! `on_demand_tls`, <https://caddyserver.com/docs/caddyfile/options#on-demand-tls>). Whoever asks
-//! learns no more than the name's own address shows.
+//! `on_demand_tls`, <https://caddyserver.com/docs/caddyfile/options#on-demand-tls>). The answer
+//! reveals no more than a request to the name itself.
 
 use axum::{
     extract::{Query, State},
@@ -12,19 +12,19 @@ use serde::Deserialize;
 use super::{AppState, origin};
 use crate::protocol::{ApiError, ErrorCode};
 
-/// The longest name of DNS (RFC 1035, 2.3.4).
-const LONGEST_NAME: usize = 253;
+/// The maximum length of a DNS name (RFC 1035, 2.3.4).
+const MAX_NAME_BYTES: usize = 253;
 
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     domain: Option<String>,
 }
 
-/// 200 for the host of `PUBLIC_URL` and for the previews of this machine's sandboxes, else 404.
+/// 200 for the host of `PUBLIC_URL` and for previews of this machine's sandboxes, else 404.
 pub async fn ask(State(state): State<AppState>, Query(Asked { domain }): Query<Asked>) -> Response {
     let domain = domain.unwrap_or_default().to_ascii_lowercase();
     let previews = state.preview_names.as_ref();
-    let is_own = domain.len() <= LONGEST_NAME
+    let is_own = domain.len() <= MAX_NAME_BYTES
         && (domain.eq_ignore_ascii_case(origin::host(&state.public_url))
             || previews.is_some_and(|names| names.has(&domain)));
     if is_own {

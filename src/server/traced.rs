@@ -1,5 +1,5 @@
-//! The span of a request, with which a trace begins or continues: a `traceparent` that the client
-//! sent counts. Only where traces are sent.
+//! The span of a request, which begins a trace or continues that of the client's `traceparent`.
+//! Active only if traces are sent.
 
 use axum::{
     extract::{MatchedPath, Request},
@@ -11,11 +11,11 @@ use tracing::Instrument;
 use super::metrics::method;
 use crate::traces;
 
-/// Routes that are asked all the time and say nothing of what people do.
+/// Frequently polled routes that say nothing about users' actions.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Answers within a span that is named by method and route template: a path has ids, and a query
-/// what people wrote.
+/// Answers within a span named by method and route template: paths contain ids, and queries contain
+/// users' texts.
 pub async fn trace(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let Some(route) = route.filter(|route| traces::are_on() && !PROBES.contains(&route.as_str()))

@@ -1,5 +1,5 @@
-//! The HTTP API for programs, `/api/v1`: JSON in and out, with an API token (`docs/api.md`). What
-//! it answers with is decided in `orders`.
+//! The HTTP API for programs, `/api/v1`: JSON in and out, with an API token (`docs/api.md`).
+//! `orders` decides the answers.
 
 use axum::{
     Json,
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::orders::{File, Listed, Order, Ordered, Orders, Report};
 use crate::protocol::{ApiError, ErrorCode, Fragment, NewPrompt, ORDER_KEY};
 
-/// By which the order is known when it is sent again.
+/// The key that identifies the order if it is sent again.
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     NewPrompt::read_order_key(headers.get(ORDER_KEY).map(HeaderValue::as_bytes))
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
-/// A request's body; one that can't be read is refused like all that can't be.
+/// A request's body. An unreadable one is refused like any invalid input.
 pub struct Body<T>(T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -122,7 +122,7 @@ pub async fn send(
     orders.send(&project, order).await.map(Json)
 }
 
-/// When the client goes, so does this.
+/// Ends if the client disconnects.
 pub async fn wait(
     orders: Orders,
     Path(project): Path<String>,

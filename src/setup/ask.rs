@@ -1,10 +1,10 @@
-//! Questions to whoever sets the server up, at a terminal.
+//! Asks whoever sets the server up, at a terminal.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-/// Whether somebody is there to answer.
+/// Whether somebody can answer.
 pub(super) fn can() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -19,7 +19,7 @@ pub(super) fn text(question: &str) -> io::Result<String> {
     Ok(answer.trim().to_owned())
 }
 
-/// An answer that the terminal doesn't show.
+/// Reads an answer without echoing it.
 pub(super) fn secret(question: &str) -> io::Result<String> {
     let stdin = io::stdin();
     let usual = tcgetattr(&stdin)?;
@@ -32,7 +32,7 @@ pub(super) fn secret(question: &str) -> io::Result<String> {
     answer
 }
 
-/// Says a line at the terminal.
+/// Prints a line to the terminal.
 pub(super) fn say(line: &str) -> io::Result<()> {
     writeln!(io::stderr(), "{line}")
 }

@@ -1,30 +1,30 @@
-//! What a check is: is it so, make it so, and what to do by hand.
+//! A check: whether a requirement is met, how to meet it, and what to do by hand.
 
-/// What a check finds.
+/// The result of a check.
 pub(super) enum State {
-    /// Nothing is left to do.
+    /// The requirement is met.
     Is(String),
-    /// It can be made so, by what this says.
+    /// The requirement is not met; setup can do what the text says.
     Missing(String),
-    /// What a person must do before CodeFlow works.
+    /// A person must do this before CodeFlow works.
     ByHand(String),
-    /// What a person should do.
+    /// A person should do this.
     Advice(String),
 }
 
-/// One of the things that make a server.
+/// One requirement of a server.
 pub(super) trait Check {
-    /// What it is about.
+    /// The name of the requirement.
     fn subject(&self) -> String;
 
     fn look(&self) -> anyhow::Result<State>;
 
-    /// Makes so what [`State::Missing`] says is missing.
+    /// Does what [`State::Missing`] described.
     fn make(&self) -> anyhow::Result<()> {
         anyhow::bail!("only a person can do it")
     }
 
-    /// Whether it is of no use before everything that comes earlier is so.
+    /// Whether it can only succeed once all earlier checks are met.
     fn comes_last(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Whether the names under which people reach the server and its previews lead to a machine.
+//! Checks whether the names of the server and its previews resolve to a machine.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use super::{
     settings::Wanted,
 };
 
-/// Whether the names lead to a machine.
+/// Whether the names resolve to a machine.
 pub(super) struct Lead<'a> {
     pub machine: &'a Machine,
     pub wanted: &'a Wanted,
@@ -26,7 +26,7 @@ impl Check for Lead<'_> {
         let Some((domain, previews)) = self.wanted.domains(self.machine)? else {
             return Ok(State::Advice("there are no names yet".to_owned()));
         };
-        // One that nobody has asked for, so that it takes a wildcard.
+        // A name that nobody has looked up, so that only a wildcard matches it.
         let preview = format!("3000-setup.{previews}");
         let (own, of_preview) = (addresses(&domain), addresses(&preview));
         let lead_nowhere: Vec<String> = [(&own, &domain), (&of_preview, &format!("*.{previews}"))]

@@ -1,5 +1,5 @@
-//! What setup puts on the machine's disk: the program, folders, a user, the unit, and what the
-//! proxy needs.
+//! The files that setup installs: the program, folders, a user, the unit, and the proxy's
+//! configuration.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::sandbox_host::FILE_IDS;
 
-/// Where the Debian package has the program, and where setup puts another one.
+/// Where the Debian package installs the program, and where setup installs others.
 const OF_PACKAGE: &str = "/usr/bin/codeflow";
 const INSTALLED: &str = "/usr/local/bin/codeflow";
 
@@ -23,7 +23,7 @@ fn is_of_package(machine: &Machine) -> bool {
     machine.is_this_one() && machine.program == Path::new(OF_PACKAGE)
 }
 
-/// The program, where the service can read it.
+/// The program, at a path that the service can read.
 pub(super) struct Program<'a>(pub &'a Machine);
 
 impl Check for Program<'_> {
@@ -50,7 +50,7 @@ impl Check for Program<'_> {
         }
         fs::copy(&self.0.program, &part)?;
         fs::set_permissions(&part, fs::Permissions::from_mode(0o755))?;
-        // A server that is running keeps the one it has.
+        // A running server keeps its old file.
         Ok(fs::rename(part, place)?)
     }
 }
@@ -111,8 +111,8 @@ impl Check for Folder<'_> {
     }
 }
 
-/// The user `codeflow`, as whom nothing runs: the ids of sandboxes' files are reserved in its name,
-/// so that the system gives them to nobody else's containers.
+/// The user `codeflow`. Nothing runs as it: it reserves the ids of sandboxes' files, so that the
+/// system gives them to no other containers.
 pub(super) struct User<'a>(pub &'a Machine);
 
 const USER: &str = "codeflow";
@@ -174,7 +174,7 @@ impl Check for User<'_> {
     }
 }
 
-/// Whether somebody has one of the ids: then nobody new gets it.
+/// Whether one of the ids is taken, so that nobody new gets it.
 fn is_reserved(text: &str, first: u32, count: u32) -> bool {
     let range = |line: &str| -> Option<(u32, u32)> {
         let mut parts = line.split(':').skip(1);
@@ -237,7 +237,7 @@ impl Check for Unit<'_> {
     }
 }
 
-/// What the proxy in front needs.
+/// The proxy's configuration.
 pub(super) struct Caddyfile<'a> {
     pub machine: &'a Machine,
     pub wanted: &'a Wanted,

@@ -1,4 +1,4 @@
-//! The machine that is set up: this one, or the system in a folder.
+//! The machine to set up: this one, or a system in a folder.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// The machine that is set up.
+/// The machine to set up.
 pub(super) struct Machine {
     root: PathBuf,
     /// The `codeflow` that is running.
@@ -26,17 +26,17 @@ impl Machine {
         })
     }
 
-    /// Whether it is the one on which this runs, with its services.
+    /// Whether this is the running machine, with its services.
     pub fn is_this_one(&self) -> bool {
         self.root == Path::new("/")
     }
 
-    /// Where the file with this absolute path is.
+    /// The real path of the file with this absolute path.
     pub fn at(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// The option with which a program of the system works in the folder.
+    /// The option that makes a system program work in the folder.
     pub fn prefix(&self) -> Vec<String> {
         if self.is_this_one() {
             return Vec::new();
@@ -53,7 +53,7 @@ impl Machine {
         }
     }
 
-    /// Writes the file at once or not at all.
+    /// Writes the file atomically.
     pub fn write(&self, path: &str, mode: u32, content: &[u8]) -> anyhow::Result<()> {
         let (place, written) = (self.at(path), || format!("{path} can't be written"));
         let mut part = place.clone().into_os_string();
@@ -70,7 +70,7 @@ impl Machine {
                 .mode(mode)
                 .open(&part)?;
             file.write_all(content)?;
-            // Whatever the umask is.
+            // Independent of the umask.
             file.set_permissions(fs::Permissions::from_mode(mode))?;
             file.sync_all()?;
             fs::rename(&part, &place)
@@ -79,7 +79,7 @@ impl Machine {
     }
 }
 
-/// Runs a command quietly; its error is what it said last.
+/// Runs a command quietly; the error has its last output.
 pub(super) fn run(program: &str, arguments: &[String]) -> anyhow::Result<()> {
     let output = Command::new(program)
         .args(arguments)

@@ -1,10 +1,10 @@
-//! What a public server may be called.
+//! Validates public host names.
 
 use std::net::IpAddr;
 
 use crate::config;
 
-/// Whether a public server can have the name; the error says what it may be.
+/// Checks that a public server can have the name; the error says which names are allowed.
 pub(super) fn public(name: &str) -> Result<(), &'static str> {
     let is_public = config::is_domain(name)
         && name.contains('.')

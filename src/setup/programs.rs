@@ -1,4 +1,4 @@
-//! What the system must have: programs that its package manager installs, and control groups.
+//! System requirements: programs from the package manager, and control groups.
 
 use std::{
     path::Path,
@@ -11,7 +11,7 @@ use crate::config;
 /// The oldest Node.js that apps run with (Next.js 16).
 const OLDEST_NODE: u32 = 20;
 
-/// The first line that the program prints; `None` when it doesn't start.
+/// The first line that the program prints; `None` if it doesn't start.
 fn said(program: &str) -> Option<String> {
     let output = Command::new(program)
         .arg("--version")
@@ -23,7 +23,7 @@ fn said(program: &str) -> Option<String> {
     Some(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// What makes containers.
+/// The OCI runtime that makes containers.
 pub(super) struct Runtime;
 
 impl Check for Runtime {
@@ -32,7 +32,7 @@ impl Check for Runtime {
     }
 
     fn look(&self) -> anyhow::Result<State> {
-        // Where an administrator's PATH may not look.
+        // Includes folders that an administrator's PATH may lack.
         let places = ["runc", "crun", "/usr/sbin/runc", "/usr/sbin/crun"];
         Ok(match places.into_iter().find_map(said) {
             Some(version) => State::Is(version),
@@ -41,7 +41,7 @@ impl Check for Runtime {
     }
 }
 
-/// What apps run with.
+/// Node.js, which runs apps.
 pub(super) struct Node;
 
 impl Check for Node {
@@ -68,7 +68,7 @@ impl Check for Node {
     }
 }
 
-/// What formats the sandboxes' disks.
+/// `mkfs.ext4`, which formats sandboxes' disks.
 pub(super) struct Mkfs;
 
 impl Check for Mkfs {
@@ -90,7 +90,7 @@ impl Check for Mkfs {
     }
 }
 
-/// What loads apps before they are called done.
+/// Chromium, which loads apps before they count as done.
 pub(super) struct Chromium;
 
 impl Check for Chromium {
@@ -99,7 +99,7 @@ impl Check for Chromium {
     }
 
     fn look(&self) -> anyhow::Result<State> {
-        // Its variables are the service's, not this command's.
+        // The service's variables count, not this command's.
         let none = config::Env::of(Vec::<(String, String)>::new(), "");
         Ok(match config::Browser::from_env(&none)?.program {
             Some(program) => State::Is(program.display().to_string()),
@@ -112,7 +112,7 @@ impl Check for Chromium {
     }
 }
 
-/// What limits sandboxes.
+/// Control groups, which limit sandboxes.
 pub(super) struct ControlGroups;
 
 impl Check for ControlGroups {

@@ -1,4 +1,4 @@
-//! What comes last: the apps' template, and the service.
+//! The last checks: the apps' template, and the service.
 
 use std::process::{Command, Stdio};
 
@@ -26,7 +26,7 @@ impl Check for Template<'_> {
 
     fn look(&self) -> anyhow::Result<State> {
         let data = self.machine.at("/var/lib/codeflow");
-        // Without Node.js there is none.
+        // Without Node.js there is no template.
         let is_ready = Handle::current().block_on(template::is_ready(&data, NAME));
         Ok(if is_ready.unwrap_or(false) {
             State::Is("built".to_owned())

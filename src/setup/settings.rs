@@ -1,6 +1,5 @@
-//! `/etc/codeflow/codeflow.env`: made of what the package comments, with the names and the model
-//! that the flags, the variables of this command or a person at the terminal say. What somebody has
-//! set in it stays.
+//! `/etc/codeflow/codeflow.env`: the package's commented file, with the names and the model from
+//! flags, this command's variables, or a person at the terminal. Existing settings stay.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -17,43 +16,43 @@ use crate::config::{self, ConfigError, Env};
 
 /// The file.
 pub(super) const PATH: &str = "/etc/codeflow/codeflow.env";
-/// Readable by root alone: it holds keys.
+/// Only root may read it: it holds keys.
 const MODE: u32 = 0o600;
 const EMPTY: &str = include_str!("../../packaging/codeflow.env");
-/// The names of [`EMPTY`], which are nobody's.
+/// The example names in [`EMPTY`].
 const EXAMPLES: [&str; 2] = ["https://build.example.com", "preview.example.net"];
-/// The providers that are asked for, and the variables of their keys.
+/// The supported providers, and the variables of their keys.
 const PROVIDERS: [(&str, &str); 4] = [
     ("openai", "OPENAI_API_KEY"),
     ("anthropic", "ANTHROPIC_API_KEY"),
     ("gemini", "GEMINI_API_KEY"),
     ("openrouter", "OPENROUTER_API_KEY"),
 ];
-/// Other variables that say which model answers.
+/// Other variables that choose the model.
 const OTHER_MODELS: [&str; 3] = ["AI_PROVIDER", "OLLAMA_BASE_URL", "OPENAI_BASE_URL"];
 
-/// What is said without being asked.
+/// Values given without asking.
 pub(super) struct Said<'a> {
     pub domain: Option<&'a str>,
     pub preview_domain: Option<&'a str>,
-    /// Variables of models.
+    /// The models' variables.
     pub env: &'a Env,
-    /// Somebody can answer the rest.
+    /// Whether somebody can answer questions.
     pub can_ask: bool,
 }
 
-/// What is to be set, and what nobody has said yet.
+/// The values to set, and those that are still missing.
 #[derive(Default)]
 pub(super) struct Wanted {
     values: Vec<(&'static str, String)>,
-    /// How each value is said that is missing.
+    /// For each missing value, how to give it.
     unsaid: Vec<&'static str>,
-    /// Values that a flag would change.
+    /// Existing values that a flag differs from.
     kept: Vec<String>,
 }
 
 impl Wanted {
-    /// Asks, where somebody can answer.
+    /// Collects the values; asks for missing ones if somebody can answer.
     pub fn find(machine: &Machine, said: Said) -> anyhow::Result<Self> {
         let text = machine.read(PATH)?;
         let mut wanted = Self::default();
@@ -90,7 +89,7 @@ impl Wanted {
         Ok(wanted)
     }
 
-    /// Whether the variable has a value, in the text or from here on.
+    /// Keeps the variable's value if the text has one; otherwise sets it.
     fn keep_or_set(&mut self, text: &str, name: &'static str, said: Option<String>) -> bool {
         let found = value(text, name).filter(|value| !EXAMPLES.contains(&value.as_str()));
         match (found, said) {
@@ -120,7 +119,7 @@ impl Wanted {
             );
         }
         for (name, value) in said {
-            // What systemd would take for more than a value.
+            // Characters that systemd would interpret.
             let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte);
             if !value.bytes().all(is_plain) {
                 let expected = "letters, digits and signs, without quotes and spaces";
@@ -131,7 +130,7 @@ impl Wanted {
         Ok(())
     }
 
-    /// The file's text, from what it is.
+    /// The file's new text.
     fn applied(&self, text: &str) -> String {
         let text = if text.is_empty() { EMPTY } else { text };
         let values = self.values.iter();
@@ -158,7 +157,7 @@ impl Wanted {
     }
 }
 
-/// A name that people can reach; the one for Enter, where there is one.
+/// Asks for a public name; Enter chooses `usual`, if there is one.
 fn ask_name(question: &str, usual: &str) -> anyhow::Result<String> {
     loop {
         let answer = ask::text(question)?;
@@ -191,7 +190,7 @@ fn ask_model() -> anyhow::Result<(&'static str, String)> {
     }
 }
 
-/// The variables that the service has.
+/// The service's variables.
 pub(super) fn of_service(machine: &Machine) -> anyhow::Result<Vec<(String, String)>> {
     let mut variables = variables(&machine.read(PATH)?);
     let data = machine.at("/var/lib/codeflow").display().to_string();
@@ -199,7 +198,7 @@ pub(super) fn of_service(machine: &Machine) -> anyhow::Result<Vec<(String, Strin
     Ok(variables)
 }
 
-/// The settings: the file is there, for root alone, and the server starts with it.
+/// The settings file: it exists, only root can read it, and the server starts with it.
 pub(super) struct Settings<'a> {
     pub machine: &'a Machine,
     pub wanted: &'a Wanted,

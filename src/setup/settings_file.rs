@@ -1,7 +1,7 @@
-//! The file of settings as systemd reads it (systemd.exec(5), `EnvironmentFile`): a variable a
-//! line. People edit it too, so what is not to be changed stays as it is.
+//! The settings file in systemd's format (systemd.exec(5), `EnvironmentFile`): one variable per
+//! line. People edit it too, so everything else in it stays as it is.
 
-/// The variables that the text sets, in its order.
+/// The variables that the text sets, in order.
 pub(super) fn variables(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().map(str::trim);
     lines
@@ -11,7 +11,7 @@ pub(super) fn variables(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The variable's value; `None` where it is not set, or empty.
+/// The variable's value; `None` if it is unset or empty.
 pub(super) fn value(text: &str, name: &str) -> Option<String> {
     let mut found = variables(text).into_iter().rev();
     let (_, value) = found.find(|(found, _)| found == name)?;
@@ -23,7 +23,8 @@ fn unquoted(value: &str) -> &str {
     quoted('"').or_else(|| quoted('\'')).unwrap_or(value)
 }
 
-/// The text with the variable set: where it is, else where a comment shows it, else at the end.
+/// Sets the variable: in place if it is there, otherwise at the comment that shows it, otherwise at
+/// the end.
 pub(super) fn set(text: &str, name: &str, value: &str) -> String {
     let line = format!("{name}={value}");
     let is_set = |line: &str| line.trim_start().starts_with(&format!("{name}="));

@@ -1,4 +1,4 @@
-//! What changes an account together with what belongs to it, each in one transaction. The first
+//! Changes to an account together with its belongings, each in one transaction. The first
 //! administrator takes over what the local user had.
 
 use sea_orm::entity::prelude::*;
@@ -57,8 +57,8 @@ impl Store {
         .await
     }
 
-    /// Replaces the password of the user whom the link with this token's hash is for, ends all
-    /// sessions, and uses up the link. `NotFound` when it is used or expired.
+    /// Replaces the password of the user of the link with this token's hash, ends all sessions, and
+    /// redeems the link. `NotFound` if the link is used or expired.
     pub async fn reset_password(&self, link: &str, hash: String) -> Result<UserId> {
         let link = link.to_owned();
         self.write(move |tx| {
@@ -73,9 +73,9 @@ impl Store {
         .await
     }
 
-    /// Gives the account the address that the link with this token's hash confirms, and uses up the
-    /// link. `NotFound` when it is used or expired, `Conflict` when another account has the
-    /// address; the link stays then.
+    /// Changes the account's address to the one that the link with this token's hash confirms, and
+    /// redeems the link. `NotFound` if the link is used or expired. `Conflict`, which keeps the
+    /// link valid, if another account has the address.
     pub async fn change_email(&self, link: &str, normal: &str, written: &str) -> Result<()> {
         let (link, normal) = (link.to_owned(), normal.to_owned());
         let written = written.to_owned();
@@ -84,15 +84,15 @@ impl Store {
                 let user = link::use_up(tx, &link, link::Purpose::Email).await?;
                 let user = user.ok_or(StoreError::NotFound("link"))?;
                 user::set_email(tx, &user, normal, written).await?;
-                // Those that were sent to the address before.
+                // Other links were sent to the old address.
                 link::remove_of(tx, &user).await
             })
         })
         .await
     }
 
-    /// Removes the user with sessions, links, preferences and credits, and hides the user's
-    /// projects, whose removal is due at once; their runs are left to be stopped.
+    /// Deletes the user with their sessions, links, preferences and credits, and hides their
+    /// projects for immediate removal. The caller stops the projects' runs.
     pub async fn delete_user(&self, user: &UserId) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {
@@ -120,7 +120,7 @@ async fn make(tx: &impl ConnectionTrait, new: NewUser) -> Result<Account> {
     Ok(account)
 }
 
-/// Gives what belongs to the local user to the administrator, unless there was one before.
+/// Gives the local user's belongings to the administrator, unless there was one before.
 pub(super) async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -> Result<()> {
     let others = user::Entity::find()
         .filter(user::Column::Role.eq(AccountRole::Admin))
@@ -133,7 +133,7 @@ pub(super) async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -
     Ok(())
 }
 
-/// Gives the user the plan, and the credits that go with it.
+/// Gives the user the plan and its credits.
 pub(super) async fn give_plan(
     tx: &impl ConnectionTrait,
     credits: Option<CreditRules>,

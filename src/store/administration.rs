@@ -1,5 +1,5 @@
-//! What administrators do with accounts: each change in one transaction with its entry in the audit
-//! log. The last administrator stays one.
+//! Administrators' changes to accounts, each in one transaction with its entry in the audit log.
+//! The last administrator can't be demoted or locked.
 
 use std::collections::HashMap;
 
@@ -19,22 +19,22 @@ use crate::protocol::{
     UserSummary,
 };
 
-/// How many users a page has.
+/// The page size.
 const PAGE: u64 = 50;
 
-/// What is changed about an account.
+/// A change to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountChange {
     Plan(Plan),
     Role(AccountRole),
     /// Whether it may not sign in.
     Disabled(bool),
-    /// Its address, as it is compared and as it was written.
+    /// Its address, in normal form and as written.
     Email {
         normal: String,
         written: String,
     },
-    /// It signs in without a code.
+    /// It signs in without a second step.
     NoSecondStep,
 }
 
@@ -45,7 +45,7 @@ struct Count {
 }
 
 impl Store {
-    /// A page of the accounts that the filter finds, the youngest first, and where the next one
+    /// A page of the accounts that match the filter, youngest first, and where the next page
     /// begins.
     pub async fn list_users(
         &self,
@@ -121,8 +121,8 @@ impl Store {
         Ok(counted(query.into_model::<Count>().all(&self.db).await?))
     }
 
-    /// Changes the account. `NotFound` when there is none, `Conflict` when it is the last
-    /// administrator's and would not be one any more. Who is disabled has no sessions any more.
+    /// Changes the account. `NotFound` if there is none; `Conflict` if no administrator would be
+    /// left. Disabling an account ends its sessions.
     pub async fn change_account(
         &self,
         by: &Actor,
@@ -242,7 +242,7 @@ impl Store {
         .await
     }
 
-    /// The invitations that nobody has used yet, the youngest first.
+    /// The unused invitations, youngest first.
     pub async fn list_invitations(&self) -> Result<Vec<Invitation>> {
         let open = link::Entity::find()
             .filter(link::Column::Purpose.eq(Purpose::Invite.as_str()))
@@ -261,7 +261,7 @@ impl Store {
         Ok(invitations.collect())
     }
 
-    /// Makes the invitation useless, or `NotFound`.
+    /// Revokes the invitation, or `NotFound`.
     pub async fn revoke_invitation(&self, by: &Actor, id: SessionId) -> Result<()> {
         let by = by.clone();
         self.write(move |tx| {
@@ -281,8 +281,8 @@ impl Store {
         .await
     }
 
-    /// Begins a session of the account for the administrator, in place of the administrator's own.
-    /// `Conflict` where the account is an administrator's or disabled.
+    /// Begins a session as the account, in place of the administrator's own. `Conflict` if the
+    /// account is an administrator's or disabled.
     pub async fn sign_in_as(
         &self,
         by: &Actor,
@@ -341,7 +341,7 @@ async fn set(
     Ok(())
 }
 
-/// Fails where the account is the only one that can administrate.
+/// Fails if no other account can administrate.
 async fn expect_another_administrator(
     tx: &impl ConnectionTrait,
     account: &user::Model,
@@ -352,8 +352,8 @@ async fn expect_another_administrator(
     let mut administrators = user::Entity::find()
         .filter(user::Column::Role.eq(AccountRole::Admin))
         .filter(user::Column::DisabledAt.is_null());
-    // Two who make each other users at the same time wait for each other. SQLite's writers take
-    // turns.
+    // Two administrators who demote each other at the same time must wait for each other. On
+    // SQLite, writers take turns anyway.
     if tx.get_database_backend() == DbBackend::Postgres {
         administrators = administrators.lock(LockType::Update);
     }

@@ -1,5 +1,4 @@
-//! All users' projects, for the administration: whose they are, how many versions they have, how
-//! their last run went and how much they store.
+//! All users' projects, for administrators: owners, number of versions, latest run, and size.
 
 use std::collections::HashMap;
 
@@ -31,7 +30,7 @@ struct Count {
 }
 
 impl Store {
-    /// A page of all projects that the filter finds, the youngest first, and where the next one
+    /// A page of all projects that match the filter, youngest first, and where the next page
     /// begins.
     pub async fn list_all_projects(
         &self,
@@ -113,7 +112,7 @@ impl Store {
         Ok(by_project(query.into_model::<Count>().all(&self.db).await?))
     }
 
-    /// How many bytes the versions' files have, each content counted once for a project.
+    /// The size of the versions' files in bytes; equal contents count once per project.
     async fn measure(&self, of: &[ProjectId]) -> Result<HashMap<ProjectId, u64>> {
         let (kept, hash, id) = (
             Alias::new("kept"),

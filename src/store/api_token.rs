@@ -37,12 +37,12 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How many tokens a user may have.
-const MOST: u64 = 50;
+/// The maximum number of tokens per user.
+const MAX_TOKENS: u64 = 50;
 /// How long an expired token is listed, in milliseconds.
-const KEPT: i64 = 30 * 24 * 3600 * 1000;
+const RETENTION_MS: i64 = 30 * 24 * 3600 * 1000;
 
-/// The token of a request.
+/// A request's token.
 #[derive(Debug, Clone)]
 pub struct FoundToken {
     pub summary: ApiToken,
@@ -87,7 +87,7 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let own = Entity::find().filter(Column::UserId.eq(model.user_id.clone()));
-                if own.count(tx).await? >= MOST {
+                if own.count(tx).await? >= MAX_TOKENS {
                     return Err(StoreError::Conflict(
                         "You have 50 API tokens, the most there can be. Revoke one that you don't \
                          need.",
@@ -110,7 +110,7 @@ impl Store {
         .await
     }
 
-    /// The token with this hash and its account; `None` where there is none (any more).
+    /// The token with this hash, and its account; `None` if there is none (any more).
     pub async fn find_api_token(&self, hash: &str) -> Result<Option<FoundToken>> {
         let found = Entity::find()
             .filter(Column::TokenHash.eq(hash))
@@ -125,7 +125,7 @@ impl Store {
         }))
     }
 
-    /// Notes a request with the user's token.
+    /// Records a request with the user's token.
     pub async fn touch_api_token(&self, user: &UserId, id: ApiTokenId) -> Result<()> {
         let (user, now) = (user.clone(), Timestamp::now().0);
         self.write(move |tx| {
@@ -171,10 +171,10 @@ impl Store {
     }
 }
 
-/// Removes the tokens that expired so long ago that nobody wonders where they are.
+/// Removes tokens that expired long ago.
 pub(super) async fn remove_expired(tx: &impl ConnectionTrait) -> Result<()> {
     Entity::delete_many()
-        .filter(Column::ExpiresAt.lt(Timestamp::now().0.saturating_sub(KEPT)))
+        .filter(Column::ExpiresAt.lt(Timestamp::now().0.saturating_sub(RETENTION_MS)))
         .exec(tx)
         .await?;
     Ok(())

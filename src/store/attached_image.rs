@@ -1,4 +1,4 @@
-//! Images as those get them who may see a message that has one.
+//! Images, for those who may see a message that contains one.
 
 use sea_orm::{Condition, entity::prelude::*, sea_query::Query};
 
@@ -10,8 +10,8 @@ use super::{
 use crate::protocol::{ImageId, UserId};
 
 impl Store {
-    /// The bytes of an image that the user uploaded, or that a message has in a project that they
-    /// own or are in; or `NotFound`, also for a blob that is no image.
+    /// The bytes of an image that the user uploaded, or that is part of a message they may see; or
+    /// `NotFound`, also for a blob that is not an image.
     pub async fn image_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
         expect_visible(&self.db, user, id).await?;
         let model = image::Entity::find_by_id(id.as_str()).one(&self.db).await?;
@@ -24,7 +24,7 @@ impl Store {
     }
 }
 
-/// Fails with `NotFound` unless the user uploaded the image, or may see a message that has it.
+/// Fails with `NotFound` unless the user uploaded the image or may see a message with it.
 async fn expect_visible(db: &impl ConnectionTrait, user: &UserId, id: &ImageId) -> Result<()> {
     let uploaded = Query::select()
         .column(owner::Column::Hash)

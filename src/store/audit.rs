@@ -1,6 +1,6 @@
-//! The audit log: what administrators did, in the page or on the server's machine, and what changed
-//! a project's people; each entry is written in the transaction of what it records. Entries stay
-//! when the accounts and projects that they name are gone, and hold no secrets.
+//! The audit log: what administrators did, on the page or on the server's machine, and changes to
+//! projects' members. Each entry is written in the transaction that it records. Entries outlive the
+//! accounts and projects that they name, and contain no secrets.
 
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 use serde_json::Value;
@@ -32,18 +32,18 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Who does something that is noted.
+/// The author of a recorded action.
 #[derive(Debug, Clone)]
 pub struct Actor {
     pub user: UserId,
-    /// The account's address, or what the local user is called.
+    /// The account's address, or the local user's name.
     pub name: String,
     /// Where the request came from.
     pub address: String,
 }
 
 impl Actor {
-    /// Whoever gives commands on the server's machine.
+    /// Whoever runs commands on the server's machine.
     pub fn shell() -> Self {
         Self {
             user: UserId("shell".to_owned()),
@@ -53,12 +53,12 @@ impl Actor {
     }
 }
 
-/// What is done, to what.
+/// A recorded action.
 #[derive(Debug, Clone)]
 pub struct Deed {
     pub action: &'static str,
     pub subject: AuditSubject,
-    /// An object without secrets.
+    /// A JSON object without secrets.
     pub details: Value,
 }
 
@@ -87,14 +87,14 @@ impl Deed {
 }
 
 impl Store {
-    /// Writes an entry for what leaves no other trace in the database.
+    /// Writes an entry for an action that changes no other table.
     pub async fn record(&self, by: &Actor, deed: Deed) -> Result<()> {
         let by = by.clone();
         self.write(move |tx| Box::pin(async move { insert(tx, &by, deed).await }))
             .await
     }
 
-    /// As [`Store::record`], but once in a while for the same: a page that is looked at asks again
+    /// Like [`Store::record`], but at most one equal entry since `since`: an open page asks again
     /// and again.
     pub async fn record_once(&self, by: &Actor, deed: Deed, since: Timestamp) -> Result<()> {
         let by = by.clone();
@@ -114,7 +114,7 @@ impl Store {
         .await
     }
 
-    /// A page of the entries that the filter finds, newest first, and where the next one begins.
+    /// A page of the entries that match the filter, newest first, and where the next page begins.
     pub async fn list_audit(
         &self,
         filter: &AuditFilter,

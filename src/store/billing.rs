@@ -1,4 +1,4 @@
-//! Who of the users is which customer at Stripe, and whether that customer is subscribed.
+//! Which users are which customers at Stripe, and whether those are subscribed.
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 
@@ -8,7 +8,7 @@ use crate::protocol::{Plan, Timestamp, UserId};
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "billing_customers")]
 pub struct Model {
-    /// As Stripe calls it.
+    /// The customer's id at Stripe.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub user_id: UserId,
@@ -29,8 +29,8 @@ pub struct BillingCustomer {
 }
 
 impl Store {
-    /// The customers that the user is: one who was to buy in two windows at once may be two. Who is
-    /// subscribed comes first.
+    /// The user's customers, the subscribed one first. A checkout in two windows at once may create
+    /// two.
     pub async fn billing_customers(&self, user: &UserId) -> Result<Vec<BillingCustomer>> {
         let own = Entity::find()
             .filter(Column::UserId.eq(user.clone()))
@@ -44,13 +44,14 @@ impl Store {
         Ok(own.collect())
     }
 
-    /// The customer that the user is.
+    /// The user's customer.
     pub async fn billing_customer(&self, user: &UserId) -> Result<Option<BillingCustomer>> {
         Ok(self.billing_customers(user).await?.into_iter().next())
     }
 
-    /// Saves whether the customer is subscribed. When that changes, so does the plan of the user
-    /// who it is: `user` for one that is not known yet. `NotFound` where there is no such user.
+    /// Saves whether the customer is subscribed. A change also changes the plan of the customer's
+    /// user, which is `user` for a customer that is not known yet. `NotFound` if there is no such
+    /// user.
     pub async fn set_subscribed(
         &self,
         customer: &str,
@@ -76,7 +77,7 @@ impl Store {
                     .on_conflict(known)
                     .exec_without_returning(tx)
                     .await?;
-                // An event that says nothing new leaves a plan alone that somebody gave meanwhile.
+                // An event without news must not overwrite a plan that was set in the meantime.
                 let changed = Entity::update_many()
                     .col_expr(Column::Subscribed, Expr::value(subscribed))
                     .filter(Column::Id.eq(customer))

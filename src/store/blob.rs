@@ -1,4 +1,4 @@
-//! Blobs: file contents by their SHA-256, each stored once however many versions have it.
+//! Blobs: file contents by their SHA-256, each stored once, however many versions contain it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Result, Store, StoreError};
 use crate::protocol::AppEntry;
 
-/// How many hashes one query looks for.
+/// How many hashes one query looks up.
 const HASHES_PER_QUERY: usize = 200;
 /// How much one statement writes, in rows and bytes; a single larger blob is written alone.
 const ROWS_PER_WRITE: usize = 100;
@@ -78,7 +78,7 @@ impl Hashed {
         insert(tx, rows.collect()).await
     }
 
-    /// Splits the positions into what one statement writes.
+    /// Splits the positions into batches of one statement each.
     fn writes(&self, positions: &[usize]) -> Vec<Vec<usize>> {
         let (mut writes, mut size) = (Vec::<Vec<usize>>::new(), 0);
         for &at in positions {

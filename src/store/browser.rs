@@ -1,5 +1,5 @@
-//! The read-only browser of all tables. What it shows is allowed column by column: a table or a
-//! column that is not listed here is not there, and a test fails until it is.
+//! The read-only browser of all tables. Columns must be allowed one by one: an unlisted table or
+//! column is not shown, and a test fails until it is listed.
 
 use sea_orm::{
     Condition, ExprTrait as _, Order,
@@ -14,11 +14,11 @@ use crate::protocol::{DataColumn, DataFilter, DataPage, FilterOperator};
 const PAGE: u64 = 50;
 /// How much of a value is shown, in characters.
 const SHOWN: i32 = 200;
-/// The last page that is looked for: further ones take the database longer and longer.
+/// The last page that can be requested: later pages take the database ever longer.
 const LAST_PAGE: u32 = 10_000;
 
-/// A table with the columns that are shown, those of which the length alone is shown, and those
-/// that are left out because they are secrets or lead to them.
+/// A table's visible columns, those of which only the length is shown, and those hidden because
+/// they are secrets or lead to them.
 struct Shown {
     table: &'static str,
     columns: &'static [&'static str],
@@ -38,7 +38,7 @@ const fn shown(table: &'static str, columns: &'static [&'static str]) -> Shown {
 #[rustfmt::skip]
 const TABLES: &[Shown] = &[
     Shown {
-        // The prefix is a part of the token.
+        // The prefix is part of the token.
         secrets: &["token_hash", "prefix"],
         ..shown("api_tokens", &["id", "user_id", "name", "created_at", "expires_at", "used_at"])
     },
@@ -47,7 +47,7 @@ const TABLES: &[Shown] = &[
         "details", "address",
     ]),
     Shown {
-        // What Stripe knows the user by.
+        // Stripe's id of the customer.
         secrets: &["id"],
         ..shown("billing_customers", &["user_id", "subscribed", "created_at"])
     },
@@ -75,7 +75,7 @@ const TABLES: &[Shown] = &[
         "mode", "part", "answers", "user_id", "model",
     ]),
     Shown {
-        // The detail may be what another service is to answer with.
+        // The detail may be the state of a sign-in with another service.
         secrets: &["token_hash", "detail"],
         ..shown("one_time_links", &[
             "id", "purpose", "user_id", "made_by", "created_at", "expires_at",
@@ -117,7 +117,7 @@ const TABLES: &[Shown] = &[
         ])
     },
     Shown {
-        // Whoever has it opens the project.
+        // It opens the project to anyone.
         secrets: &["slug"],
         ..shown("shares", &["project_id", "version", "source", "category", "created_at"])
     },
@@ -127,7 +127,7 @@ const TABLES: &[Shown] = &[
         "crashes", "stopped", "cached_tokens",
     ]),
     Shown {
-        // The ending is a part of the key.
+        // The ending is part of the key.
         secrets: &["sealed", "ending"],
         ..shown("user_keys", &["user_id", "provider", "added_at"])
     },
@@ -146,8 +146,7 @@ impl Store {
         TABLES.iter().map(|shown| shown.table.to_owned()).collect()
     }
 
-    /// A page of a table's rows as texts. `NotFound` for a table that isn't shown, or a column that
-    /// isn't.
+    /// A page of a table's rows as texts. `NotFound` for a table or a column that isn't shown.
     pub async fn browse(&self, filter: &DataFilter) -> Result<DataPage> {
         let shown = TABLES.iter().find(|shown| shown.table == filter.table);
         let shown = shown.ok_or(StoreError::NotFound("table"))?;
@@ -182,7 +181,7 @@ impl Store {
             };
             query.order_by(Alias::new(column(&filter.sort)?), order);
         }
-        // The rest of the order, so that every row is on one page.
+        // The remaining columns make the order total, so that every row is on one page.
         for name in shown.columns {
             query.order_by(Alias::new(*name), Order::Asc);
         }
@@ -232,8 +231,8 @@ fn beginning(text: SimpleExpr) -> SimpleExpr {
     SimpleExpr::from(first)
 }
 
-/// Matches rows whose column stands to the value as the filter says: as numbers where both are,
-/// else as texts.
+/// Matches rows by comparing the column with the value as the filter says: as numbers if both are,
+/// otherwise as texts.
 fn condition(filter: &DataFilter, name: &str, is_number: bool) -> Condition {
     let value = filter.value.replace('\0', "");
     let number = value.trim().parse::<f64>().ok();
@@ -311,8 +310,7 @@ mod tests {
             assert_eq!(known, there, "{}: columns", shown.table);
             for name in shown.columns {
                 let suspicious = ["token", "secret", "password", "key", "salt", "code"];
-                // Counts of what models read and wrote, the name of a provider, and what a program calls
-                // its own order.
+                // Token counts, a provider's name, and the key that a program chose for its order.
                 let harmless = [
                     "input_tokens",
                     "output_tokens",

@@ -1,8 +1,8 @@
-//! Credits: a ledger in which a run is charged in the transaction that creates it, and refunded
-//! once when it comes to nothing. What a user has left is kept beside it, and is the sum of the
+//! Credits: a ledger. A run is charged in the transaction that creates it, and refunded once if it
+//! produces nothing. Each user's balance is stored beside the ledger and equals the sum of its
 //! entries.
 //!
-//! The row with what is left is the last that a transaction locks: so no two wait for each other.
+//! The balance is the last row that a transaction locks, so that no two transactions deadlock.
 
 use sea_orm::{
     ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
@@ -36,7 +36,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Store {
-    /// The same database, in which runs cost credits; `None`: they cost nothing.
+    /// The same database, with charges for runs; `None`: runs cost nothing.
     pub fn charging(self, rules: Option<CreditRules>) -> Self {
         Self {
             credits: rules,
@@ -44,12 +44,12 @@ impl Store {
         }
     }
 
-    /// What runs cost; `None` where they cost nothing.
+    /// The price of runs; `None` where they cost nothing.
     pub fn credit_rules(&self) -> Option<CreditRules> {
         self.credits
     }
 
-    /// What the user has left; `None` where runs cost nothing.
+    /// The user's balance; `None` where runs cost nothing.
     pub async fn credits(&self, user: &UserId) -> Result<Option<Credits>> {
         let Some(rules) = self.credits else {
             return Ok(None);
@@ -87,7 +87,7 @@ impl Store {
     }
 }
 
-/// Charges the user for the run. `OutOfCredits` when there are too few left.
+/// Charges the user for the run. `OutOfCredits` if the balance is too low.
 pub(super) async fn charge(
     tx: &impl ConnectionTrait,
     rules: Option<CreditRules>,
@@ -118,8 +118,8 @@ pub(super) async fn charge(
     insert(tx, user, Some(run), CreditReason::Run, -rules.cost).await
 }
 
-/// Gives back what the run cost when it ended in this state without an answer. Comes last in its
-/// transaction, but before the run's steps are ended.
+/// Refunds the run if it ended in this state without an answer. It comes last in its transaction,
+/// but before the run's steps are ended.
 pub(super) async fn settle(tx: &impl ConnectionTrait, run: RunId, state: RunState) -> Result<()> {
     let came_to_nothing = match state {
         RunState::Failed => true,
@@ -140,7 +140,7 @@ pub(super) async fn settle(tx: &impl ConnectionTrait, run: RunId, state: RunStat
     insert(tx, &paid.user_id, Some(run), reason, -paid.amount).await
 }
 
-/// Gives or takes the difference between two plans; nothing falls below zero.
+/// Credits or debits the difference between two plans; no balance falls below zero.
 pub(super) async fn change_plan(
     tx: &impl ConnectionTrait,
     rules: Option<CreditRules>,
@@ -152,7 +152,7 @@ pub(super) async fn change_plan(
         return Ok(());
     };
     let account = credit_account::hold(tx, user).await?;
-    // Before the first period there is nothing yet that it could differ from.
+    // Before the first period there is nothing to adjust.
     if account.refilled_at.is_none() {
         return Ok(());
     }
@@ -169,7 +169,7 @@ pub(super) async fn remove_all(tx: &impl ConnectionTrait, user: &UserId) -> Resu
     credit_account::remove(tx, user).await
 }
 
-/// What the plan has at the beginning of a period.
+/// The plan's credits at the beginning of a period.
 fn points(rules: CreditRules, plan: Plan) -> i64 {
     match plan {
         Plan::Free => rules.free,
@@ -183,8 +183,8 @@ async fn plan(db: &impl ConnectionTrait, user: &UserId) -> Result<Plan> {
     Ok(found.map(|user| user.plan).unwrap_or_default())
 }
 
-/// Adds an entry and what it changes, unless the run has one for this reason. The user's account is
-/// held.
+/// Adds an entry and updates the balance, unless the run has an entry with this reason. The user's
+/// account must be locked.
 async fn insert(
     tx: &impl ConnectionTrait,
     user: &UserId,

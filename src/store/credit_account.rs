@@ -1,4 +1,4 @@
-//! What each user has left of their credits. The ledger is in `credit`.
+//! Each user's balance of credits. The ledger is in `credit`.
 
 use sea_orm::{
     ActiveValue::Set, ExprTrait as _, QuerySelect, entity::prelude::*, sea_query::OnConflict,
@@ -23,7 +23,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The time for which a refill is meant.
+/// The period that a refill is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Period {
     pub ends: Timestamp,
@@ -50,8 +50,7 @@ pub(super) async fn of(db: &impl ConnectionTrait, user: &UserId) -> Result<Optio
     Ok(Entity::find_by_id(user.clone()).one(db).await?)
 }
 
-/// The user's account, which is made if it is missing, and which nobody else changes until the
-/// transaction ends.
+/// The user's account, created if it is missing, and locked until the transaction ends.
 pub(super) async fn hold(tx: &impl ConnectionTrait, user: &UserId) -> Result<Model> {
     let empty = ActiveModel {
         user_id: Set(user.clone()),
@@ -83,7 +82,7 @@ pub(super) async fn begin_period(
     Ok(())
 }
 
-/// Adds the amount, which may be negative, to what the user has left.
+/// Adds the amount, which may be negative, to the user's balance.
 pub(super) async fn change(tx: &impl ConnectionTrait, user: &UserId, amount: i64) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::Balance, Expr::col(Column::Balance).add(amount))

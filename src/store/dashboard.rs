@@ -1,5 +1,5 @@
-//! Runs as the dashboard lists them, and the replay of one that did not work out.
-//! A page is two queries: the runs with their project, prompt and reply, and what their steps cost.
+//! Runs as the dashboard lists them, and the replay of a failed run. A page takes two queries: the
+//! runs with their project, prompt and reply, and the cost of their steps.
 
 use sea_orm::{
     Condition, FromQueryResult, JoinType, QueryOrder, QuerySelect, Select,
@@ -21,7 +21,7 @@ const PAGE: u64 = 50;
 /// How much of a prompt and of an error message a list shows, in characters.
 const SHOWN_TEXT: usize = 240;
 
-/// A run with what is joined to it.
+/// A run joined with its project, prompt and reply.
 #[derive(FromQueryResult)]
 struct Row {
     #[sea_orm(nested)]
@@ -33,9 +33,9 @@ struct Row {
 }
 
 impl Store {
-    /// At most 50 runs of the projects that the user owns or is in which the filter finds, newest
-    /// first, and where the next page begins; of all users' for the administration, which names
-    /// none.
+    /// At most 50 runs that match the filter, newest first, and where the next page begins: those
+    /// of the projects that the user owns or is in, or all users' if no user is given (for
+    /// administrators).
     pub async fn list_run_page(
         &self,
         user: Option<&UserId>,
@@ -58,7 +58,7 @@ impl Store {
             ];
             query = query.filter(search::any_contains(columns, &search));
         }
-        // One more tells whether there is another page.
+        // One extra row tells whether there is another page.
         let page = query.order_by_desc(run::Column::Id).limit(PAGE + 1);
         let mut rows: Vec<Row> = readable::rows(&self.db, "run", page).await?;
         let more = rows.len() > PAGE as usize;
@@ -68,8 +68,8 @@ impl Store {
         Ok((runs, next))
     }
 
-    /// The run as the dashboard shows it to who owns its project or is in it, or `NotFound`;
-    /// anybody's for the administration.
+    /// The run for the dashboard of a user who owns its project or is in it, or `NotFound`; without
+    /// a user (for administrators), anybody's run.
     pub async fn find_run_summary(&self, user: Option<&UserId>, id: RunId) -> Result<RunSummary> {
         let found = summaries(user).filter(run::Column::Id.eq(id));
         let rows = readable::rows(&self.db, "run", found).await?;
@@ -79,8 +79,8 @@ impl Store {
             .ok_or(StoreError::NotFound("run"))
     }
 
-    /// Makes another run for the message of one that failed or was stopped; `Conflict` for any
-    /// other, `OutOfCredits` when the user has too few.
+    /// Creates another run for the message of a failed or stopped one. `Conflict` for any other
+    /// run, `OutOfCredits` if the user's balance is too low.
     pub async fn replay_run(&self, user: &UserId, id: RunId) -> Result<(Run, Vec<Event>)> {
         let (payment, user) = (self.payment(), user.clone());
         self.write(move |tx| Box::pin(async move { replay(tx, &payment, &user, id).await }))
@@ -152,8 +152,8 @@ impl Row {
     }
 }
 
-/// The runs of the projects that the user owns or is in, or all, each with its project and the
-/// beginning of its prompt and reply: one character more than is shown.
+/// The runs of the projects that the user owns or is in, or all runs; each with its project and the
+/// beginnings of its prompt and reply, one character longer than shown.
 fn summaries(user: Option<&UserId>) -> Select<run::Entity> {
     let reply = Alias::new("reply");
     let first_letters = |text: SimpleExpr| {

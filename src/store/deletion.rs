@@ -1,5 +1,5 @@
-//! Deleted projects: hidden at once, and removed with all that is theirs a while after, unless that
-//! was undone.
+//! Deleted projects: hidden at once, and removed with everything in them a while later, unless the
+//! deletion is undone.
 
 use sea_orm::{QueryOrder, entity::prelude::*};
 
@@ -12,14 +12,14 @@ use crate::protocol::{Project, ProjectId, Timestamp, UserId};
 
 /// How many events one statement removes: a long project has tens of thousands.
 const EVENTS_AT_A_TIME: u64 = 500;
-/// The time of a deletion that can't be undone any more: the removal has begun.
+/// The time of a deletion that can no longer be undone, because the removal has begun.
 const BEGUN: i64 = 0;
 
 /// A deleted project that is still stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deleted {
     pub project: ProjectId,
-    /// When it was deleted; long ago when its removal has begun.
+    /// The time of the deletion; 0 once the removal has begun.
     pub at: Timestamp,
 }
 
@@ -63,8 +63,8 @@ impl Store {
         Ok(deleted.collect())
     }
 
-    /// Begins the removal of a project that was deleted at this time; returns false when that was
-    /// undone.
+    /// Begins the removal of a project that was deleted at this time; returns `false` if the
+    /// deletion was undone.
     pub async fn begin_removal(&self, deleted: Deleted) -> Result<bool> {
         let begun = Entity::update_many()
             .col_expr(Column::DeletedAt, Expr::value(BEGUN))

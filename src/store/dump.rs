@@ -1,7 +1,7 @@
-//! The copy of a database, as lines of JSON: what it was made by, then each table with its columns
-//! and rows, then how many rows there were. It is read in one transaction, so it is the database of
-//! one moment, whatever is written meanwhile; and it is the same from SQLite and PostgreSQL, so one
-//! can be moved to the other. The contents of blobs are kept beside it, by their hashes.
+//! A dump of the database as lines of JSON: a header, then each table with its columns and rows,
+//! then the number of rows. It is read in one transaction, so it shows the database at one moment,
+//! whatever is written meanwhile. It is the same for SQLite and PostgreSQL, so one can be moved to
+//! the other. Blobs are stored beside it, by their hashes.
 
 use std::io::{self, Write};
 
@@ -17,11 +17,11 @@ use super::{
     tables::{self, Kind},
 };
 
-/// The form of the lines; another number is another form.
+/// The version of the format.
 pub const FORMAT: u32 = 1;
 
-/// The lines that are not rows. A row is an array of texts, with `null` for what is missing; bytes
-/// are in hex, and flags 0 or 1.
+/// The lines that are not rows. A row is an array of texts, with `null` for missing values; bytes
+/// are in hex, and flags are 0 or 1.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub(super) enum Line {
@@ -35,25 +35,25 @@ pub(super) enum Line {
     },
 }
 
-/// What a copy was made by.
+/// The header: what wrote the dump.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Head {
     pub format: u32,
     /// The version of the program.
     pub codeflow: String,
-    /// Those that had been applied, in their order.
+    /// The applied migrations, in order.
     pub migrations: Vec<String>,
 }
 
-/// Where a copy's contents of blobs are kept.
+/// The place for a dump's blobs.
 pub trait BlobShelf: Send {
     fn has(&self, hash: &str) -> bool;
     fn put(&mut self, hash: &str, content: &[u8]) -> io::Result<()>;
-    /// The content, or an error where it is missing or is not what its hash says.
+    /// The content; an error if it is missing or doesn't match its hash.
     fn get(&self, hash: &str) -> io::Result<Vec<u8>>;
 }
 
-/// What a copy has.
+/// The contents of a dump.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Dumped {
     pub rows: u64,
@@ -64,7 +64,7 @@ pub struct Dumped {
 }
 
 impl Store {
-    /// Writes a copy of the whole database to `out`, and the blobs that the shelf lacks to it.
+    /// Dumps the whole database to `out`, and the blobs that the shelf lacks to the shelf.
     pub async fn dump(
         &self,
         out: &mut (impl Write + Send),
@@ -76,7 +76,7 @@ impl Store {
                 Some(IsolationLevel::RepeatableRead),
                 Some(AccessMode::ReadOnly),
             ),
-            // A reader of SQLite's log sees the moment of its first read until it ends.
+            // A reader of SQLite's log keeps seeing the state of its first read.
             _ => (None, None),
         };
         let tx = self.db.begin_with_config(reading.0, reading.1).await?;
@@ -128,7 +128,7 @@ impl Store {
     }
 }
 
-/// The column's value as a text, in both databases the same.
+/// The SQL for the column's value as a text, equal in both databases.
 fn text_of(backend: DbBackend, column: &str, kind: Kind) -> String {
     match (kind, backend) {
         (Kind::Flag, DbBackend::Postgres) => {

@@ -51,14 +51,14 @@ pub enum Edit {
 /// An edit as it was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedEdit {
-    /// Its place among the project's edits.
+    /// Its position among the project's edits.
     pub number: i64,
     pub at: Timestamp,
     pub edit: Edit,
 }
 
 impl Edit {
-    /// The path that people know it by.
+    /// The path to show to people.
     pub fn path(&self) -> &str {
         match self {
             Self::Write { path, .. } | Self::Folder { path } | Self::Delete { path } => path,
@@ -109,8 +109,8 @@ impl Model {
 }
 
 impl Store {
-    /// Saves the user's edit after the project's others. A file that is written twice in a row is
-    /// one edit, the last writer's.
+    /// Saves the user's edit after the project's earlier ones. Consecutive writes of the same file
+    /// become one edit, of the last writer.
     pub async fn add_edit(&self, user: &UserId, project: ProjectId, edit: Edit) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {
@@ -152,7 +152,7 @@ impl Store {
         Ok(models.into_iter().filter_map(Model::into_edit).collect())
     }
 
-    /// Forgets the project's edits up to this one: a version has them.
+    /// Forgets the project's edits up to this one, because a version contains them.
     pub async fn forget_edits(&self, project: ProjectId, up_to: i64) -> Result<()> {
         let forgetting = Entity::delete_many()
             .filter(Column::ProjectId.eq(project))
@@ -181,7 +181,7 @@ impl Store {
             .collect())
     }
 
-    /// The projects with edits that no version has.
+    /// The projects with edits that are not in a version yet.
     pub async fn edited_projects(&self) -> Result<Vec<ProjectId>> {
         Ok(Entity::find()
             .select_only()
@@ -193,7 +193,7 @@ impl Store {
     }
 }
 
-/// Who made the last of the project's edits since its latest version.
+/// The author of the project's last edit since its latest version.
 pub(super) async fn last_user(
     db: &impl ConnectionTrait,
     project: ProjectId,

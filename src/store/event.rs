@@ -1,6 +1,6 @@
-//! Events: what followers replay. An event replaces the earlier ones of the same run and subject (a
-//! turn's pieces by its text, a tool call's start by its end, a status by the next), so the table
-//! holds what a newcomer needs and not every step towards it.
+//! Events, for followers to replay. An event replaces the earlier ones of the same run and subject
+//! (a turn's pieces by its text, a tool call's start by its end, a status by the next), so the
+//! table holds what a new follower needs, not every step towards it.
 
 use sea_orm::{
     ActiveValue::Set, ExprTrait as _, QueryOrder, QuerySelect, Select, entity::prelude::*,
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::protocol::{Event, EventKind, FileChange, GrowingText, ProjectId, RunId, Timestamp};
 
-/// How many of a project's latest writes are read to find what changed last.
+/// How many of a project's latest writes are read to find the most recently changed files.
 const WRITES_READ: u64 = 40;
 /// The names of events that are pieces of a growing text.
 const PIECES: [&str; 2] = ["text_piece", "thinking_piece"];
-/// How many rows one statement removes: it has a limit of parameters.
+/// How many rows one statement removes, because the number of its parameters is limited.
 const ROWS_PER_DELETE: usize = 500;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -62,7 +62,7 @@ impl Store {
         run: Option<RunId>,
         kind: EventKind,
     ) -> Result<Option<Event>> {
-        // What a project's watchers see changes seldom, and is published at each look.
+        // Project-wide state rarely changes, but is published at every check.
         if run.is_none()
             && let Some(subject) = kind.subject()
             && let Some(last) = self.last_event(project, &subject).await?
@@ -98,7 +98,7 @@ impl Store {
                 .await?
                 .pop();
             let events = read(&self.db, page).await?;
-            // A page of nothing but unreadable rows is not the end.
+            // A page with only unreadable rows is not the end.
             match last {
                 Some(last) if events.is_empty() => seq = last,
                 _ => return Ok(events),
@@ -115,7 +115,7 @@ impl Store {
     ) -> Result<Vec<String>> {
         let writes = Entity::find()
             .filter(Column::ProjectId.eq(project))
-            // A literal, not a parameter: only so does SQLite use the partial index.
+            // A literal, not a parameter: otherwise SQLite would not use the partial index.
             .filter(Expr::cust("name = 'files'"))
             .order_by_desc(Column::Seq)
             .limit(WRITES_READ);
@@ -141,8 +141,8 @@ impl Store {
         read(&self.db, events).await
     }
 
-    /// The text that its pieces in a run add up to, as of `seq`; `None` when the pieces no longer
-    /// exist, because the whole text was saved or they became void.
+    /// The text that its pieces in a run add up to, as of `seq`; `None` if the pieces are gone
+    /// because the whole text was saved or they became void.
     pub async fn growing_text(
         &self,
         run: RunId,
@@ -188,7 +188,7 @@ fn of_subject(project: ProjectId, run: Option<RunId>, subject: &str) -> SimpleEx
     of_run.and(Column::Subject.eq(subject))
 }
 
-/// The events that the query finds, as far as they can be read.
+/// The events of the query, except unreadable ones.
 async fn read(db: &impl ConnectionTrait, query: Select<Entity>) -> Result<Vec<Event>> {
     let models = readable::models(db, "event", query).await?;
     Ok(models
@@ -259,9 +259,9 @@ pub(super) async fn append(
     }))
 }
 
-/// Folds the events of a finished run into what newcomers need: drafts go, the last write lists
-/// every path that was written, latest first, and the pieces of a text that was never finished
-/// become one text. Tool uses, messages and states are whole already.
+/// Folds a finished run's events into what new followers need: drafts are removed, the last write
+/// lists all written paths, latest first, and the pieces of an unfinished text become one text.
+/// Tool uses, messages and states are complete already.
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let pieces = Entity::find()
         .filter(Column::RunId.eq(run))
@@ -288,7 +288,7 @@ pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()>
         }
         match kind {
             EventKind::Files { files } => {
-                // In front of what was written before, each path once.
+                // Before the earlier paths, each path once.
                 for file in files.into_iter().rev() {
                     written.retain(|earlier| *earlier != file);
                     written.insert(0, file);
@@ -332,8 +332,7 @@ async fn rewrite(
     Ok(())
 }
 
-/// Removes what a run that has ended published of its work: its status, its texts, its tool calls
-/// and drafts.
+/// Removes a finished run's events about its work: its status, texts, tool calls and drafts.
 pub(super) async fn trim(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
     let of_work = ["status", "text", "thinking", "tool", "draft"];
     Entity::delete_many()

@@ -1,5 +1,5 @@
-//! Fragments: the versions of an app, each the whole tree as paths and hashes; drafts among them,
-//! of runs that gave no result and of sandboxes that were ended with unsaved changes.
+//! Fragments: the versions of an app, each a complete tree of paths and hashes. Among them are
+//! drafts, left by runs without a result and by sandboxes that were ended with unsaved changes.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -31,7 +31,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: FragmentId,
     pub project_id: ProjectId,
-    /// `None` for a version that no run made, like the next.
+    /// `None` for a version that no run made; so is the next field.
     pub message_id: Option<MessageId>,
     pub run_id: Option<RunId>,
     pub number: i32,
@@ -85,9 +85,9 @@ pub struct NewFragment {
     pub title: String,
     /// The whole app, or only what its run wrote.
     pub entries: Arc<[AppEntry]>,
-    /// Whether a rebuilt app keeps the template's files beside the entries.
+    /// Whether a rebuilt app also keeps the template's files.
     pub partial: bool,
-    /// What the app looks like: a JPEG.
+    /// A picture of the app, as JPEG.
     pub picture: Option<Arc<[u8]>>,
 }
 
@@ -101,16 +101,16 @@ pub struct Version {
     pub partial: bool,
 }
 
-/// What a version comes from.
+/// The origin of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// A run that ended with this message.
     Run { run: RunId, message: MessageId },
-    /// The same for a run without a result.
+    /// A run that ended without a result, with this message.
     Draft { run: RunId, message: MessageId },
     /// The user's own changes.
     User,
-    /// What a sandbox had when it was ended, whoever changed it.
+    /// The contents of a sandbox when it was ended, whoever changed them.
     Ended,
     /// The version with this number.
     Restored(i32),
@@ -220,9 +220,8 @@ impl Store {
             .map(|blob| blob.content))
     }
 
-    /// Saves what a finished run left as a draft that belongs to its reply. Does nothing when the
-    /// run already has a version, has no reply, or left nothing that differs from the latest
-    /// version.
+    /// Saves a finished run's work as a draft attached to its reply. Does nothing if the run
+    /// already has a version, has no reply, or its work equals the latest version.
     pub async fn save_draft(&self, id: RunId, new: &NewFragment) -> Result<Option<Event>> {
         let model = run::model(&self.db, id).await?;
         let Some(message) = model.reply_id else {
@@ -251,8 +250,8 @@ impl Store {
         .await
     }
 
-    /// Hashes and stores what the version is made of, so that saving it takes little more than its
-    /// paths.
+    /// Hashes and stores the version's contents in advance, so that saving it takes little more
+    /// than writing its paths.
     pub(super) async fn prepare(&self, new: &NewFragment) -> Result<Hashed> {
         let hashed = Hashed::new(new.entries.clone()).await?;
         self.put_blobs(&hashed).await?;
@@ -273,7 +272,7 @@ pub(super) async fn equals_latest(
     Ok(latest.partial == partial && file_set(db, latest.id).await? == set_of(hashed))
 }
 
-/// The files of a version, to compare.
+/// The files of a version, for comparison.
 pub(super) async fn file_set(db: &impl ConnectionTrait, id: FragmentId) -> Result<FileSet> {
     let files = files_of(db, id).await?.into_iter();
     Ok(files
@@ -291,7 +290,7 @@ pub(super) fn set_of(hashed: &Hashed) -> FileSet {
         .collect()
 }
 
-/// How many files and links differ.
+/// The number of differing files and links.
 pub(super) fn count_changes(before: &FileSet, after: &FileSet) -> i32 {
     let paths: BTreeSet<&str> = before
         .symmetric_difference(after)
@@ -301,7 +300,7 @@ pub(super) fn count_changes(before: &FileSet, after: &FileSet) -> i32 {
     i32::try_from(paths.len()).unwrap_or(i32::MAX)
 }
 
-/// The version with what it is made of. One file that is lost does not take the others with it.
+/// The version with its contents. One lost file does not lose the others.
 pub(super) async fn with_entries(db: &impl ConnectionTrait, model: Model) -> Result<Version> {
     let files = files_of(db, model.id).await?;
     let mut entries = Vec::with_capacity(files.len());
@@ -331,8 +330,7 @@ pub(super) async fn with_entries(db: &impl ConnectionTrait, model: Model) -> Res
     })
 }
 
-/// Drafts follow the version whose number they share, in the order they were created, which is that
-/// of their ids.
+/// Drafts follow the version whose number they share, ordered by id, that is by creation.
 pub(super) async fn latest(db: &impl ConnectionTrait, project: ProjectId) -> Result<Option<Model>> {
     Ok(Entity::find()
         .filter(Column::ProjectId.eq(project))
@@ -391,8 +389,8 @@ pub(super) fn made_after_run() -> SelectStatement {
         .to_owned()
 }
 
-/// Saves a version with the next number of its project, or a draft with the number of the version
-/// before.
+/// Saves a version with the project's next number, or a draft with the number of the version before
+/// it.
 pub(super) async fn insert(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -412,7 +410,7 @@ pub(super) async fn insert(
     Ok(saved)
 }
 
-/// Saves a version without its files, which are these.
+/// Saves a version's row; these are its files, which are not written here.
 pub(super) async fn insert_row(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -480,8 +478,7 @@ pub(super) async fn insert_files(
     Ok(())
 }
 
-/// Gives the version, and with it its project, a picture by the blob's hash; nothing happens where
-/// there is none.
+/// Gives the version, and its project, the picture with this blob's hash; does nothing without one.
 pub(super) async fn set_picture(
     tx: &impl ConnectionTrait,
     project: ProjectId,

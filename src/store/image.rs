@@ -135,7 +135,7 @@ pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &Use
     Ok(())
 }
 
-/// Takes all images from the user; those that no message has are left to the sweep.
+/// Removes the user's ownership of all images. The sweep deletes those that no message has.
 pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
     owner::Entity::delete_many()
         .filter(owner::Column::UserId.eq(user.clone()))
@@ -144,8 +144,8 @@ pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Resu
     Ok(())
 }
 
-/// The image that is about to be attached to a message; from now on no sweep removes it. `NotFound`
-/// when it is gone, or when this user did not upload it: `None` where that does not matter.
+/// Looks up the image to attach to a message, and protects it from the sweep. `NotFound` if it is
+/// gone, or not uploaded by this user (`None`: by anyone).
 pub(super) async fn attach(
     tx: &impl ConnectionTrait,
     uploader: Option<&UserId>,

@@ -1,5 +1,5 @@
-//! Invitations to projects: each works once, for two weeks, and for the account of its address
-//! where it has one. Every unusable link gives the same error.
+//! Invitations to projects. Each works once, for two weeks, and only for the account of its address
+//! if it has one. Every unusable link gives the same error.
 
 use sea_orm::{ActiveValue::Set, Condition, QueryOrder, entity::prelude::*};
 
@@ -8,8 +8,8 @@ use crate::protocol::{
     InvitationView, OpenInvitation, ProjectId, ProjectRole, SessionId, Standing, Timestamp, UserId,
 };
 
-/// How many people a project has at most, invited ones included.
-const MOST_PEOPLE: u64 = 100;
+/// The maximum number of people in a project, including those invited.
+const MAX_PEOPLE: u64 = 100;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "project_invitations")]
@@ -33,18 +33,18 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// An invitation about to be made.
+/// An invitation to be created.
 #[derive(Debug, Clone)]
 pub struct NewInvitation {
     pub project: ProjectId,
     pub role: ProjectRole,
-    /// The address in the form that addresses are compared in, and as it was written.
+    /// The address in normal form, and as written.
     pub email: Option<(String, String)>,
     pub token_hash: String,
     pub expires_at: Timestamp,
 }
 
-/// An invitation with what it leads to.
+/// An invitation, with its project and inviter.
 struct Found {
     invitation: Model,
     project: project::Model,
@@ -53,8 +53,8 @@ struct Found {
 }
 
 impl Store {
-    /// Saves an invitation. It takes the place of an earlier one to the same address. `Conflict`
-    /// when that is in the project already, or too many are.
+    /// Saves an invitation, in place of an earlier one to the same address. `Conflict` if the
+    /// address already has access, or the project has too many people.
     pub async fn invite_to_project(&self, by: &Actor, new: NewInvitation) -> Result<()> {
         let by = by.clone();
         self.write(move |tx| Box::pin(async move { add(tx, &by, new).await }))
@@ -101,7 +101,7 @@ impl Store {
         .await
     }
 
-    /// The invitation with this token's hash, as the user sees it. `NotFound` when it can't be used
+    /// The invitation with this token's hash, as the user sees it. `NotFound` if it is not valid
     /// (any more).
     pub async fn find_project_invitation(
         &self,
@@ -118,9 +118,9 @@ impl Store {
         })
     }
 
-    /// Adds the user to the project of the invitation with this token's hash, and uses it up; who
-    /// is in the project already stays as they are. Returns the project, or `None` when the
-    /// invitation is for another address. `NotFound` as in [`Store::find_project_invitation`].
+    /// Adds the user to the project of the invitation with this token's hash, and redeems it; an
+    /// existing member keeps their role. Returns the project, or `None` if the invitation is for
+    /// another address. `NotFound` as in [`Store::find_project_invitation`].
     pub async fn join_project(&self, by: &Actor, hash: &str) -> Result<Option<ProjectId>> {
         let (by, hash) = (by.clone(), hash.to_owned());
         self.write(move |tx| Box::pin(async move { join(tx, &by, &hash).await }))
@@ -158,7 +158,7 @@ async fn add(tx: &impl ConnectionTrait, by: &Actor, new: NewInvitation) -> Resul
     let invited = Entity::find()
         .filter(Column::ProjectId.eq(project.id))
         .filter(open());
-    if members.count(tx).await? + invited.count(tx).await? >= MOST_PEOPLE {
+    if members.count(tx).await? + invited.count(tx).await? >= MAX_PEOPLE {
         return Err(StoreError::Conflict(
             "Too many people are in this project or invited to it. Remove some of them, or \
              withdraw invitations.",
@@ -197,7 +197,7 @@ async fn join(tx: &impl ConnectionTrait, by: &Actor, hash: &str) -> Result<Optio
         .filter(Column::Id.eq(invitation.id))
         .filter(open());
     if used.exec(tx).await?.rows_affected == 0 {
-        // Used or withdrawn at this moment, perhaps by themselves in another window.
+        // It was used or withdrawn just now, perhaps by the same user in another window.
         let found = find(tx, &by.user, hash).await?;
         return Ok((found.standing == Standing::Joined).then_some(project.id));
     }
@@ -251,7 +251,7 @@ async fn find(db: &impl ConnectionTrait, user: &UserId, hash: &str) -> Result<Fo
     })
 }
 
-/// Withdraws those that can be used. Returns how many.
+/// Revokes the valid ones among these. Returns how many.
 async fn revoke(tx: &impl ConnectionTrait, which: Condition) -> Result<u64> {
     let revoked = Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(Timestamp::now().0))

@@ -1,5 +1,5 @@
-//! Links that work once: for the first administrator, for those who are invited or sign up, for a
-//! new password or address, and between the steps of a sign-in.
+//! One-time links: for the first administrator, for invited users and sign-ups, for a new password
+//! or address, and between the steps of a sign-in.
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
@@ -16,9 +16,9 @@ pub struct Model {
     pub created_at: i64,
     pub expires_at: i64,
     pub detail: Option<String>,
-    /// What it is called where the token must not be known.
+    /// Its id, for where the token must stay unknown.
     pub id: Option<SessionId>,
-    /// The administrator who made it; `None` for one of a command's.
+    /// The administrator who created it; `None` if a command did.
     pub made_by: Option<String>,
 }
 
@@ -27,26 +27,26 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What a link is good for.
+/// The purpose of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Makes the first administrator's account.
+    /// Creates the first administrator's account.
     Administrator,
-    /// Makes an account where only the invited may.
+    /// Creates an account where sign-up is by invitation.
     Invite,
-    /// Makes an account with the address that it was sent to, its detail.
+    /// Creates an account with the address that it was sent to, which is its detail.
     SignUp,
     /// Sets the password of an account.
     Reset,
-    /// Confirms the address that an account is to have; its detail is that address.
+    /// Confirms an account's new address, which is its detail.
     Email,
-    /// Stands for a right password, until the code that is asked for too.
+    /// Proves that the password was right, until the code is entered too.
     SecondStep,
-    /// Stands for a passkey that the user is adding: its detail is what the answer must fit.
+    /// A challenge for a new passkey; its detail is the state that checks the answer.
     NewPasskey,
-    /// Stands for a sign-in with a passkey: its detail is what the answer must fit.
+    /// A challenge for a sign-in with a passkey; its detail is the state that checks the answer.
     Passkey,
-    /// Stands for a question to another service, which is its detail, until the answer.
+    /// A pending sign-in with another service, with its state as the detail.
     Outside,
 }
 
@@ -74,8 +74,8 @@ impl Purpose {
 }
 
 impl Store {
-    /// Saves a link by its token's hash. An administrator's takes the place of those before, and so
-    /// does one that confirms a user's address.
+    /// Saves a link by its token's hash. A link for the administrator, or to confirm a user's
+    /// address, replaces the earlier ones.
     pub async fn add_link(
         &self,
         hash: &str,
@@ -110,13 +110,12 @@ impl Store {
         .await
     }
 
-    /// Whether the link with this token's hash can be used.
+    /// Whether the link with this token's hash is valid.
     pub async fn is_link(&self, hash: &str, purpose: Purpose) -> Result<bool> {
         Ok(usable(hash, purpose).one(&self.db).await?.is_some())
     }
 
-    /// The link with this token's hash. `NotFound` when it is used or expired, or for something
-    /// else.
+    /// The link with this token's hash. `NotFound` if it is used, expired, or for another purpose.
     pub async fn find_link(&self, hash: &str, purpose: Purpose) -> Result<Link> {
         let found = usable(hash, purpose).one(&self.db).await?;
         let model = found.ok_or(StoreError::NotFound("link"))?;
@@ -126,7 +125,7 @@ impl Store {
         })
     }
 
-    /// Uses up the link. `NotFound` as in [`Store::find_link`].
+    /// Redeems the link. `NotFound` as in [`Store::find_link`].
     pub async fn use_link(&self, hash: &str, purpose: Purpose) -> Result<()> {
         let hash = hash.to_owned();
         self.write(move |tx| {
@@ -145,8 +144,8 @@ fn usable(hash: &str, purpose: Purpose) -> sea_orm::Select<Entity> {
         .filter(Column::ExpiresAt.gt(Timestamp::now().0))
 }
 
-/// Uses up the link, and returns whom it is for. `NotFound` when it is used or expired, or for
-/// something else.
+/// Redeems the link, and returns its user. `NotFound` if it is used, expired, or for another
+/// purpose.
 pub(super) async fn use_up(
     tx: &impl ConnectionTrait,
     hash: &str,

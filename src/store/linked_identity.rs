@@ -25,14 +25,14 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Store {
-    /// To whose account the identity signs in.
+    /// The user whose account the identity signs in to.
     pub async fn user_linked_to(&self, issuer: &str, subject: &str) -> Result<Option<UserId>> {
         let found = Entity::find_by_id((issuer.to_owned(), subject.to_owned()));
         Ok(found.one(&self.db).await?.map(|model| model.user_id))
     }
 
-    /// Makes an account that the identity signs in to. `Conflict` when the address or the identity
-    /// has one.
+    /// Creates an account that the identity signs in to. `Conflict` if the address or the identity
+    /// already belongs to an account.
     pub async fn create_linked_user(
         &self,
         new: NewUser,
@@ -88,8 +88,8 @@ impl Store {
         Ok(identities.collect())
     }
 
-    /// Takes the identity from the user's account, or `NotFound`. `Conflict` when nothing else
-    /// signs in to it.
+    /// Unlinks the identity from the user's account, or `NotFound`. `Conflict` if it is the only
+    /// way to sign in.
     pub async fn unlink_identity(&self, user: &UserId, issuer: &str, subject: &str) -> Result<()> {
         let user = user.clone();
         let key = (issuer.to_owned(), subject.to_owned());

@@ -1,5 +1,5 @@
-//! Fills an empty database from a copy (`dump`): with the tables of the version that made it, then
-//! with its rows in one transaction, then with what newer migrations make of them.
+//! Loads a dump (`dump`) into an empty database: first the tables as the dump's version had them,
+//! then the rows in one transaction, then the newer migrations.
 
 use std::{collections::HashMap, io::BufRead};
 
@@ -21,7 +21,7 @@ use super::{
 const VALUES_PER_WRITE: usize = 800;
 const BYTES_PER_WRITE: usize = 4 << 20;
 
-/// A table as the copy has it, and rows of it that are not written yet.
+/// A table of the dump, with its rows that are not written yet.
 struct Table {
     name: String,
     columns: Vec<(String, Kind)>,
@@ -30,7 +30,7 @@ struct Table {
 }
 
 impl Store {
-    /// Whether the database has no table of ours, or none with a row in it.
+    /// Whether the database has none of our tables, or no rows in them.
     pub async fn is_empty(&self) -> Result<bool> {
         for table in self.own_tables(&self.db).await? {
             let row = format!("SELECT 1 FROM {table} LIMIT 1");
@@ -42,8 +42,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Fills the empty database, on which no migration ran yet, with the copy. Returns how many
-    /// rows it has. All rows are written or none.
+    /// Loads the dump into the empty database, before any migration ran. Returns the number of
+    /// rows. All rows are written, or none.
     pub async fn load(
         &self,
         copy: &mut (impl BufRead + Send),
@@ -76,7 +76,7 @@ impl Store {
     }
 }
 
-/// How many migrations the copy had. Refuses one that this program can't read.
+/// The number of the dump's migrations. Rejects a dump that this program can't read.
 fn check(head: &Head) -> Result<usize> {
     let known = tables::known_migrations();
     let newer = head.migrations.iter().find(|name| !known.contains(name));
@@ -95,8 +95,8 @@ fn check(head: &Head) -> Result<usize> {
     Ok(head.migrations.len())
 }
 
-/// Lets rows come in any order: checks of foreign keys wait for the end. Returns the constraints
-/// that are to be made again: PostgreSQL puts off only those that were made to be put off.
+/// Defers foreign-key checks, so that rows may come in any order. Returns the constraints to
+/// recreate: PostgreSQL defers only deferrable ones.
 async fn suspend_constraints(tx: &DatabaseTransaction) -> Result<Vec<(String, String, String)>> {
     if tx.get_database_backend() != DbBackend::Postgres {
         tx.execute_unprepared("PRAGMA defer_foreign_keys = ON")
@@ -162,7 +162,7 @@ async fn fill(
 }
 
 impl Table {
-    /// Takes a row of the copy; a blob's with its content.
+    /// Adds a row of the dump; a blob's row with its content.
     fn add(&mut self, line: &str, shelf: &impl BlobShelf) -> Result<()> {
         let row: Vec<Option<String>> =
             serde_json::from_str(line).map_err(|_| damaged("a row can't be read"))?;
@@ -216,7 +216,7 @@ impl Table {
     }
 }
 
-/// The value that a text of the copy stands for.
+/// The value of a text in the dump.
 fn value(kind: Kind, text: Option<String>) -> Result<Value> {
     let no_number = |_| damaged("a number can't be read");
     Ok(match (kind, text) {
@@ -236,7 +236,7 @@ fn value(kind: Kind, text: Option<String>) -> Result<Value> {
     })
 }
 
-/// The next line, without its end.
+/// The next line, without its line break.
 fn next(copy: &mut impl BufRead) -> Result<Option<String>> {
     let mut line = String::new();
     let read = copy

@@ -1,5 +1,5 @@
-//! Who works on a project beside its owner, and what each may do: the one place where a user and a
-//! project become a role. Whoever has none finds nothing.
+//! The members of a project and their roles: the one place that maps a user and a project to a
+//! role. Users without a role find nothing.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -19,7 +19,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_id: UserId,
     pub role: ProjectRole,
-    /// Who invited them.
+    /// The user who invited them.
     pub added_by: Option<UserId>,
     pub created_at: i64,
 }
@@ -48,7 +48,7 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Whose a project is, and what somebody else may do in it.
+/// A project's owner, and another user's role in it.
 #[derive(FromQueryResult)]
 pub(super) struct Standing {
     owner: UserId,
@@ -65,13 +65,13 @@ impl Standing {
 }
 
 impl Store {
-    /// What the user may do in the project, or `NotFound`.
+    /// The user's role in the project, or `NotFound`.
     pub async fn role_in(&self, user: &UserId, id: ProjectId) -> Result<ProjectRole> {
         let found = standings(project::Entity::find_by_id(id), user);
         self.role(user, found, "project").await
     }
 
-    /// What the user may do in the project whose sandbox this is, or `NotFound`.
+    /// The user's role in the sandbox's project, or `NotFound`.
     pub async fn role_at(&self, user: &UserId, sandbox: &str) -> Result<ProjectRole> {
         let at = project::Entity::find().filter(project::Column::Sandbox.eq(sandbox));
         self.role(user, standings(at, user), "preview").await
@@ -160,7 +160,7 @@ impl Store {
         .await
     }
 
-    /// Takes a member out of the project; `NotFound` when there is none. A member may also leave.
+    /// Removes a member from the project, or `NotFound`. Members may remove themselves.
     pub async fn remove_member(&self, by: &Actor, id: ProjectId, user: &UserId) -> Result<()> {
         let (by, user) = (by.clone(), user.clone());
         self.write(move |tx| {
@@ -206,7 +206,7 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// What others read of a user.
+/// A user's name for others.
 pub(super) fn name_of(user: &user::Model) -> String {
     if !user.name.is_empty() {
         return user.name.clone();

@@ -32,7 +32,7 @@ pub struct Model {
     /// JSON.
     pub part: Option<String>,
     pub answers: Option<MessageId>,
-    /// Who wrote it; `None` for the agent, and for the project's owner where nobody was noted.
+    /// The author; `None` for the agent, and for the project's owner where no author was recorded.
     pub user_id: Option<UserId>,
     /// The model that a prompt asks for, where it names one.
     pub model: Option<ModelId>,
@@ -57,7 +57,7 @@ impl Model {
             content: self.content,
             html: String::new(),
             image: None,
-            // The content says the same, so one that can't be read is left out.
+            // The content says the same, so an unreadable part is left out.
             part: self.part.and_then(|part| serde_json::from_str(&part).ok()),
             answers: self.answers,
             model: self.model,
@@ -75,9 +75,9 @@ impl Store {
         Ok(self.list_messages_before(project, None, all).await?.0)
     }
 
-    /// The last `limit` prompts of the project from before the one given, each with what answers
-    /// it, oldest first, and how many prompts there are before them. Messages have their runs and
-    /// versions; `html` is left empty.
+    /// The last `limit` prompts before the given one, each with its replies, oldest first; and the
+    /// number of still earlier prompts. Messages have their runs and versions; `html` is left
+    /// empty.
     pub async fn list_messages_before(
         &self,
         project: ProjectId,
@@ -108,7 +108,7 @@ impl Store {
         };
         let last: HashSet<MessageId> = last.into_iter().collect();
 
-        // A reply may come later than the prompts after its own.
+        // A reply may come later than the prompts that follow its own.
         let mut all = Entity::find()
             .filter(Column::ProjectId.eq(project))
             .filter(Column::ReplacedBy.is_null())
@@ -179,8 +179,8 @@ impl Store {
         Ok(prompts.all(&self.db).await?)
     }
 
-    /// At most `limit` messages of the conversation from before the one given, oldest first. A
-    /// reply that came after this message answers an earlier prompt: this one was still queued.
+    /// At most `limit` messages of the conversation before the given one, oldest first. Replies
+    /// after that message belong to earlier prompts: this one was still queued.
     pub async fn messages_before(&self, message: &Message, limit: u64) -> Result<Vec<Message>> {
         let before = Entity::find()
             .filter(Column::ProjectId.eq(message.project))
@@ -203,8 +203,8 @@ impl Store {
     }
 }
 
-/// Saves a prompt with the plan that it approves, and the image that its user uploaded for it.
-/// `NotFound` when that is gone.
+/// Saves a prompt with the plan that it approves and its image. `NotFound` if the user's image is
+/// gone.
 pub(super) async fn insert_prompt(
     tx: &impl ConnectionTrait,
     user: &UserId,
@@ -247,8 +247,9 @@ async fn last_model(tx: &impl ConnectionTrait, project: ProjectId) -> Result<Opt
     Ok(last.one(tx).await?.flatten())
 }
 
-/// The image for a message of the project, which the user uploaded or another of its messages has:
-/// who sends that once more need not be who attached it. `NotFound` when it is gone.
+/// The image for a message of the project: uploaded by the user, or used in another message of the
+/// project, since whoever sends a message again need not have attached its image. `NotFound` if it
+/// is gone.
 pub(super) async fn attach(
     tx: &impl ConnectionTrait,
     user: &UserId,
@@ -271,7 +272,7 @@ pub(super) fn image_hashes() -> SelectStatement {
     QuerySelect::query(&mut hashes).take()
 }
 
-/// What the project's last result says that has a version.
+/// The text of the project's last result with a version.
 pub(super) async fn last_result(
     db: &impl ConnectionTrait,
     project: ProjectId,
@@ -301,7 +302,7 @@ pub(super) async fn images_of(
         .collect())
 }
 
-/// A message that is yet to be saved.
+/// A new message, not saved yet.
 pub(super) fn new(project: ProjectId, role: Role, kind: MessageKind, content: &str) -> Message {
     Message {
         id: MessageId::new(),

@@ -1,5 +1,5 @@
-//! Orders that are sent again: the key that came with one is kept with its run, and leads back to
-//! it.
+//! Repeated orders: an order's key is stored with its run, and a repeated order with the same key
+//! leads to that run.
 
 use sea_orm::{SqlErr, entity::prelude::*};
 use sha2::{Digest as _, Sha256};
@@ -10,14 +10,14 @@ use crate::protocol::{NewPrompt, ProjectId, Run, UserId};
 const OTHER_ORDER: &str = "This Idempotency-Key came with another request before. Send a new \
                            request with a new key.";
 
-/// What is saved of the prompt's key: everybody has keys of their own.
+/// The stored form of the prompt's key, which includes its user.
 pub(super) fn key_of(user: &UserId, prompt: &NewPrompt) -> Option<String> {
     let key = prompt.order_key()?;
     let hash = Sha256::new().chain_update(&user.0).chain_update([0]);
     Some(hex::encode(hash.chain_update(key).finalize()))
 }
 
-/// The run that was made for this order before. `Conflict` when its key came with another one.
+/// The run of an earlier order with this key. `Conflict` if that order was a different one.
 pub(super) async fn find(
     tx: &impl ConnectionTrait,
     user: &UserId,
@@ -59,8 +59,8 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Makes what is ordered. When the same order came twice at once, the later one is tried again, and
-/// finds the other's run.
+/// Executes an order. If the same order arrives twice at once, the later one is retried and finds
+/// the other's run.
 pub(super) async fn make<T, F: Future<Output = Result<T>>>(once: impl Fn() -> F) -> Result<T> {
     match once().await {
         Err(error) if is_late(&error) => once().await,

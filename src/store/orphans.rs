@@ -1,5 +1,5 @@
-//! What is left over or missing in the database, for `codeflow doctor`: blobs that nothing has, and
-//! files of versions whose content is gone.
+//! Leftovers and losses in the database, for `codeflow doctor`: unreferenced blobs, and files of
+//! versions whose content is gone.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct LostFile {
 }
 
 impl Store {
-    /// How many blobs nothing has.
+    /// The number of unreferenced blobs.
     pub async fn count_unused_blobs(&self) -> Result<u64> {
         Ok(sweep::unused_blobs().count(&self.db).await?)
     }
@@ -51,8 +51,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Takes the files from their versions, which are marked as incomplete: a rebuilt app has the
-    /// template's files in their places.
+    /// Removes the files from their versions, and marks those as partial: a rebuilt app gets the
+    /// template's files in their place.
     pub async fn forget_files(&self, lost: &[LostFile]) -> Result<()> {
         let lost = lost.to_vec();
         self.write(move |tx| {
@@ -81,8 +81,8 @@ impl Store {
             .await
     }
 
-    /// Whether all migrations are applied that this program knows, and no others. `Newer` when
-    /// there are others.
+    /// Whether exactly the migrations that this program knows are applied. `Newer` if there are
+    /// unknown ones.
     pub async fn is_current(&self) -> Result<bool> {
         tables::expect_known(&self.db).await?;
         Ok(tables::applied(&self.db).await? == tables::known_migrations())
@@ -142,7 +142,7 @@ mod tests {
         store.save_version(project.id, &new, None).await.unwrap();
         assert!(store.lost_files().await.unwrap().is_empty());
         assert_eq!(store.count_unused_blobs().await.unwrap(), 0);
-        // As no program of ours would: references to blobs are checked.
+        // Done by hand: the program's own connections check references to blobs.
         let damage = "PRAGMA foreign_keys = OFF; DELETE FROM blobs WHERE size != 4 OR \
              hash = (SELECT hash FROM fragment_files WHERE path = 'b.txt'); \
              INSERT INTO blobs (hash, size, content) VALUES ('00', 1, 'x'); \

@@ -1,4 +1,4 @@
-//! Passkeys that sign in to accounts: their public keys, and what a sign-in changes of them.
+//! Passkeys that sign in to accounts: their public keys, and the state that a sign-in changes.
 
 use sea_orm::{
     ActiveValue::Set, PaginatorTrait, QueryOrder, entity::prelude::*, sea_query::OnConflict,
@@ -39,13 +39,13 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How many passkeys a user may have.
-const MOST: u64 = 20;
+/// The maximum number of passkeys per user.
+const MAX_PASSKEYS: u64 = 20;
 
-/// A passkey about to be added, and what one signs in with.
+/// A passkey's key and state.
 #[derive(Debug, Clone)]
 pub struct PasskeyKey {
-    /// What the authenticator calls it, in base64url.
+    /// The credential id, in base64url.
     pub credential: String,
     /// In hex, as is the state.
     pub public_key: String,
@@ -74,8 +74,8 @@ impl From<Model> for Passkey {
 }
 
 impl Store {
-    /// Lets the passkey sign in to the user's account. `Conflict` when they have too many, or
-    /// somebody has this one.
+    /// Adds the passkey to the user's account. `Conflict` if the account has too many, or the
+    /// passkey is already known.
     pub async fn add_passkey(&self, user: &UserId, name: &str, key: PasskeyKey) -> Result<Passkey> {
         let model = Model {
             id: PasskeyId::new(),
@@ -90,7 +90,7 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let own = Entity::find().filter(Column::UserId.eq(model.user_id.clone()));
-                if own.count(tx).await? >= MOST {
+                if own.count(tx).await? >= MAX_PASSKEYS {
                     return Err(StoreError::Conflict(
                         "You have 20 passkeys, the most there can be. Remove one that you don't \
                          need.",
@@ -120,7 +120,7 @@ impl Store {
         .await
     }
 
-    /// The passkey that the authenticator calls this; `None` where there is none (any more).
+    /// The passkey with this credential id; `None` if there is none (any more).
     pub async fn find_passkey(&self, credential: &str) -> Result<Option<FoundPasskey>> {
         let found = Entity::find()
             .filter(Column::CredentialId.eq(credential))
@@ -137,8 +137,8 @@ impl Store {
         }))
     }
 
-    /// Notes a sign-in with the passkey, which changes its state; false when it has another state
-    /// than `passkey` has, or is gone: of two sign-ins at once one counts.
+    /// Records a sign-in with the passkey, which changes its state. Returns `false` if its state is
+    /// no longer that of `passkey`, or it is gone: of two simultaneous sign-ins only one counts.
     pub async fn use_passkey(&self, passkey: &FoundPasskey, state: String) -> Result<bool> {
         let used = Entity::update_many()
             .col_expr(Column::State, Expr::value(state))
@@ -154,7 +154,7 @@ impl Store {
         Ok(models.into_iter().map(Passkey::from).collect())
     }
 
-    /// What authenticators call the user's passkeys, in base64url.
+    /// The credential ids of the user's passkeys, in base64url.
     pub async fn passkey_credentials(&self, user: &UserId) -> Result<Vec<String>> {
         let models = readable::models(&self.db, "passkey", of(user)).await?;
         Ok(models
@@ -175,8 +175,8 @@ impl Store {
         }
     }
 
-    /// Removes one of the user's passkeys, or `NotFound`. `Conflict` when nothing else signs in to
-    /// their account.
+    /// Removes one of the user's passkeys, or `NotFound`. `Conflict` if it is the only way to sign
+    /// in to the account.
     pub async fn remove_passkey(&self, user: &UserId, id: PasskeyId) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {

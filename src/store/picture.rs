@@ -10,8 +10,7 @@ use super::{ImageContent, Result, Store, StoreError, blob, fragment, member};
 use crate::protocol::{ImageId, UserId};
 
 impl Store {
-    /// The bytes of a picture of an app that the user owns or works on, or `NotFound`: other blobs
-    /// are none.
+    /// A picture of an app that the user owns or works on, or `NotFound`, also for any other blob.
     pub async fn picture_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
         let shown = fragment::Entity::find()
             .filter(fragment::Column::Picture.eq(id.as_str()))

@@ -1,5 +1,5 @@
-//! Questions and plans: each is answered by one message, and an approved plan stays in the project,
-//! its steps ticked as they are done.
+//! Questions and plans. Each is answered by one message; an approved plan stays in the project, and
+//! its steps are ticked off as they are done.
 
 use sea_orm::{QueryOrder, entity::prelude::*};
 
@@ -23,7 +23,8 @@ const NO_BUILD: &str = "A plan is approved by a message in the mode build. Choos
                         it, or send the message without approving the plan.";
 
 impl Store {
-    /// The plan that was approved last, by this message or before it, and the message that did.
+    /// The plan that was last approved by this message or an earlier one, and the approving
+    /// message.
     pub async fn approved_plan(&self, message: &Message) -> Result<Option<(MessageId, AppPlan)>> {
         let last = Entity::find()
             .filter(Column::ProjectId.eq(message.project))
@@ -39,14 +40,14 @@ impl Store {
         }))
     }
 
-    /// Ticks the step of an approved plan with this index; `None` where it is ticked already, or
-    /// there is no such step.
+    /// Ticks off the step with this index of an approved plan; `None` if it is ticked off already,
+    /// or doesn't exist.
     pub async fn tick_step(&self, id: MessageId, index: usize) -> Result<Option<Event>> {
         self.write(move |tx| {
             Box::pin(async move {
                 let found = Entity::find_by_id(id).one(tx).await?;
                 let project = found.ok_or(StoreError::NotFound("message"))?.project_id;
-                // Two steps may be done at the same time.
+                // Two steps may be ticked off at the same time.
                 project::lock(tx, project).await?;
                 let model = Entity::find_by_id(id).one(tx).await?;
                 let model = model.ok_or(StoreError::NotFound("message"))?;
@@ -79,8 +80,8 @@ impl Store {
     }
 }
 
-/// The plan that the prompt approves, where it answers one. `NotFound` where what it answers is no
-/// message of the project with questions or a plan, `Conflict` where it was withdrawn.
+/// The plan that the prompt approves, if it answers one. `NotFound` if the answered message is not
+/// a message of the project with questions or a plan, `Conflict` if it was withdrawn.
 pub(super) async fn approved_by(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -103,8 +104,8 @@ pub(super) async fn approved_by(
     Ok(Some(MessagePart::Plan { plan }))
 }
 
-/// Fails with `Conflict` where a message of the conversation answers the same as the prompt. The
-/// project's row is locked, so that of two answers one sees the other.
+/// Fails with `Conflict` if another message of the conversation already answers the same message.
+/// The project's row is locked, so that the later of two answers sees the earlier.
 pub(super) async fn expect_unanswered(
     tx: &impl ConnectionTrait,
     project: ProjectId,

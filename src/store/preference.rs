@@ -1,4 +1,4 @@
-//! What users prefer, by names that the page chooses.
+//! Users' preferences, under names that the page chooses.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ impl Store {
     }
 }
 
-/// Gives one user's preferences to another, who keeps own ones.
+/// Gives one user's preferences to another, who keeps existing ones.
 pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
     let own = Entity::find().filter(Column::UserId.eq(to.clone()));
     let own: Vec<String> = own.all(tx).await?.into_iter().map(|one| one.name).collect();

@@ -20,9 +20,9 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub used_at: Option<i64>,
-    /// Whether its user gave it its title.
+    /// Whether its user chose the title.
     pub renamed: bool,
-    /// The version whose files its sandbox is about to get.
+    /// The version whose files its sandbox will get.
     pub restoring: Option<FragmentId>,
     pub deleted_at: Option<i64>,
     pub picture: Option<String>,
@@ -61,7 +61,7 @@ impl Store {
         }
     }
 
-    /// The seq of the project's newest event (0 before the first), or `NotFound`.
+    /// The sequence number of the project's newest event (0 before the first), or `NotFound`.
     pub async fn last_seq(&self, id: ProjectId) -> Result<i64> {
         Ok(self.project_model(id).await?.last_seq)
     }
@@ -137,7 +137,7 @@ pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &Use
     Ok(())
 }
 
-/// Hides all projects of a user who is gone: nobody can bring them back.
+/// Hides all projects of a deleted user; nobody can restore them.
 pub(super) async fn hide_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::DeletedAt, Expr::value(1_i64))
@@ -181,7 +181,7 @@ pub(super) async fn touch(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()
     Ok(())
 }
 
-/// Gives the project its title, unless its user did. Returns whether it has it.
+/// Sets the project's title, unless its user chose one. Returns whether it was set.
 pub(super) async fn set_title(
     tx: &impl ConnectionTrait,
     id: ProjectId,
@@ -210,7 +210,7 @@ pub(super) async fn rename(tx: &impl ConnectionTrait, id: ProjectId, title: &str
     Ok(())
 }
 
-/// Records the version whose files the project's sandbox is about to get.
+/// Records the version whose files the project's sandbox will get.
 pub(super) async fn set_restoring(
     tx: &impl ConnectionTrait,
     id: ProjectId,
@@ -236,8 +236,8 @@ pub(super) async fn lock(tx: &impl ConnectionTrait, id: ProjectId) -> Result<()>
     Ok(())
 }
 
-/// The next event's seq. The row stays locked until the transaction ends, so seqs are handed out in
-/// the order of commits.
+/// The next event's sequence number. The row stays locked until the transaction ends, so numbers
+/// are assigned in the order of commits.
 pub(super) async fn next_seq(tx: &impl ConnectionTrait, id: ProjectId) -> Result<i64> {
     let updated = Entity::update_many()
         .col_expr(Column::LastSeq, Expr::col(Column::LastSeq).add(1))

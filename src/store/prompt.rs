@@ -1,5 +1,5 @@
-//! A prompt comes in: the message, the run that answers it and the events of both in one
-//! transaction, and for the first one the project.
+//! A new prompt: the message, its run and the events of both, and for the first prompt also the
+//! project, in one transaction.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::protocol::{
     UserId,
 };
 
-/// What pays for runs: credits, or users' own keys.
+/// The payment for runs: credits, or users' own keys.
 #[derive(Debug, Clone)]
 pub(super) struct Payment {
     pub credits: Option<CreditRules>,
@@ -27,10 +27,10 @@ impl Store {
         }
     }
 
-    /// Creates a project of the user with its first message and the run that answers it, in one
-    /// transaction. The title is the prompt's beginning until the run names it. `NotFound` when the
-    /// image is gone, `OutOfCredits` when the user has too few. An order that came before with the
-    /// same key makes nothing: what it made is returned.
+    /// Creates a project for the user, with its first message and run, in one transaction. The
+    /// title is the prompt's beginning until the run names it. `NotFound` if the image is gone,
+    /// `OutOfCredits` if the user's balance is too low. A repeated order with the same key creates
+    /// nothing; it returns the first one's project.
     pub async fn create_project(
         &self,
         user: &UserId,
@@ -66,10 +66,10 @@ impl Store {
         .await
     }
 
-    /// Adds the user's message and the run that answers it, in one transaction. `NotFound` when
-    /// there is no such project, or the image is gone; `OutOfCredits` when the user has too few;
-    /// `Conflict` when it answers what was answered already. An order that came before with the
-    /// same key makes nothing: its run is returned.
+    /// Adds the user's message and its run in one transaction. `NotFound` if there is no such
+    /// project, or the image is gone; `OutOfCredits` if the user's balance is too low; `Conflict`
+    /// if it answers a message that was answered already. A repeated order with the same key
+    /// creates nothing; it returns the first one's run.
     pub async fn add_prompt(
         &self,
         user: &UserId,
@@ -131,8 +131,7 @@ pub(super) async fn insert_prompt(
     Ok((run, events.into_iter().flatten().collect()))
 }
 
-/// Adds a run that answers the message, which asks for this model, and charges the user for it
-/// unless a key of theirs answers.
+/// Adds a run for the message with this model, and charges the user unless their own key answers.
 pub(super) async fn insert_run(
     tx: &impl ConnectionTrait,
     payment: &Payment,

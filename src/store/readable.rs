@@ -1,11 +1,11 @@
-//! Reading past rows that can't be read: one that another version of this program wrote, or that
-//! was damaged, costs itself and never the page or the project that it belongs to.
+//! Reading past unreadable rows: a row that is damaged, or was written by another version of this
+//! program, is lost alone, without its page or project.
 
 use sea_orm::{FromQueryResult, QueryTrait as _, Select, entity::prelude::*};
 
 use super::{Result, StoreError};
 
-/// The query's rows, without those that can't be read in this shape.
+/// The query's rows, except those that can't be read as this type.
 pub(super) async fn rows<E: EntityTrait, M: FromQueryResult>(
     db: &impl ConnectionTrait,
     what: &'static str,
@@ -27,7 +27,7 @@ pub(super) async fn models<E: EntityTrait>(
     rows::<E, E::Model>(db, what, query).await
 }
 
-/// What was read; an unreadable row is logged and left out.
+/// The value; an unreadable row is logged and skipped.
 pub(super) fn or_skip<T>(what: &'static str, read: Result<T>) -> Option<T> {
     read.inspect_err(|error| tracing::warn!(%error, "a row that can't be read is left out: {what}"))
         .ok()

@@ -1,6 +1,6 @@
-//! Projects that begin with an app: a copy of another one's latest version, or files that were made
-//! before. Their conversation begins with what was asked for and its result, so that the agent goes
-//! on from there.
+//! Projects that start with an app: a copy of another project's latest version, or prepared files.
+//! Their conversation begins with the request and its result, so that the agent can continue from
+//! there.
 
 use super::{
     NewFragment, Result, Store, StoreError,
@@ -14,8 +14,8 @@ use crate::protocol::{
 };
 
 impl Store {
-    /// A new project of the user with the files of the other's latest version or draft. `NotFound`
-    /// when there is none, `Conflict` when it has no files yet.
+    /// A new project for the user with the files of the other's latest version or draft. `NotFound`
+    /// if there is no such project, `Conflict` if it has no files yet.
     pub async fn duplicate_project(&self, user: &UserId, id: ProjectId) -> Result<Project> {
         let user = user.clone();
         self.write(move |tx| {
@@ -40,7 +40,7 @@ impl Store {
         .await
     }
 
-    /// A new project of the user with the files that the share with this slug shows, or `NotFound`.
+    /// A new project for the user with the files of the share with this slug, or `NotFound`.
     pub async fn remix(&self, user: &UserId, slug: &str) -> Result<Project> {
         let (user, slug) = (user.clone(), slug.to_owned());
         self.write(move |tx| {
@@ -56,8 +56,8 @@ impl Store {
         .await
     }
 
-    /// A new project of the user with these files; `prompt` is what they were made from, `reply`
-    /// their result.
+    /// A new project for the user with these files; `prompt` is what they were built from, `reply`
+    /// the result.
     pub async fn create_ready_project(
         &self,
         user: &UserId,
@@ -98,7 +98,7 @@ async fn copy(
     Ok(project)
 }
 
-/// The project with its two messages and the run between them, which its version comes from.
+/// The project with its two messages and their run, which its version belongs to.
 async fn begin(
     tx: &sea_orm::DatabaseTransaction,
     user: &UserId,

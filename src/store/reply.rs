@@ -1,5 +1,4 @@
-//! A run's end: its reply, its version, its state, its credits and the events of them in one
-//! transaction.
+//! A run's end: its reply, version, state, credits and their events, in one transaction.
 
 use sea_orm::ConnectionTrait;
 
@@ -14,7 +13,7 @@ use crate::protocol::{
     Event, EventKind, Message, MessageKind, MessagePart, Role, Run, RunId, RunState, Timestamp,
 };
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// A RESULT message and the version that goes with it.
@@ -22,7 +21,7 @@ pub enum Reply {
         content: String,
         fragment: NewFragment,
     },
-    /// An answer, questions or a plan: a message of this kind, and no version.
+    /// An answer, questions or a plan: a message of this kind, without a version.
     Answer {
         kind: MessageKind,
         content: String,
@@ -30,7 +29,7 @@ pub enum Reply {
     },
     /// An ERROR message.
     Error { content: String },
-    /// Its user stopped it; the message says what became of the work.
+    /// The user stopped it; the message says what became of the work.
     Cancelled { content: String },
 }
 
@@ -47,8 +46,8 @@ impl Store {
             .await
     }
 
-    /// Marks the run as failed, returns its credits and does nothing else: a run that can't be
-    /// ended properly must not block its project.
+    /// Marks the run as failed and refunds it, nothing else: a run that can't be ended properly
+    /// must not block its project.
     pub async fn abandon_run(&self, id: RunId) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {

@@ -1,6 +1,6 @@
-//! The conversation goes back to one of its prompts: that and what came after it is withdrawn, the
-//! app's files become those of the version before, and the prompt's new text gets its run; all in
-//! one transaction. A prompt that still waits is changed or removed where it is.
+//! Rewinding the conversation to a prompt: the prompt and everything after it is withdrawn, the
+//! app's files become those of the version before it, and the new prompt gets its run, all in one
+//! transaction. A prompt that is still queued is changed or removed in place.
 
 use sea_orm::{QueryOrder, entity::prelude::*};
 
@@ -14,7 +14,7 @@ use crate::protocol::{
     Run, RunState, Timestamp, UserId,
 };
 
-/// Why a message is not sent again while a run works.
+/// Why a message can't be sent again while a run works.
 const AT_WORK: &str =
     "A run is at work on this project. Stop it or wait for its end, then send the message again.";
 const GONE: &str =
@@ -24,29 +24,30 @@ const BEGUN: &str = "This message is already being worked on. Stop the run to ch
 const PAID: &str = "This message waits, and the other model is paid otherwise: by a key of one's \
     own, or by credits. Remove it and send it again.";
 
-/// A prompt with what became of it.
+/// A prompt with its state.
 #[derive(Debug, Clone)]
 pub struct Prompted {
     pub message: Message,
     /// The last of its runs.
     pub run: Run,
-    /// When the first of its runs took hold of the app, or ended without; `None` before either.
+    /// When its first run began to use the app, or ended without; `None` before that.
     pub begun: Option<Timestamp>,
-    /// Whether no prompt follows.
+    /// Whether it is the last prompt.
     pub is_last: bool,
 }
 
-/// What a prompt is replaced with, and what the app goes back to.
+/// A prompt's replacement, and the version to rewind to.
 #[derive(Debug, Clone)]
 pub struct Rewind {
-    /// Who sends the new prompt, and pays for its run.
+    /// The user who sends the new prompt and pays for its run.
     pub user: UserId,
     pub message: MessageId,
     pub prompt: NewPrompt,
     pub image: Option<ImageId>,
-    /// The app as it is, kept as a version; `None` where there is no app yet: then no files change.
+    /// The app's current files, to be saved as a version; `None` if there is no app yet, so that no
+    /// files change.
     pub unsaved: Option<NewFragment>,
-    /// The version that the app goes back to; `None` is the template.
+    /// The version to rewind to; `None` for the template.
     pub source: Option<FragmentId>,
 }
 
@@ -77,9 +78,9 @@ impl Store {
         })
     }
 
-    /// Withdraws the prompt and all after it, makes the source's files the latest version, and adds
-    /// the new prompt with its run. `Conflict` while a run works, `OutOfCredits` when the user has
-    /// too few.
+    /// Withdraws the prompt and everything after it, makes the source's files the latest version,
+    /// and adds the new prompt with its run. `Conflict` while a run works, `OutOfCredits` if the
+    /// user's balance is too low.
     pub async fn rewind(&self, project: ProjectId, rewind: Rewind) -> Result<(Run, Vec<Event>)> {
         let hashed = match &rewind.unsaved {
             Some(unsaved) => Some(self.prepare(unsaved).await?),
@@ -123,7 +124,7 @@ impl Store {
         .await
     }
 
-    /// Gives a prompt that still waits another text, mode and image. `Conflict` once its run began.
+    /// Changes the text, mode and image of a queued prompt. `Conflict` once its run has begun.
     pub async fn change_prompt(
         &self,
         user: &UserId,
@@ -181,8 +182,8 @@ impl Store {
         .await
     }
 
-    /// Removes a prompt that still waits from the conversation, and its run from the queue.
-    /// `Conflict` once the run began.
+    /// Removes a queued prompt from the conversation, and its run from the queue. `Conflict` once
+    /// the run has begun.
     pub async fn remove_prompt(&self, id: MessageId) -> Result<(Run, Vec<Event>)> {
         self.write(move |tx| {
             Box::pin(async move {
@@ -220,11 +221,11 @@ async fn prompt_model(db: &impl ConnectionTrait, id: MessageId) -> Result<messag
     Ok(model)
 }
 
-/// A prompt whose run waits, which it does until the transaction ends.
+/// A prompt with a queued run, which stays queued until the transaction ends.
 async fn waiting(tx: &impl ConnectionTrait, id: MessageId) -> Result<(message::Model, Run)> {
     let model = prompt_model(tx, id).await?;
     project::there(tx, model.project_id).await?;
-    // A write: nobody else starts the run from here on.
+    // A write, so that nobody else starts the run from here on.
     let held = run::Entity::update_many()
         .col_expr(run::Column::State, Expr::value(RunState::Queued))
         .filter(run::Column::MessageId.eq(id))
@@ -243,8 +244,8 @@ async fn waiting(tx: &impl ConnectionTrait, id: MessageId) -> Result<(message::M
     Ok((model, run.into_run()))
 }
 
-/// `Conflict` when the run that waits would be paid otherwise with this model: by a key instead of
-/// credits, or by another's.
+/// `Conflict` if the queued run would be paid differently with this model: by a key instead of
+/// credits, or by another key.
 async fn expect_same_payment(
     tx: &impl ConnectionTrait,
     configured: Option<&[ModelId]>,
@@ -259,7 +260,7 @@ async fn expect_same_payment(
     }
 }
 
-/// The messages of the conversation from this prompt on: prompts, and the replies to them.
+/// The messages of the conversation from this prompt on, with their replies.
 async fn from(
     tx: &impl ConnectionTrait,
     project: ProjectId,

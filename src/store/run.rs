@@ -1,4 +1,4 @@
-//! Runs: what answers a prompt, from waiting in the queue to its end.
+//! Runs: each answers a prompt, from the queue to its end.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -32,15 +32,15 @@ pub struct Model {
     pub finished_at: Option<i64>,
     pub worked_ms: i64,
     pub trimmed: bool,
-    /// Who sent it and pays for it; `None` for the project's owner.
+    /// The user who sent it and pays for it; `None` for the project's owner.
     pub user_id: Option<UserId>,
-    /// The trace that its work is a part of, from the request that made it; `None` where no traces
+    /// The trace of the request that created it, which its work continues; `None` where no traces
     /// are sent.
     pub traceparent: Option<String>,
-    /// The provider whose key of theirs answers it; `None` for the installation's keys.
+    /// The provider whose key of the user's answers it; `None` for the installation's keys.
     pub own_key: Option<ModelProvider>,
-    /// The hash of who ordered it and the key that they sent, which leads back to it; `None` where
-    /// they sent none.
+    /// The hash of the ordering user and their key, which finds the run again; `None` without a
+    /// key.
     pub order_key: Option<String>,
 }
 
@@ -87,12 +87,12 @@ impl Model {
 pub struct Backlog {
     pub queued: u64,
     pub running: u64,
-    /// When the prompt of the longest waiting queued run came; `None` where none waits.
+    /// When the longest queued run was created; `None` if none is queued.
     pub waiting_since: Option<Timestamp>,
 }
 
 impl Store {
-    /// How many runs have not ended.
+    /// The number of unfinished runs.
     pub async fn backlog(&self) -> Result<Backlog> {
         let by_state = Entity::find()
             .select_only()
@@ -125,7 +125,7 @@ impl Store {
         Ok(model(&self.db, id).await?.into_run())
     }
 
-    /// Who sent the run and pays for it, or `NotFound`.
+    /// The user who sent the run and pays for it, or `NotFound`.
     pub async fn payer_of(&self, run: &Run) -> Result<UserId> {
         match model(&self.db, run.id).await?.user_id {
             Some(user) => Ok(user),
@@ -133,7 +133,7 @@ impl Store {
         }
     }
 
-    /// The trace that the run's work is a part of (a W3C `traceparent`), or `NotFound`.
+    /// The trace that the run's work continues (a W3C `traceparent`), or `NotFound`.
     pub async fn traceparent_of(&self, run: RunId) -> Result<Option<String>> {
         Ok(model(&self.db, run).await?.traceparent)
     }
@@ -163,7 +163,7 @@ impl Store {
         Ok(projects)
     }
 
-    /// How long the run has been worked on, across restarts of the server.
+    /// The run's working time, across restarts of the server.
     pub async fn worked(&self, id: RunId) -> Result<Duration> {
         Ok(Duration::from_millis(
             model(&self.db, id).await?.worked_ms.unsigned_abs(),
@@ -180,7 +180,7 @@ impl Store {
         Ok(())
     }
 
-    /// Marks the run as running. Does nothing when it already is, as after a restart.
+    /// Marks the run as running. Does nothing if it already is, as after a restart.
     pub async fn start_run(&self, id: RunId) -> Result<(Run, Option<Event>)> {
         self.write(move |tx| Box::pin(start(tx, id))).await
     }
@@ -216,8 +216,8 @@ async fn start(tx: &impl ConnectionTrait, id: RunId) -> Result<(Run, Option<Even
     Ok((run, event))
 }
 
-/// Ends the run in this state; false when it has ended already. Its credits are settled by the
-/// caller, at the end of the transaction.
+/// Ends the run in this state; `false` if it has ended already. The caller settles its credits at
+/// the end of the transaction.
 pub(super) async fn end(
     tx: &impl ConnectionTrait,
     id: RunId,
@@ -340,7 +340,7 @@ pub(super) async fn insert(
     Ok(run)
 }
 
-/// Adds a run that has its result, although the agent did nothing: an app that was there before.
+/// Adds a finished run with a result that the agent did not produce, for an existing app.
 pub(super) async fn insert_done(
     tx: &impl ConnectionTrait,
     project: ProjectId,

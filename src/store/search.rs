@@ -1,22 +1,22 @@
-//! Searching texts: what people type is looked for literally, in either case.
+//! Searching texts: the user's input is matched literally, in upper or lower case.
 
 use sea_orm::{
     Condition, ExprTrait as _,
     sea_query::{Func, LikeExpr, SimpleExpr},
 };
 
-/// The longest search text, in characters; the rest is ignored.
+/// The maximum length of a search text, in characters; the rest is ignored.
 const SEARCHED: usize = 200;
 
-/// What is looked for; `None` for nothing. PostgreSQL accepts no zero bytes, and SQLite no pattern
-/// of many thousands of letters.
+/// The text to search for; `None` for an empty one. PostgreSQL accepts no zero bytes, and SQLite no
+/// patterns of many thousand letters.
 pub(super) fn wanted(text: &str) -> Option<String> {
     let letters = text.trim().chars().filter(|letter| *letter != '\0');
     let wanted: String = letters.take(SEARCHED).collect();
     (!wanted.is_empty()).then_some(wanted)
 }
 
-/// Matches rows of which one of the columns contains the text.
+/// Matches rows in which any of the columns contains the text.
 pub(super) fn any_contains(
     columns: impl IntoIterator<Item = SimpleExpr>,
     search: &str,
@@ -34,8 +34,8 @@ pub(super) fn any_contains(
     found
 }
 
-/// The text as the database's `LOWER` may have left it: SQLite's knows only ASCII letters, so
-/// others are tried in both cases.
+/// The possible results of the database's `LOWER` for the text: SQLite's knows only ASCII letters,
+/// so others are tried in both cases.
 fn spellings(text: &str) -> Vec<String> {
     let mut spellings = vec![
         text.to_lowercase(),
@@ -47,10 +47,10 @@ fn spellings(text: &str) -> Vec<String> {
     spellings
 }
 
-/// Not the backslash: it means something else to PostgreSQL and to MySQL.
+/// Not the backslash, which PostgreSQL and MySQL interpret differently.
 pub(super) const ESCAPE: char = '!';
 
-/// The text as a pattern of `LIKE` that matches itself only.
+/// A `LIKE` pattern that matches only the text itself.
 pub(super) fn literally(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,5 +1,5 @@
-//! The second step of a sign-in: the secret of an authenticator app, and the codes that stand in
-//! for the app when it is lost. Each code works once.
+//! The second step of a sign-in: the secret of an authenticator app, and the recovery codes for a
+//! lost app. Each code works once.
 
 use sea_orm::{ActiveValue::Set, PaginatorTrait, entity::prelude::*};
 
@@ -21,7 +21,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The codes for the day on which the app is lost.
+/// The recovery codes.
 mod recovery {
     use sea_orm::entity::prelude::*;
 
@@ -45,16 +45,16 @@ mod recovery {
 /// A user's second step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondStep {
-    /// As it was saved: encrypted.
+    /// As stored: encrypted.
     pub secret: String,
-    /// Whether it is asked for; false while it is being set up.
+    /// Whether it is active; `false` while it is being set up.
     pub is_on: bool,
     /// How many recovery codes are left.
     pub codes: u64,
 }
 
 impl Store {
-    /// The user's second step, on or being set up.
+    /// The user's second step, active or being set up.
     pub async fn second_step(&self, user: &UserId) -> Result<Option<SecondStep>> {
         let found = Entity::find_by_id(user.clone()).one(&self.db).await?;
         let Some(model) = found else {
@@ -68,8 +68,8 @@ impl Store {
         }))
     }
 
-    /// Saves a secret that its owner has still to confirm, in place of one before. `Conflict` when
-    /// the second step is on.
+    /// Saves a secret that its owner still has to confirm, in place of an earlier one. `Conflict`
+    /// if the second step is active.
     pub async fn begin_second_step(&self, user: &UserId, secret: String) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {
@@ -92,8 +92,9 @@ impl Store {
         .await
     }
 
-    /// Turns the second step with this secret on: a code of the time step `counter` confirmed it.
-    /// `codes` are the hashes of its recovery codes. `NotFound` when it is another's by now, or on.
+    /// Activates the second step with this secret, which a code of the time step `counter`
+    /// confirmed. `codes` are the hashes of its recovery codes. `NotFound` if the secret was
+    /// replaced, or is active already.
     pub async fn confirm_second_step(
         &self,
         user: &UserId,
@@ -121,13 +122,13 @@ impl Store {
         .await
     }
 
-    /// Gives the user other recovery codes, by their hashes, in place of all before. `NotFound`
-    /// when the second step is off.
+    /// Replaces the user's recovery codes, given by their hashes. `NotFound` if the second step is
+    /// off.
     pub async fn renew_recovery_codes(&self, user: &UserId, codes: Vec<String>) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                // A write: of two renewals at once, the second waits for the first.
+                // A write, so that the second of two simultaneous renewals waits for the first.
                 let on = Entity::update_many()
                     .col_expr(Column::LastCounter, Expr::col(Column::LastCounter))
                     .filter(Column::UserId.eq(user.clone()))
@@ -142,7 +143,7 @@ impl Store {
         .await
     }
 
-    /// Uses up the code of this time step; false when it or a later one was used already.
+    /// Redeems the code of this time step; `false` if it or a later one was used already.
     pub async fn use_counter(&self, user: &UserId, counter: i64) -> Result<bool> {
         let used = Entity::update_many()
             .col_expr(Column::LastCounter, Expr::value(counter))
@@ -152,7 +153,7 @@ impl Store {
         Ok(self.update(used).await? > 0)
     }
 
-    /// Uses up the recovery code with this hash; false when there is none.
+    /// Redeems the recovery code with this hash; `false` if there is none.
     pub async fn use_recovery_code(&self, user: &UserId, hash: &str) -> Result<bool> {
         let key = (user.clone(), hash.to_owned());
         self.write(move |tx| {

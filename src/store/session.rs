@@ -1,5 +1,5 @@
-//! Sessions: the sign-ins that have not ended. A session ends a while after its last request, and
-//! in any case at a time that is set when it begins.
+//! Sessions: sign-ins that have not ended. A session ends some time after its last request, and at
+//! the latest at a time fixed at its beginning.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -20,7 +20,7 @@ pub struct Model {
     pub created_at: i64,
     pub seen_at: i64,
     pub expires_at: i64,
-    /// The administrator who began it as somebody else.
+    /// The administrator who acts as the user.
     pub acting_user_id: Option<UserId>,
 }
 
@@ -42,7 +42,7 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How many sessions one query looks at.
+/// How many sessions one query looks up.
 const IDS_PER_QUERY: usize = 500;
 
 /// A session about to begin.
@@ -77,7 +77,7 @@ impl Store {
             .await
     }
 
-    /// The session with this token's hash and its account; `None` when it has ended, or the account
+    /// The session with this token's hash, and its account; `None` if it has ended or the account
     /// is disabled. `idle` is how long it may go without a request.
     pub async fn find_session(&self, token: &str, idle: Duration) -> Result<Option<OpenSession>> {
         let found = Entity::find()
@@ -105,8 +105,8 @@ impl Store {
         Ok(found.one(&self.db).await?.is_some())
     }
 
-    /// The hash of the session's token, as a key that nobody but the server has; `None` when the
-    /// session has ended.
+    /// The hash of the session's token, as a key that only the server knows; `None` if the session
+    /// has ended.
     pub async fn session_key(&self, id: SessionId, idle: Duration) -> Result<Option<String>> {
         let found = Entity::find_by_id(id)
             .filter(open(idle))
@@ -116,13 +116,13 @@ impl Store {
         Ok(found.map(|(session, _)| session.token_hash))
     }
 
-    /// Whose session it is, or `NotFound` when it has ended.
+    /// The session's user, or `NotFound` if it has ended.
     pub async fn user_of_session(&self, id: SessionId) -> Result<UserId> {
         let found = Entity::find_by_id(id).one(&self.db).await?;
         Ok(found.ok_or(StoreError::NotFound("session"))?.user_id)
     }
 
-    /// Those of the sessions that have not ended.
+    /// The sessions among these that have not ended.
     pub async fn open_among(
         &self,
         ids: Vec<SessionId>,
@@ -141,7 +141,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Notes a request of the session.
+    /// Records a request of the session.
     pub async fn touch_session(&self, session: &OpenSession) -> Result<()> {
         let (id, now) = (session.id, Timestamp::now().0);
         let user = session.account.id.clone();
@@ -162,7 +162,7 @@ impl Store {
         .await
     }
 
-    /// The user's sessions, the one used last first; none of them as the current one.
+    /// The user's sessions, most recently used first; none of them is marked as current.
     pub async fn list_sessions(
         &self,
         user: &UserId,
@@ -204,14 +204,14 @@ impl Store {
         .await
     }
 
-    /// Ends the user's sessions but `kept`.
+    /// Ends the user's sessions except `kept`.
     pub async fn end_sessions(&self, user: &UserId, kept: Option<SessionId>) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| Box::pin(async move { end_all(tx, &user, kept).await }))
             .await
     }
 
-    /// Removes sessions and links that are over, and tokens that are so since long ago.
+    /// Removes ended sessions, expired links, and long expired tokens.
     pub async fn remove_ended_sessions(&self, idle: Duration) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
@@ -227,7 +227,8 @@ impl Store {
     }
 }
 
-/// Begins a session, which `acting` uses as somebody else, and ends the one with this token's hash.
+/// Begins a session, used by `acting` on the user's behalf, and ends the one with this token's
+/// hash.
 pub(super) async fn insert(
     tx: &impl ConnectionTrait,
     new: NewSession,
@@ -259,7 +260,7 @@ pub(super) async fn insert(
     Ok(id)
 }
 
-/// Ends the sessions that the administrator began as others.
+/// Ends the sessions in which the administrator acts as other users.
 pub(super) async fn end_acting(tx: &impl ConnectionTrait, administrator: &UserId) -> Result<()> {
     Entity::delete_many()
         .filter(Column::ActingUserId.eq(administrator.clone()))
@@ -268,7 +269,7 @@ pub(super) async fn end_acting(tx: &impl ConnectionTrait, administrator: &UserId
     Ok(())
 }
 
-/// Ends the user's sessions but `kept`.
+/// Ends the user's sessions except `kept`.
 pub(super) async fn end_all(
     tx: &impl ConnectionTrait,
     user: &UserId,
@@ -330,13 +331,14 @@ mod tests {
                 .filter(Column::Id.eq(id));
             store.update(moved).await.unwrap();
         };
-        // The clock was set back by a year: it is open, and is seen by the clock that there is.
+        // The clock was set back by a year: the session stays open, and its last use follows the
+        // clock.
         seen(now + 365 * 24 * 3_600_000).await;
         let open = find().await.unwrap();
         store.touch_session(&open).await.unwrap();
         let open = find().await.unwrap();
         assert!((now..now + 600_000).contains(&open.seen_at.0));
-        // It was set forward: what was not seen for longer than it may has ended.
+        // The clock was set forward: a session that was unused for too long has ended.
         seen(now - 2 * 3_600_000).await;
         assert!(find().await.is_none());
         store.close().await;

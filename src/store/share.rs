@@ -1,5 +1,5 @@
-//! Shares: the link by which a project's app is open to whoever has it, what it shows, and whether
-//! the showcase lists it. What belongs to a disabled user, or was deleted, is not shared.
+//! Shares: a project's public link, the version it shows, and whether the showcase lists it.
+//! Projects that are deleted, or belong to a disabled user, are not shared.
 
 use std::collections::{HashMap, HashSet};
 
@@ -51,7 +51,7 @@ impl From<Model> for Share {
     }
 }
 
-/// A share as its visitors open it.
+/// A share as its visitors see it.
 #[derive(Debug, Clone)]
 pub struct OpenShare {
     pub project: ProjectId,
@@ -81,14 +81,14 @@ impl Store {
         Ok(model.map(Share::from))
     }
 
-    /// The project's newest version that is no draft.
+    /// The project's newest version, drafts excluded.
     pub async fn newest_version(&self, project: ProjectId) -> Result<Option<Fragment>> {
         let model = newest(&self.db, project).await?;
         Ok(model.map(fragment::Model::into_fragment))
     }
 
-    /// Shares the project with these settings. A project that is shared already keeps its slug.
-    /// `NotFound` when it has no such version, `Conflict` when it has none at all.
+    /// Shares the project with these settings; a project that is shared already keeps its slug.
+    /// `NotFound` if it has no such version, `Conflict` if it has none at all.
     pub async fn set_share(&self, project: ProjectId, share: Share) -> Result<Share> {
         self.write(move |tx| {
             Box::pin(async move {
@@ -125,7 +125,7 @@ impl Store {
         .await
     }
 
-    /// Makes the project private: its link leads nowhere for ever.
+    /// Makes the project private: its link is dead for good.
     pub async fn end_share(&self, project: ProjectId) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
@@ -141,7 +141,7 @@ impl Store {
         Ok(open(&self.db, slug).await?.0)
     }
 
-    /// What the shared app looks like, or `NotFound`.
+    /// A picture of the shared app, or `NotFound`.
     pub async fn share_picture(&self, slug: &str) -> Result<ImageContent> {
         let absent = || StoreError::NotFound("picture");
         let picture = self.find_share(slug).await?.picture;
@@ -153,7 +153,7 @@ impl Store {
         })
     }
 
-    /// The shares that the showcase lists, the newest first, at most so many.
+    /// The shares that the showcase lists, newest first; at most `most`.
     pub async fn listed_shares(&self, most: u64) -> Result<Vec<ListedShare>> {
         let shares = Entity::find()
             .filter(Column::Category.is_not_null())
@@ -223,7 +223,7 @@ pub(super) async fn open(
         owner: of.user_id,
         title: of.title,
         source: share.source,
-        // Not every version has one: the project's is that of its latest which has.
+        // Not every version has a picture; the project's is that of its latest version with one.
         picture: match share.version {
             Some(_) => shown.picture.clone(),
             None => of.picture,
@@ -305,7 +305,7 @@ mod tests {
             ("Games", false)
         );
 
-        // It keeps its address when it is changed.
+        // A share keeps its address when it is changed.
         let changed = store
             .set_share(project, share("other", None, None))
             .await

@@ -1,10 +1,10 @@
-//! Statements, and slow ones: counted for `/metrics`, without their text.
+//! Statement statistics for `/metrics`, without the statements' text.
 
 use std::time::Duration;
 
 use sea_orm::metric::Info;
 
-/// A statement that takes as long is slow: on SQLite nobody else writes meanwhile.
+/// A statement that takes this long counts as slow: on SQLite it blocks all other writes.
 const SLOW: Duration = Duration::from_millis(500);
 
 /// Counts the statement, and whether it was slow.

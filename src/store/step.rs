@@ -1,4 +1,4 @@
-//! Steps: the journal of a run. A step that has an output is never run again.
+//! Steps: the journal of a run. A step with an output is never executed again.
 
 use sea_orm::{
     ActiveValue::Set, QueryOrder, QuerySelect, UpdateMany, entity::prelude::*,
@@ -32,7 +32,7 @@ pub struct Model {
     pub crashes: i32,
     pub stopped: bool,
     pub estimated: bool,
-    /// The model that answered in it last.
+    /// The model that last answered in it.
     pub model: Option<String>,
 }
 
@@ -52,19 +52,19 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Debug, Clone)]
 pub struct Step {
     pub name: String,
-    /// How many times it was begun.
+    /// The number of attempts.
     pub attempt: i32,
-    /// SHA-256 of what it works on, in hex.
+    /// The SHA-256 of its input, in hex.
     pub input_digest: Option<String>,
     /// JSON; `None` until it succeeded.
     pub output: Option<String>,
-    /// Why an attempt failed: the last one that did, even if a later one succeeded.
+    /// Why the last failed attempt failed, even if a later one succeeded.
     pub error: Option<String>,
     /// When the last attempt began.
     pub started_at: Timestamp,
     /// When the last attempt ended; `None` while it is under way or was interrupted.
     pub finished_at: Option<Timestamp>,
-    /// What all its attempts cost.
+    /// The cost of all its attempts.
     pub spent: Spent,
 }
 
@@ -96,23 +96,23 @@ impl From<Model> for Step {
     }
 }
 
-/// What the journal has of a step that is about to be taken.
+/// The journal's answer for a step that is about to be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// It succeeded before: its output (JSON), and the digest of the input it had then.
+    /// It succeeded before: its output (JSON), and the digest of its input at that time.
     AlreadyDone {
         output: String,
         input_digest: Option<String>,
-        /// What all its attempts cost.
+        /// The cost of all its attempts.
         spent: Spent,
     },
     /// A new attempt, recorded as begun.
     Attempt {
         /// Counted from 1.
         number: i32,
-        /// Whether the server went away in the middle of the previous attempt.
+        /// Whether the server stopped in the middle of the previous attempt.
         interrupted: bool,
-        /// What the previous attempts cost.
+        /// The cost of the previous attempts.
         spent: Spent,
     },
     /// No attempt begins: the server died during so many of them that the step itself is to blame.
@@ -120,7 +120,7 @@ pub enum Begun {
 }
 
 impl Store {
-    /// The run's steps, in the order in which they were first begun.
+    /// The run's steps, in the order of their first attempts.
     pub async fn list_steps(&self, run: RunId) -> Result<Vec<Step>> {
         let steps = Entity::find()
             .filter(Column::RunId.eq(run))
@@ -129,8 +129,8 @@ impl Store {
         Ok(models.into_iter().map(Step::from).collect())
     }
 
-    /// The last output (JSON) of the step with this name in the runs that answer the message;
-    /// `None` if none of them got that far.
+    /// The last output (JSON) of the step with this name in the message's runs; `None` if none of
+    /// them got that far.
     pub async fn step_output(&self, message: MessageId, name: &str) -> Result<Option<String>> {
         let step = Entity::find()
             .filter(Column::RunId.in_subquery(run::ids_for(message)))
@@ -142,16 +142,15 @@ impl Store {
         Ok(step.and_then(|step| step.output))
     }
 
-    /// The step's saved output, or a new attempt; neither after `MAX_CRASHES` attempts in which the
-    /// server died.
+    /// The step's saved output, or a new attempt; neither if the server died in `MAX_CRASHES`
+    /// attempts.
     pub async fn begin_step(&self, run: RunId, name: &str, input_digest: &str) -> Result<Begun> {
         let (name, input_digest) = (name.to_owned(), input_digest.to_owned());
         self.write(move |tx| Box::pin(begin(tx, run, name, input_digest)))
             .await
     }
 
-    /// Saves the output (JSON) of a step that was begun, what all its attempts cost, and which
-    /// model answered.
+    /// Saves a step's output (JSON), the cost of all its attempts, and the model that answered.
     pub async fn finish_step(
         &self,
         run: RunId,
@@ -169,15 +168,15 @@ impl Store {
         Ok(())
     }
 
-    /// Saves what all attempts at a step have cost so far, including the one under way, which
-    /// counts even if it never ends.
+    /// Saves the cost of all attempts at a step so far, including the current one, which counts
+    /// even if it never ends.
     pub async fn spend_step(&self, run: RunId, name: &str, spent: Spent) -> Result<()> {
         let spending = with_spent(Entity::update_many(), spent);
         self.update(of_step(spending, run, name)).await?;
         Ok(())
     }
 
-    /// Marks the steps under way in the project's runs as stopped by an orderly shutdown, which is
+    /// Marks the current steps of the project's runs as stopped by an orderly shutdown, which is
     /// not a crash.
     pub async fn stop_steps(&self, project: ProjectId) -> Result<()> {
         let stopped = Entity::update_many()
@@ -188,7 +187,7 @@ impl Store {
         Ok(())
     }
 
-    /// Saves why an attempt at a step failed.
+    /// Saves the error of a failed attempt at a step.
     pub async fn fail_step(&self, run: RunId, name: &str, error: &str) -> Result<()> {
         let failed = Entity::update_many()
             .col_expr(Column::Error, Expr::value(without_nul(error)))
@@ -214,7 +213,7 @@ async fn begin(
             spent: step.spent(),
         });
     }
-    // An attempt that neither ended nor was stopped in an orderly way went down with its process.
+    // An attempt that neither ended nor was stopped in an orderly way died with its process.
     let died = found
         .as_ref()
         .is_some_and(|step| step.finished_at.is_none() && !step.stopped);
@@ -307,7 +306,7 @@ fn with_spent(change: UpdateMany<Entity>, spent: Spent) -> UpdateMany<Entity> {
         .col_expr(Column::Estimated, Expr::value(spent.estimated))
 }
 
-/// When the first of these runs to begin a step began it; `None` before any has.
+/// When the first of these runs began its first step; `None` if none has.
 pub(super) async fn first_start(
     db: &impl ConnectionTrait,
     runs: impl IntoIterator<Item = RunId>,
@@ -324,7 +323,7 @@ pub(super) async fn first_start(
     Ok(first.map(Timestamp))
 }
 
-/// Shortens the outputs of a run that has ended; `shorten` gets a step's name and its output.
+/// Shortens the outputs of a finished run; `shorten` gets a step's name and its output.
 pub(super) async fn trim(
     tx: &impl ConnectionTrait,
     run: RunId,
@@ -345,8 +344,8 @@ pub(super) async fn trim(
     Ok(())
 }
 
-/// Ends the unfinished steps of a finished run. If the run succeeded, so did they: the result is
-/// saved before the last step ends.
+/// Ends the unfinished steps of a finished run. They succeeded if the run did: the result is saved
+/// before the last step ends.
 pub(super) async fn end(tx: &impl ConnectionTrait, run: RunId, well: bool) -> Result<()> {
     let mut ended =
         Entity::update_many().col_expr(Column::FinishedAt, Expr::value(Timestamp::now().0));

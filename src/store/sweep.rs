@@ -1,5 +1,5 @@
-//! The sweeps' queries: rows that nothing needs any more are found and removed a few at a time, so
-//! that nobody waits long for the database.
+//! The sweep's queries: unneeded rows are found and removed a few at a time, so that nobody waits
+//! long for the database.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use super::{
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
-/// A database file gives space back once this many of its pages are free …
+/// A database file is shrunk once this many of its pages are free …
 const FREE_PAGES: i64 = 64;
-/// … and this many at a time.
+/// … by this many pages at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
 /// Within this time an uploaded image gets its message, whatever becomes of older ones.
 const UPLOADED_AGAIN: Duration = Duration::from_secs(60);
 
-/// The identity of this database among those that use the same sandbox provider.
+/// Identifies this database among others that use the same sandbox provider.
 mod installation {
     use super::*;
 
@@ -39,14 +39,14 @@ mod installation {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A project with a sandbox that nobody used for a while.
+/// A project with a sandbox that has not been used for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unused {
     pub project: ProjectId,
     pub sandbox: String,
 }
 
-/// The blobs that are in no version and are no image or picture.
+/// The blobs that no version, image or picture references.
 pub(super) fn unused_blobs() -> Select<blob::Entity> {
     blob::Entity::find()
         .filter(Expr::exists(uses_in_versions()).not())
@@ -55,13 +55,13 @@ pub(super) fn unused_blobs() -> Select<blob::Entity> {
 }
 
 impl Store {
-    /// The same without making one where there is none yet.
+    /// Like [`Store::installation`], but without creating the id.
     pub async fn installation_if_any(&self) -> Result<Option<String>> {
         let first = installation::Entity::find().order_by_asc(installation::Column::Id);
         Ok(first.one(&self.db).await?.map(|found| found.id))
     }
 
-    /// The id that marks this database's sandboxes at their provider.
+    /// The id that marks this database's sandboxes at the provider.
     pub async fn installation(&self) -> Result<String> {
         let first = || installation::Entity::find().order_by_asc(installation::Column::Id);
         if let Some(found) = first().one(&self.db).await? {
@@ -84,8 +84,8 @@ impl Store {
         Ok(found.ok_or(StoreError::NotFound("installation"))?.id)
     }
 
-    /// Removes at most `limit` blobs that are in no version and are no image or picture. Returns
-    /// how many.
+    /// Removes at most `limit` blobs that no version, image or picture references. Returns how
+    /// many.
     pub async fn remove_unused_blobs(&self, limit: u64) -> Result<u64> {
         let unused = unused_blobs()
             .select_only()
@@ -105,18 +105,17 @@ impl Store {
             .await
     }
 
-    /// Removes the images that are attached to no message and were uploaded longer ago than `age`.
-    /// Returns how many.
+    /// Removes images without a message that were uploaded longer than `age` ago. Returns how many.
     pub async fn remove_unused_images(&self, age: Duration) -> Result<u64> {
         self.write(move |tx| Box::pin(remove_unused_images(tx, before(age))))
             .await
     }
 
-    /// Trims at most `limit` runs that ended longer ago than `age`: their steps keep names, states,
-    /// times, tokens and costs, and the events about messages, states and files stay. A project's
-    /// newest run stays whole, and so does one without a result as long as nothing was saved after
-    /// it: a lost sandbox is rebuilt from its steps. `shorten` is given a step's name and its
-    /// output (JSON), and returns what is kept of that. Returns how many runs were trimmed.
+    /// Trims at most `limit` runs that ended longer than `age` ago: their steps keep names, states,
+    /// times, tokens and costs, and their events about messages, states and files stay. A project's
+    /// newest run stays complete; so does one without a result until something is saved after it,
+    /// because a lost sandbox is rebuilt from its steps. `shorten` gets a step's name and output
+    /// (JSON), and returns what to keep. Returns the number of trimmed runs.
     pub async fn trim_runs(
         &self,
         age: Duration,
@@ -182,8 +181,8 @@ impl Store {
         Ok(())
     }
 
-    /// The projects that have a sandbox and were neither worked on nor looked at for `age`, the
-    /// longest unused first; none with a run that has not ended.
+    /// The projects with a sandbox that were neither worked on nor viewed for `age`, longest unused
+    /// first, except those with an unfinished run.
     pub async fn unused_projects(&self, age: Duration) -> Result<Vec<Unused>> {
         let at_work = Query::select()
             .column(run::Column::ProjectId)
@@ -213,7 +212,7 @@ impl Store {
         Ok(unused.collect())
     }
 
-    /// Forgets a sandbox that is gone, unless the project has another one by now.
+    /// Forgets a sandbox that is gone, unless the project has another one already.
     pub async fn forget_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
         let forgotten = project::Entity::update_many()
             .col_expr(project::Column::Sandbox, Expr::value(None::<String>))
@@ -223,7 +222,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives the space of removed rows back to the disk, a little at a time. PostgreSQL does so by
+    /// Returns the space of removed rows to the disk, a little at a time. PostgreSQL does so by
     /// itself.
     pub async fn give_back_space(&self) -> Result<()> {
         if self.db.get_database_backend() != DbBackend::Sqlite {
@@ -325,7 +324,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let size = || std::fs::metadata(&path).unwrap().len();
-        // As files were made before they could shrink.
+        // A file from before databases could shrink.
         let old = sea_orm::Database::connect(format!("sqlite:{}?mode=rwc", path.display()))
             .await
             .unwrap();

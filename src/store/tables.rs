@@ -1,15 +1,15 @@
-//! The database as a whole: which tables it has, and which migrations made them. A database of a
-//! newer version of this program is refused: what that version writes is not known here.
+//! The database as a whole: its tables and applied migrations. A database of a newer version of
+//! this program is rejected, because this version does not know what the newer one writes.
 
 use codeflow_migration::{Migrator, MigratorTrait};
 use sea_orm::{DbBackend, Statement, Value, entity::prelude::*};
 
 use super::{Result, Store, StoreError};
 
-/// Where the migrations that were applied are listed.
+/// The table of applied migrations.
 pub(super) const MIGRATIONS: &str = "seaql_migrations";
 
-/// What a column holds.
+/// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Of a column with this type, as the database calls it.
+    /// The kind for a column of this database type.
     fn of(database_type: &str) -> Self {
         let kind = database_type.to_lowercase();
         if kind.contains("bool") {
@@ -41,7 +41,7 @@ pub fn known_migrations() -> Vec<String> {
     files.iter().map(|file| file.name().to_owned()).collect()
 }
 
-/// Fails with `Newer` when a migration was applied that this program doesn't know.
+/// Fails with `Newer` if a migration was applied that this program doesn't know.
 pub(super) async fn expect_known(db: &impl ConnectionTrait) -> Result<()> {
     let known = known_migrations();
     let applied = applied(db).await?;
@@ -83,7 +83,7 @@ pub(super) async fn names(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     names.collect()
 }
 
-/// The table's columns with their types, as the database has them.
+/// The table's columns, with their types in the database.
 pub(super) async fn columns(
     db: &impl ConnectionTrait,
     table: &str,
@@ -104,7 +104,7 @@ pub(super) async fn columns(
     columns.collect()
 }
 
-/// The table's columns with what they hold.
+/// The table's columns, with the kind of their values.
 pub(super) async fn kinds(db: &impl ConnectionTrait, table: &str) -> Result<Vec<(String, Kind)>> {
     let columns = columns(db, table).await?.into_iter();
     Ok(columns
@@ -113,8 +113,8 @@ pub(super) async fn kinds(db: &impl ConnectionTrait, table: &str) -> Result<Vec<
 }
 
 impl Store {
-    /// The tables that hold what people made and the server noted, without the list of migrations
-    /// and what other programs keep in the same database.
+    /// The tables with our data, without the list of migrations and the tables of other programs in
+    /// the same database.
     pub(super) async fn own_tables(&self, db: &impl ConnectionTrait) -> Result<Vec<String>> {
         let own = self.data_tables();
         let mut tables = names(db).await?;
@@ -122,7 +122,7 @@ impl Store {
         Ok(tables)
     }
 
-    /// Empties all tables but that of the installation's id, by which sandboxes are known as ours.
+    /// Empties all tables except that of the installation's id, which identifies our sandboxes.
     pub async fn empty(&self) -> Result<()> {
         let mut tables = self.own_tables(&self.db).await?;
         tables.retain(|table| table != "installation");

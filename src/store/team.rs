@@ -1,4 +1,4 @@
-//! What a project's people did in it: who is or was in the project, and their runs.
+//! A project's people: current and former members, and their runs.
 
 use sea_orm::{
     Condition, FromQueryResult, JoinType, QueryOrder, QuerySelect, entity::prelude::*,
@@ -21,7 +21,7 @@ struct RunRow {
 }
 
 impl Store {
-    /// The run, and what the user may do in its project, or `NotFound`.
+    /// The run, and the user's role in its project, or `NotFound`.
     pub async fn find_run_for(&self, user: &UserId, id: RunId) -> Result<(Run, ProjectRole)> {
         let found = run::Entity::find_by_id(id)
             .join(JoinType::InnerJoin, run::Relation::Project.def())
@@ -35,8 +35,8 @@ impl Store {
         Ok((run.into_run(), role))
     }
 
-    /// Who is in the project: its owner, its members, and those who sent or changed something while
-    /// they were.
+    /// A project's people: its owner, its members, and former members who sent or changed
+    /// something.
     pub async fn list_people(&self, id: ProjectId) -> Result<Vec<Person>> {
         let owner = self.user_of(id).await?;
         let wrote = Query::select()

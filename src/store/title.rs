@@ -1,11 +1,11 @@
-//! A project's title, when its user changes it: the row and its event in one transaction.
+//! Renaming a project: the row and its event in one transaction.
 
 use super::{Result, Store, event, project, without_nul};
 use crate::protocol::{Event, EventKind, ProjectId};
 
 impl Store {
-    /// Gives the project a title of its user's, which no run replaces. `NotFound` when there is no
-    /// such project.
+    /// Gives the project a title of its user's choice, which no run replaces. `NotFound` if there
+    /// is no such project.
     pub async fn rename_project(&self, id: ProjectId, title: &str) -> Result<Option<Event>> {
         let title = without_nul(title);
         self.write(move |tx| {

@@ -1,11 +1,11 @@
-//! Whose turn it is to write: on SQLite one writer at a time, first come, first served.
+//! Turns for writers: on SQLite one writer at a time, first come, first served.
 
 use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// The turns of one database; none on PostgreSQL, which lets everybody write.
+/// The turns of one database; none on PostgreSQL, which allows concurrent writers.
 #[derive(Debug, Clone)]
 pub struct Turns(Option<Arc<Mutex<()>>>);
 

@@ -1,5 +1,5 @@
-//! Ids and states as columns: what a query compares and what a row holds is the type itself; the
-//! database has its text.
+//! Ids and states as column types: queries compare and rows hold the type itself; the database
+//! stores its text.
 
 use sea_orm::{
     ActiveValue, ColIdx, DbErr, IntoActiveValue, QueryResult, TryFromU64, TryGetError, TryGetable,
@@ -13,7 +13,7 @@ use crate::protocol::{
     SessionId, UserId,
 };
 
-/// Makes each type a column of the text that `$to_text` returns and `$from_text` parses.
+/// Makes each type a text column, written by `$to_text` and read by `$from_text`.
 macro_rules! text_columns {
     ($($type:ty: $to_text:expr, $from_text:expr;)*) => {$(
         impl From<$type> for Value {

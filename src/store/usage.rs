@@ -1,4 +1,4 @@
-//! What the models' answers have cost each user: sums over the steps of the runs that they sent.
+//! The cost of the models' answers for each user, summed over the steps of the runs they sent.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use sea_orm::{
 use super::{Result, Store, project, run, step};
 use crate::protocol::{RunId, Spent, UserId, UserUsage};
 
-/// What steps cost together; `None` where there are none.
+/// The total cost of steps; `None` without any.
 #[derive(FromQueryResult)]
 pub(super) struct SpentRow {
     input_tokens: Option<i64>,
     output_tokens: Option<i64>,
     cached_tokens: Option<i64>,
     cost_micros: Option<i64>,
-    /// 1 where any of it is an estimate.
+    /// 1 if part of it is an estimate.
     estimated: Option<i64>,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn select_spent<E: EntityTrait>(query: Select<E>) -> Select<E> {
         .column_as(whole(step::Column::CostMicros), "cost_micros")
 }
 
-/// Who sent a run, in a query that has its project.
+/// The user who sent a run, in a query that joins its project.
 pub(super) fn payer() -> SimpleExpr {
     Func::coalesce([
         Expr::col((run::Entity, run::Column::UserId)),
@@ -59,7 +59,7 @@ pub(super) fn payer() -> SimpleExpr {
     .into()
 }
 
-/// What a run's steps cost together.
+/// The total cost of a run's steps.
 #[derive(FromQueryResult)]
 struct OfRun {
     run_id: RunId,
@@ -67,7 +67,7 @@ struct OfRun {
     spent: SpentRow,
 }
 
-/// What the steps of each of these runs cost together; nothing of a run that has none.
+/// The total cost of each run's steps; nothing for a run without steps.
 pub(super) async fn of_runs(
     db: &impl ConnectionTrait,
     runs: impl IntoIterator<Item = RunId>,
@@ -95,7 +95,7 @@ struct Row {
 }
 
 impl Store {
-    /// What each of these runs has cost so far; nothing of a run that has no steps.
+    /// The cost of each of these runs so far; nothing for a run without steps.
     pub async fn spent_by(
         &self,
         runs: impl IntoIterator<Item = RunId>,
@@ -103,8 +103,8 @@ impl Store {
         of_runs(&self.db, runs).await
     }
 
-    /// What the user's runs have cost so far; for the administration, which names none, what each
-    /// user's have, by the users' ids.
+    /// The cost of the user's runs so far; without a user (for administrators), that of each
+    /// user's, by user id.
     pub async fn list_usage(&self, of: Option<&UserId>) -> Result<Vec<UserUsage>> {
         let unpriced = step::Column::CostMicros.is_null().and(
             step::Column::InputTokens

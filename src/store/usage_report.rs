@@ -1,4 +1,4 @@
-//! What a user's runs have used by day and by model: sums over their steps.
+//! A user's usage by day and by model, summed over the steps of their runs.
 
 use std::collections::HashMap;
 
@@ -32,12 +32,12 @@ struct ModelRow {
 }
 
 impl Store {
-    /// What the user's runs of the last days used, by the day in UTC on which they were sent: as
-    /// many days as are asked for, today the last, also those without a run.
+    /// The usage of the user's runs per UTC day on which they were sent, for the last `days` days
+    /// including today, even days without a run.
     pub async fn list_usage_by_day(&self, user: &UserId, days: u32) -> Result<Vec<DayUsage>> {
         let today = Timestamp::now().0.div_euclid(DAY);
         let first = today - i64::from(days.saturating_sub(1));
-        // By the name: PostgreSQL takes two parameters of the same value for different ones.
+        // By name, because PostgreSQL treats two parameters with the same value as different.
         let day = Alias::new("day");
         let query = select_spent(
             runs_since(user, first).join(JoinType::LeftJoin, step::Relation::Run.def().rev()),
@@ -60,13 +60,13 @@ impl Store {
         Ok(days.collect())
     }
 
-    /// What the models' answers to the user cost in the last days, by model, the one with the most
-    /// runs first.
+    /// The cost of the models' answers to the user in the last `days` days, by model; the model
+    /// with the most runs first.
     pub async fn list_usage_by_model(&self, user: &UserId, days: u32) -> Result<Vec<ModelUsage>> {
         self.by_model(runs_since(user, first_of(days))).await
     }
 
-    /// What the models' answers to all users cost in the last days, by model: for administrators.
+    /// The cost of the models' answers to all users in the last days, by model, for administrators.
     pub async fn list_all_usage_by_model(&self, days: u32) -> Result<Vec<ModelUsage>> {
         self.by_model(all_runs_since(first_of(days))).await
     }
@@ -90,12 +90,12 @@ impl Store {
     }
 }
 
-/// The number of the first of so many days, today the last.
+/// The number of the first of these days, the last of which is today.
 fn first_of(days: u32) -> i64 {
     Timestamp::now().0.div_euclid(DAY) - i64::from(days.saturating_sub(1))
 }
 
-/// The user's runs since the day with this number, counted.
+/// The user's runs since the day with this number.
 fn runs_since(user: &UserId, day: i64) -> Select<run::Entity> {
     all_runs_since(day)
         .join(JoinType::InnerJoin, run::Relation::Project.def())

@@ -1,4 +1,4 @@
-//! Users: who owns projects where the server has accounts.
+//! Users: the owners of projects, where the server has accounts.
 
 use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::OnConflict};
 
@@ -39,20 +39,20 @@ impl From<Model> for Account {
     }
 }
 
-/// An account about to be made.
+/// An account to be created.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// The address in the form that addresses are compared in.
+    /// The address in normal form.
     pub email: String,
     /// The address as its owner wrote it.
     pub written_email: String,
-    /// `None` for one whose password a one-time link will set.
+    /// `None` if a one-time link will set the password.
     pub password_hash: Option<String>,
     pub role: AccountRole,
     pub plan: Plan,
 }
 
-/// What a sign-in is compared with.
+/// The credentials to check a sign-in against.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pub user: UserId,
@@ -61,7 +61,7 @@ pub struct Credentials {
 }
 
 impl Store {
-    /// What the address signs in with.
+    /// The credentials of the address.
     pub async fn find_credentials(&self, email: &str) -> Result<Option<Credentials>> {
         let found = Entity::find().filter(Column::Email.eq(email));
         Ok(found.one(&self.db).await?.map(|model| Credentials {
@@ -88,7 +88,7 @@ impl Store {
         Ok(model.ok_or(StoreError::NotFound("account"))?.into())
     }
 
-    /// The administrator whose account is the oldest.
+    /// The administrator with the oldest account.
     pub async fn first_administrator(&self) -> Result<Option<UserId>> {
         let administrators = Entity::find()
             .filter(Column::Role.eq(AccountRole::Admin))
@@ -107,8 +107,8 @@ impl Store {
     }
 }
 
-/// The user as it is noted beside what they did; `None` for the local user, whose projects may get
-/// another owner.
+/// The user to record for an action; `None` for the local user, whose projects may get another
+/// owner.
 pub(super) fn noted(user: &UserId) -> Option<UserId> {
     (*user != UserId::local()).then(|| user.clone())
 }
@@ -163,7 +163,7 @@ pub(super) async fn set_email(
     if taken.one(tx).await?.is_some() {
         return Err(StoreError::Conflict("The address is taken."));
     }
-    // Two at once: the column is unique, so the second fails as a whole.
+    // Two at once: the column is unique, so the second one fails.
     Entity::update_many()
         .col_expr(Column::Email, Expr::value(normal))
         .col_expr(Column::WrittenEmail, Expr::value(written))
@@ -173,7 +173,7 @@ pub(super) async fn set_email(
     Ok(())
 }
 
-/// Notes when the user was last here.
+/// Records the user's last visit.
 pub(super) async fn touch(tx: &impl ConnectionTrait, id: UserId, now: i64) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::SeenAt, Expr::value(now))

@@ -1,5 +1,5 @@
-//! Keys of users' own for the models' providers, as they were sealed; and which runs are answered
-//! with one: a run costs no credits then.
+//! Users' own keys for model providers, in sealed form; and the runs answered with one, which cost
+//! no credits.
 
 use sea_orm::{
     ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
@@ -37,8 +37,8 @@ impl From<Model> for ModelKey {
 }
 
 impl Store {
-    /// The same database, in which users' own keys count beside these models of the installation,
-    /// the first of which is asked otherwise; none where the demo answers.
+    /// The same database, with users' own keys enabled beside these models of the installation. The
+    /// first model is the default; the list is empty if the demo answers.
     pub fn with_own_keys(self, configured: Vec<ModelId>) -> Self {
         Self {
             own_keys: Some(configured.into()),
@@ -46,7 +46,7 @@ impl Store {
         }
     }
 
-    /// Saves a sealed key of the user's, in place of one before.
+    /// Saves a sealed key of the user, in place of an earlier one.
     pub async fn set_user_key(&self, by: &Actor, key: ModelKey, sealed: String) -> Result<()> {
         let by = by.clone();
         self.write(move |tx| {
@@ -86,7 +86,7 @@ impl Store {
         .await
     }
 
-    /// The user's keys, without what is sealed.
+    /// The user's keys, without the sealed part.
     pub async fn list_user_keys(&self, user: &UserId) -> Result<Vec<ModelKey>> {
         let own = Entity::find()
             .filter(Column::UserId.eq(user.clone()))
@@ -95,7 +95,7 @@ impl Store {
         Ok(models.into_iter().map(ModelKey::from).collect())
     }
 
-    /// The user's sealed key of the provider; `None` where there is none (any more).
+    /// The user's sealed key for the provider; `None` if there is none (any more).
     pub async fn sealed_user_key(
         &self,
         user: &UserId,
@@ -105,7 +105,7 @@ impl Store {
         Ok(found.one(&self.db).await?.map(|model| model.sealed))
     }
 
-    /// The providers of whom the user has keys that count, in the order in which they are listed.
+    /// The providers for which the user has a key that counts, in the order of the list.
     pub async fn key_providers(&self, user: &UserId) -> Result<Vec<ModelProvider>> {
         match &self.own_keys {
             Some(_) => providers(&self.db, user).await,
@@ -113,7 +113,7 @@ impl Store {
         }
     }
 
-    /// The provider whose key of the user's answers where no model is named; `None` for the
+    /// The provider whose key answers for the user if no model is named; `None` for the
     /// installation's keys.
     pub async fn usual_own_key(&self, user: &UserId) -> Result<Option<ModelProvider>> {
         that_answers(&self.db, self.own_keys.as_deref(), user, None).await
@@ -142,8 +142,8 @@ async fn providers(db: &impl ConnectionTrait, user: &UserId) -> Result<Vec<Model
     Ok(all)
 }
 
-/// The provider whose key of the user's answers a message for this model, or for the one that is
-/// asked otherwise; `None` for the installation's keys.
+/// The provider whose key of the user's answers a message for this model, or for the default model;
+/// `None` for the installation's keys.
 pub(super) async fn that_answers(
     db: &impl ConnectionTrait,
     configured: Option<&[ModelId]>,
@@ -166,7 +166,7 @@ fn choose(
     if named.is_some() || model.is_some_and(|model| configured.contains(model)) {
         return named;
     }
-    // As the run chooses: the first that is configured, before which the demo stands back.
+    // As the run chooses: the first configured model, unless that is the demo.
     match configured.first() {
         Some(first) => with_key(first),
         None => keys.first().copied(),

@@ -1,5 +1,5 @@
-//! Versions beside those that runs save: listed, found and read, made by the user's edits, and
-//! restored.
+//! Versions besides those of runs: listing, finding and reading them, saving the user's edits, and
+//! restoring.
 
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
 
@@ -12,7 +12,7 @@ use crate::protocol::{
     AppNode, Author, Event, EventKind, Fragment, FragmentId, ProjectId, Timestamp, UserId,
 };
 
-/// Why nothing is restored while a run works.
+/// Why nothing can be restored while a run works.
 pub const AT_WORK: &str =
     "A run is at work on this project. Stop it or wait for its end, then restore.";
 
@@ -48,14 +48,14 @@ impl Store {
         fragment::with_entries(&self.db, model).await
     }
 
-    /// What the version consists of, sorted by path.
+    /// The version's files, sorted by path.
     pub async fn version_files(&self, id: FragmentId) -> Result<Vec<StoredFile>> {
         let files = fragment::file_set(&self.db, id).await?.into_iter();
         let stored = files.map(|(path, kind, hash)| StoredFile { path, kind, hash });
         Ok(stored.collect())
     }
 
-    /// What the version has at the path; `None` where that is nothing.
+    /// The version's entry at the path; `None` if there is none.
     pub async fn version_file(&self, id: FragmentId, path: &str) -> Result<Option<AppNode>> {
         let file = file::Entity::find_by_id((id, path.to_owned()))
             .one(&self.db)
@@ -66,9 +66,9 @@ impl Store {
         Ok(Some(fragment::node_of(&file.kind, content)))
     }
 
-    /// Saves what the user made of the app as a version; `None` when the latest version is the
-    /// same. `grows` is the version that this one takes the place of, with its id and number, if
-    /// that is still the latest and the user's own: edits of one sitting are one version.
+    /// Saves the app with the user's edits as a version; `None` if it equals the latest. `grows` is
+    /// the version to replace, with its id and number, if it still is the latest and the user's
+    /// own: the edits of one session are one version.
     pub async fn save_version(
         &self,
         project: ProjectId,
@@ -100,8 +100,8 @@ impl Store {
         .await
     }
 
-    /// Saves what a project's sandbox has, which is about to be ended, as a draft unless the latest
-    /// version is the same. The project does not count as changed by that.
+    /// Saves the contents of a sandbox that is about to be ended as a draft, unless they equal the
+    /// latest version. This does not count as a change of the project.
     pub async fn keep_as_draft(&self, project: ProjectId, new: &NewFragment) -> Result<Vec<Event>> {
         let (new, hashed) = (new.clone(), self.prepare(new).await?);
         self.write(move |tx| {
@@ -110,9 +110,10 @@ impl Store {
         .await
     }
 
-    /// Makes the files of an earlier version the project's latest version, after saving `unsaved`,
-    /// the app as it is, as a version of its own unless the latest is the same. The project is
-    /// marked: its sandbox has yet to get the files. `Conflict` while a run works.
+    /// Makes the files of an earlier version the project's latest version, after saving the app's
+    /// current files (`unsaved`) as a version of their own unless they equal the latest. The
+    /// project is marked, because its sandbox has yet to get the files. `Conflict` while a run
+    /// works.
     pub async fn restore_version(
         &self,
         project: ProjectId,
@@ -137,7 +138,7 @@ impl Store {
         .await
     }
 
-    /// The version that the app was at this time: the latest one saved by then.
+    /// The app's version at this time: the latest one saved by then.
     pub async fn version_at(
         &self,
         project: ProjectId,
@@ -153,7 +154,7 @@ impl Store {
         Ok(self.project_model(project).await?.restoring)
     }
 
-    /// Notes that the project's sandbox has the files of the version.
+    /// Records that the project's sandbox has the version's files.
     pub async fn restored(&self, project: ProjectId, id: FragmentId) -> Result<()> {
         let done = project::Entity::update_many()
             .col_expr(project::Column::Restoring, Expr::value(None::<String>))
@@ -164,7 +165,7 @@ impl Store {
     }
 }
 
-/// Saves the app as it is as a version, unless the latest is the same.
+/// Saves the app's current files as a version, unless they equal the latest.
 pub(super) async fn keep_unsaved(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -188,7 +189,7 @@ async fn keep(
     Ok(announce(tx, project, saved).await?.into_iter().collect())
 }
 
-/// Notes who edited or restored the version.
+/// Records who edited or restored the version.
 async fn note_user(
     tx: &impl ConnectionTrait,
     version: &mut Fragment,
@@ -203,8 +204,8 @@ async fn note_user(
     Ok(())
 }
 
-/// Makes the files of an earlier version, or those of the template alone, the project's latest
-/// version. The project is marked: its sandbox has yet to get them.
+/// Makes the files of an earlier version, or the bare template, the project's latest version. The
+/// project is marked, because its sandbox has yet to get them.
 pub(super) async fn restore(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -271,8 +272,8 @@ async fn announce(
     event::append(tx, project, None, kind).await
 }
 
-/// Gives a version of the user's other files and another title; `None` when it isn't the latest
-/// one, or not the user's.
+/// Replaces the files and the title of a user's version; `None` if it isn't the latest, or not the
+/// user's.
 async fn grow(
     tx: &impl ConnectionTrait,
     project: ProjectId,
@@ -314,7 +315,7 @@ async fn grow(
     Ok(Some(grown.into_fragment()))
 }
 
-/// Gives a version that has no files those of another.
+/// Copies another version's files to a version without any.
 pub(super) async fn copy_files(
     tx: &impl ConnectionTrait,
     from: FragmentId,

@@ -1,9 +1,9 @@
-//! Writes. On SQLite they take turns within the process: its own waiting is polling, which is
-//! unfair and gives up after a while.
+//! Writes. On SQLite they take turns within the process, because SQLite's own waiting is polling,
+//! which is unfair and gives up after a while.
 //!
-//! A write runs in a task of its own, from taking its turn to the commit. So it never waits for its
-//! caller: one that is dropped leaves no transaction open, and one that isn't polled for a while
-//! (`select!` over a pinned future) keeps nobody else from writing.
+//! A write runs in a task of its own, from taking its turn to the commit, so it never waits for its
+//! caller. A caller that is dropped leaves no transaction open, and one that isn't polled for a
+//! while (`select!` over a pinned future) keeps nobody else from writing.
 
 use futures::future::BoxFuture;
 use sea_orm::{
@@ -16,16 +16,15 @@ use tracing::Instrument as _;
 use super::{Result, Store, StoreError};
 
 impl Store {
-    /// Performs `work` in a transaction, which is committed unless it fails. All of it happens or
-    /// nothing; once begun, it goes on even if the caller is dropped.
+    /// Executes `work` in a transaction, which is committed unless it fails. All of it happens or
+    /// nothing; once begun, it continues even if the caller is dropped.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'a> FnOnce(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>> + Send + 'static,
     ) -> Result<T> {
         self.in_turn(move |db| {
             Box::pin(async move {
-                // SQLite's write lock is taken at once: a read that later turns into a write could
-                // fail.
+                // Takes SQLite's write lock at once: upgrading a read to a write could fail.
                 let options = TransactionOptions {
                     sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                     ..TransactionOptions::default()
@@ -39,7 +38,7 @@ impl Store {
         .await
     }
 
-    /// Executes one statement. Returns how many rows it changed.
+    /// Executes one statement. Returns the number of changed rows.
     pub(super) async fn update<E: EntityTrait>(&self, change: UpdateMany<E>) -> Result<u64> {
         self.in_turn(move |db| Box::pin(async move { Ok(change.exec(&db).await?.rows_affected) }))
             .await
@@ -64,7 +63,7 @@ impl Store {
         let (db, turns) = (self.db.clone(), self.turns.clone());
         let task = async move {
             let _turn = turns.next().await;
-            // Skipped when nobody waits for it any more.
+            // Skipped if nobody waits for it any more.
             if !answer.is_closed() {
                 let _ = answer.send(work(db).await);
             }

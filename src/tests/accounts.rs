@@ -1,5 +1,5 @@
-//! Accounts on the real server: signing up, in and out, links, sessions and their cookie, and what
-//! nobody may learn by trying.
+//! Accounts on the real server: sign-up, sign-in, sign-out, links, sessions and their cookie, and
+//! what guessing must not reveal.
 
 use codeflow::protocol::{ApiError, AuditPage, ErrorCode, SessionSummary};
 use reqwest::{Response, StatusCode, header};
@@ -14,7 +14,7 @@ pub async fn server(data: &tempfile::TempDir, env: &[(&str, &str)]) -> Server {
     Server::start_and(data.path(), &model, &[&[("AUTH", "on")], env].concat())
 }
 
-/// The cookie that the answer sets, as a browser sends it; `None` where it takes it away.
+/// The cookie that the answer sets, as a browser sends it; `None` if the answer removes it.
 pub fn cookie(response: &Response) -> Option<String> {
     let set = response
         .headers()
@@ -72,7 +72,7 @@ async fn one_signs_up_out_and_in_and_nothing_tells_an_unknown_account_from_a_wro
 
     let out = post(&server, "/api/account/sign-out", &first, &[]).await;
     assert_eq!((out.status(), cookie(&out)), (StatusCode::OK, None));
-    // What a thief kept is of no use.
+    // A stolen cookie is useless after sign-out.
     let gone = get(&server, "/api/account/sessions", &first).await;
     assert_eq!(gone.status(), 401);
 
@@ -85,7 +85,7 @@ async fn one_signs_up_out_and_in_and_nothing_tells_an_unknown_account_from_a_wro
     let second = cookie(&again).unwrap();
     assert_ne!(first, second);
 
-    // A cookie from before the sign-in is not made a session's, and a session is not kept beside.
+    // Signing in neither reuses an unknown cookie as a session nor keeps the old session.
     let form = [("email", "ada@example.com"), ("password", PASSWORD)];
     let rotated = post(&server, "/api/account/sign-in", &second, &form).await;
     let third = cookie(&rotated).unwrap();
@@ -139,7 +139,7 @@ async fn of_two_sign_ups_of_one_address_at_once_one_wins_and_the_same_form_sent_
         taken.1
     );
     assert!(lost.iter().all(|one| *one == taken), "{lost:?}");
-    // One that may not sign in, and one that has no password, are refused alike.
+    // An account that may not sign in and one without a password are refused alike.
     command(&data, &["create", "bob@example.com"]);
     let closed = refusal(sign(&server, "sign-up", "bob@example.com", wrong).await).await;
     assert_eq!(closed, taken);
@@ -175,7 +175,7 @@ async fn guessing_is_slowed_down_by_account_and_address() {
     // Signing up is no way around it.
     let guess = sign(&server, "sign-up", "ada@example.com", PASSWORD).await;
     assert_eq!(guess.status(), 429);
-    // From elsewhere it is another count, but no stranger says where from.
+    // Another address has its own count, but a stranger can't claim one.
     let request = crate::support::http()
         .post(format!("{}/api/account/sign-in", server.url()))
         .header("accept", "application/json")
@@ -195,7 +195,7 @@ async fn a_password_is_changed_and_reset_and_the_other_sessions_end() {
     assert_eq!(sessions(&server, &one).await.len(), 2);
     let stranger = cookie(&sign(&server, "sign-up", "eve@example.com", PASSWORD).await).unwrap();
 
-    // Another's session can't be ended; one's own can.
+    // You can't end another user's session, only your own.
     let all = sessions(&server, &one).await;
     let other = all
         .iter()
@@ -331,7 +331,7 @@ async fn the_first_administrator_comes_by_the_link_of_the_start_and_takes_over_w
         400
     );
 
-    // Accounts that an administrator makes on the machine, also while the server runs.
+    // An administrator creates accounts on the machine, even while the server runs.
     let link = command(&data, &["create", "bob@example.com", "--plan", "pro"]);
     let token = link.split_once("/reset?link=").unwrap().1;
     let form = [("link", token), ("password", OTHER)];
@@ -378,7 +378,7 @@ async fn the_first_administrator_comes_by_the_link_of_the_start_and_takes_over_w
     );
     server.stop();
 
-    // Without accounts again, what is the administrator's is there.
+    // Without accounts again, the administrator's data is there.
     let after = Server::start_and(data.path(), &model, &[]);
     let preferences = after.get("/api/preferences").await.text().await.unwrap();
     assert_eq!(preferences, "{\"theme\":\"dark\"}");

@@ -1,6 +1,6 @@
 //! Administration on the real server: what administrators do with accounts, projects, sandboxes and
-//! tables, and that each of it is in the audit log. That nobody else gets there is in
-//! `authorization`.
+//! tables, and that the audit log records all of it. `authorization` tests that nobody else has
+//! access.
 
 mod browser;
 pub mod models;
@@ -54,7 +54,7 @@ async fn accounts_are_managed_and_all_of_it_is_in_the_log(boss: &Browser<'_>) {
     let user = boss.id_of("ada@example").await;
     let of_ada = [("user", &*user)];
 
-    // An id that nobody has, and words that are no plan.
+    // An id that nobody has, and an unknown plan.
     let nobody = [("user", "nobody"), ("plan", "pro")];
     let refused = boss.post("/api/admin/users/plan", &nobody).await;
     assert_eq!(refused.status(), 404);
@@ -70,7 +70,7 @@ async fn accounts_are_managed_and_all_of_it_is_in_the_log(boss: &Browser<'_>) {
     assert_eq!((summary.projects, summary.runs), (1, 1));
     assert!(summary.seen_at.is_some());
 
-    // Disabled, she is out, and can't come in again until she is enabled.
+    // Once disabled, she is signed out and can't sign in until she is enabled.
     boss.done::<()>("/api/admin/users/disable", &of_ada).await;
     assert_eq!(ada.status("/api/account/sessions").await, 401);
     let sign_in = [("email", "ada@example.com"), ("password", PASSWORD)];
@@ -107,7 +107,8 @@ async fn accounts_are_managed_and_all_of_it_is_in_the_log(boss: &Browser<'_>) {
     let demoted = [("user", &*user), ("role", "user")];
     boss.done::<()>("/api/admin/users/role", &demoted).await;
 
-    // What she has is seen, and seeing a run of hers is an entry, one in a while.
+    // The administrator sees her data; looking at one of her runs is logged, at most once in a
+    // while.
     let projects: ProjectPage = boss
         .get("/api/admin/projects?filter[search]=ada@example.com")
         .await;

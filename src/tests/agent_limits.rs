@@ -1,5 +1,5 @@
-//! What keeps a run within bounds: circles, tokens, money, turns, the room in a chat, and secrets
-//! that stay on this machine.
+//! Limits of a run: loops, tokens, money, turns, the size of a chat, and secrets that must stay on
+//! this machine.
 
 use codeflow::protocol::{MessageKind, RunState};
 use serde_json::json;
@@ -131,7 +131,7 @@ async fn the_last_turn_may_call_no_tools_and_is_for_the_summary() {
     assert!(feed.find_tool("turn-2-terminal-1").is_none());
 }
 
-/// A command that says so many characters, the number last.
+/// A command that prints this many characters, ending with the number.
 fn say(number: usize) -> Reply {
     Reply::call(
         "terminal",
@@ -199,7 +199,7 @@ async fn a_chat_that_the_model_refuses_as_too_long_is_sent_again_with_less() {
     );
 }
 
-/// What stands for a secret.
+/// The replacement for a secret.
 const PLACEHOLDER: &str = "[secret left out]";
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The agent's tools in a real sandbox: edits, reads, searches, calls of one answer together, and
+//! The agent's tools in a real sandbox: edits, reads, searches, several calls in one answer, and
 //! commands that keep running.
 
 use codeflow::protocol::EventKind;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Feed, Model, Photos, Postgres, Reply, Server, Unsplash, data_dir};
 
-/// A run with these answers, which succeeds.
+/// A run with these answers, which must succeed.
 async fn run(replies: Vec<Reply>) -> (Model, Feed) {
     let data = data_dir();
     let model = Model::start([(
@@ -157,7 +157,7 @@ async fn a_command_ends_at_its_time_limit_and_long_output_loses_its_middle() {
         .split_once("\n[… ")
         .and_then(|(_, rest)| rest.split_once(" bytes left out …]\n"));
     let left_out: usize = note.map(|(bytes, _)| bytes.parse().unwrap()).unwrap();
-    // "exit code" has an x of its own.
+    // "exit code" itself contains an x.
     assert_eq!(left_out + kept - 1, 40_000);
     assert_eq!(results[2], "exit code 0\nstdout:\nit did not go on");
 }
@@ -305,7 +305,7 @@ async fn calls_that_do_not_conflict_run_together_and_their_results_keep_the_orde
     let server = Server::start_and(data.path(), &model, &unsplash.env());
     let project = server.create("Build").await;
     let mut feed = server.feed(project).await;
-    // The first of them ends when all others have.
+    // The first of them ends once all others have.
     for step in [
         "turn-1-readFiles-2",
         "turn-1-createOrUpdateFiles-3",

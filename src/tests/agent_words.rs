@@ -4,7 +4,7 @@ use codeflow::protocol::{MessageKind, RunState};
 
 use crate::support::{Feed, Model, Reply, Server, data_dir, http};
 
-/// What the app's first page is.
+/// The app's first page.
 async fn page(server: &Server, feed: &mut Feed) -> String {
     let url = feed.preview().await;
     let host = url
@@ -74,7 +74,7 @@ async fn a_heading_names_a_file_and_a_snippet_under_a_sentence_overwrites_nothin
         "Wrote index.html"
     );
 
-    // The model learns what was not written, and a summary beside it does not end the run.
+    // The model learns which file was not written, and a summary beside it does not end the run.
     let note = |request: usize| model.said(request).last().unwrap().1.clone();
     let said = note(2);
     assert!(

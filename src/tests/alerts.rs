@@ -1,4 +1,4 @@
-//! Alerts of the real server: sent to a webhook that fails at first and by e-mail, once when they
+//! Alerts of the real server: sent by e-mail and to a webhook that fails at first, once when they
 //! fire and once when they are resolved.
 
 use std::sync::{
@@ -19,7 +19,7 @@ struct Hook {
     sent: mpsc::UnboundedSender<Value>,
 }
 
-/// A webhook that refuses the first request; its address, and the alerts that it takes.
+/// A webhook that refuses the first request; returns its address and the alerts that it receives.
 async fn webhook() -> (String, mpsc::UnboundedReceiver<Value>) {
     let (sent, taken) = mpsc::unbounded_channel();
     let hook = Hook {
@@ -66,7 +66,7 @@ async fn an_alert_is_sent_once_when_it_fires_and_once_when_it_is_resolved() {
         ("ALERT_DISK_PERCENT", "0"),
         ("ALERT_SLOW_SECONDS", "0"),
     ];
-    // A process: what other servers of this one count is none of its.
+    // A separate process, because counters in this one are shared with other tests' servers.
     let server = Server::process(data.path(), &model, &env).await;
     let project = server.create("Build").await;
     server.send(project, "Build").await;

@@ -1,4 +1,4 @@
-//! API tokens on the real server: made, listed, used where they count and nowhere else, and ended.
+//! API tokens on the real server: created, listed, accepted only where they should be, and revoked.
 
 use codeflow::{
     accounts::Token,
@@ -15,7 +15,7 @@ use crate::{
 
 pub const PROJECTS: &str = "/api/v1/projects";
 
-/// Makes a token for who is signed in.
+/// Creates a token for the signed-in user.
 pub async fn make(server: &Server, cookie: &str, form: &[(&str, &str)]) -> NewApiToken {
     let made = post(server, "/api/account/tokens/create", cookie, form).await;
     assert_eq!(made.status(), 200);
@@ -27,7 +27,7 @@ async fn list(server: &Server, cookie: &str) -> Vec<ApiToken> {
     listed.json().await.unwrap()
 }
 
-/// Asks with these headers.
+/// Sends a request with these headers.
 async fn ask(server: &Server, path: &str, headers: &[(&str, &str)]) -> Response {
     let method = if path == "/mcp" {
         Method::POST
@@ -41,7 +41,7 @@ async fn ask(server: &Server, path: &str, headers: &[(&str, &str)]) -> Response 
     request.send().await.unwrap()
 }
 
-/// Fails unless both ways in are closed with a sentence that has these words.
+/// Asserts that both APIs refuse with a sentence that contains these words.
 async fn refused(server: &Server, authorization: &str, words: &str) {
     for path in [PROJECTS, "/mcp"] {
         let mut headers = vec![("accept", "application/json")];
@@ -88,7 +88,7 @@ async fn a_token_is_shown_once_counts_for_programs_alone_and_ends_when_it_is_rev
         assert_eq!(error.field.as_deref(), Some(field));
     }
 
-    // It counts where programs ask, and there no cookie does.
+    // The token works for programs' paths, where cookies don't.
     let bearer = format!("Bearer {token}");
     let answer = ask(&server, PROJECTS, &[("authorization", &bearer)]).await;
     assert_eq!(answer.status(), 200);
@@ -121,7 +121,7 @@ async fn a_token_is_shown_once_counts_for_programs_alone_and_ends_when_it_is_rev
     let guessed = format!("Bearer cf_{}", Token::new().expose());
     refused(&server, &guessed, "was revoked").await;
 
-    // Somebody else can't end it; its owner can, once.
+    // Only its owner can revoke it, and only once.
     let id = summary.id.to_string();
     let revoke = async |who| {
         post(
@@ -266,7 +266,7 @@ async fn without_accounts_no_token_is_needed_and_no_other_site_gets_in() {
             );
         }
     }
-    // Also what only reads.
+    // Read-only requests too.
     let request = http().get(format!("{}/mcp", server.url()));
     let answer = request
         .header("origin", "https://evil.example")

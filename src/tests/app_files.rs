@@ -1,5 +1,5 @@
-//! Nothing in a sandbox makes its project unusable: a working app is a result, with a note of what
-//! its version does not keep.
+//! Nothing in a sandbox makes its project unusable: a working app succeeds, with a note about files
+//! that its version does not keep.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Host, Model, Reply, Server, data_dir, http, run, until};
 
-/// A command in the app's folder, and what the result's note names; nothing if all of it is kept.
+/// A command in the app's folder, and what the result's note names; empty if everything is kept.
 const ROWS: [(&str, &str, &[&str]); 9] = [
     (
         "A closed folder",
@@ -112,7 +112,7 @@ async fn a_working_app_is_a_result_whatever_else_is_in_its_folder() {
         assert_eq!(page.status(), 200, "{prompt}");
     });
     futures::future::join_all(rows).await;
-    // The model knows what it could fix.
+    // The model learns about problems that it can fix.
     let is_mentioned = |name: &str| {
         let turns = model.turns();
         turns.iter().any(|turn| {
@@ -125,7 +125,7 @@ async fn a_working_app_is_a_result_whatever_else_is_in_its_folder() {
     assert!(is_mentioned("closed") && is_mentioned("35,0") && is_mentioned("talk.sock"));
 }
 
-/// What is in the app's folder: kinds, permissions, targets and contents.
+/// Lists the app's folder: kinds, permissions, targets and contents.
 const LOOK: &str = "find . -mindepth 1 -printf '%y %m %P %l\\n' | sort; find . -type f -print0 | sort -z | xargs -0 sha256sum";
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn what_a_new_sandbox_has_no_room_for_is_skipped_and_named_and_the_project
     fs::remove_dir_all(data.path().join("sandboxes")).unwrap();
 
     let server = Server::start_and(data.path(), &model, &[("SANDBOX_DISK_MB", "64")]);
-    // Whoever looks at its files opens the app.
+    // Listing its files opens the app.
     let there = listed(&server, project).await.to_string();
     assert!(there.contains("index.html"), "{there}");
     let notice = server.workspace(project).await.notice.unwrap();
@@ -329,7 +329,7 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
     );
     assert!(said.contains("store-dir=/opt/cache/pnpm-store"), "{said}");
 
-    // A real one, with a registry beside it: what it downloads and what it keeps lands outside.
+    // The real npm with a registry: downloads and caches land outside the app.
     sandbox
         .write_file("/tmp/registry.mjs", REGISTRY)
         .await
@@ -345,7 +345,7 @@ async fn package_managers_keep_what_they_download_outside_of_the_app_on_the_sand
     host.stop().await;
 }
 
-/// A registry with one package, which has a program.
+/// A registry with one package that has a program.
 const REGISTRY: &str = r##"
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -368,8 +368,8 @@ createServer((request, response) => {
 }).listen(4873, "127.0.0.1", () => console.log("ready"));
 "##;
 
-/// Installs the package, runs its program from the app and from the cache, and lists what is in
-/// the app that was not there before.
+/// Installs the package, runs its program from the app and from the cache, and lists the new files
+/// in the app.
 const INSTALL: &str = r#"
 set -e
 (cd /tmp; node registry.mjs >/tmp/registry.log 2>&1 &)

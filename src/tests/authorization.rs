@@ -1,6 +1,6 @@
-//! Whose is what: every route, server function, page and socket is asked by nobody, with an ended
-//! session, by a disabled user, another user, a removed member, a viewer and an editor. The table
-//! is compared with the router's paths, so that a new one needs its row.
+//! Who may access what: every route, server function, page and socket is requested without a
+//! session, with an ended session, and by a disabled user, another user, a removed member, a viewer
+//! and an editor. The table is compared with the router's paths, so that a new path needs a row.
 
 mod table;
 
@@ -25,7 +25,7 @@ use table::{
 };
 
 const PASSWORD: &str = "seven uncommon lanterns";
-/// The title of what is the owner's.
+/// The title of the owner's project.
 const SECRET: &str = "Nobody else's business";
 
 #[test]
@@ -63,7 +63,7 @@ async fn sign_up(server: &Server, email: &str) -> String {
     set.split(';').next().unwrap().to_owned()
 }
 
-/// What the owner has.
+/// The owner's data.
 struct Things {
     owner: String,
     project: String,
@@ -82,7 +82,7 @@ impl Things {
     }
 }
 
-/// What somebody asks with: their session's cookie and, where only programs ask, their token.
+/// The credentials of a request: a session's cookie and, where only programs ask, a token.
 #[derive(Default)]
 struct Key {
     cookie: String,
@@ -155,18 +155,18 @@ async fn ask(server: &Server, key: &Key, things: &Things, row: &Row) -> Response
     request.send().await.unwrap()
 }
 
-/// Who asks for what is the owner's.
+/// Who asks for the owner's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asker {
-    /// In no session that counts.
+    /// Without a valid session.
     Nobody,
-    /// In a session of their own, and not in the project.
+    /// In a session of their own, but not in the project.
     Stranger,
     Viewer,
     Editor,
 }
 
-/// What is wrong with the answer to the row; `None` where nothing is.
+/// What is wrong with the answer to the row; `None` if nothing is.
 async fn fault(asker: Asker, row: &Row, response: Response) -> Option<String> {
     let status = response.status();
     let to = response.headers().get("location").cloned();
@@ -176,7 +176,7 @@ async fn fault(asker: Asker, row: &Row, response: Response) -> Option<String> {
     let is_absent = absent
         .iter()
         .any(|what| text.contains(&format!("There is no such {what}.")));
-    // What they may do may fail, but not because of who they are.
+    // An allowed request may fail, but not because of who asks.
     let allowed = !matches!(status.as_u16(), 401 | 403 | 500) && !is_absent;
     let right = match (row.rule, asker) {
         (All, _) => status != 401 && !status.is_server_error(),
@@ -202,7 +202,8 @@ async fn fault(asker: Asker, row: &Row, response: Response) -> Option<String> {
     (!right || tells || leads_astray).then(|| format!("{status} from {}: {text:.200}", row.path))
 }
 
-/// These would end what the next rows ask with, or begin what has to do with nobody.
+/// Skips requests that would invalidate the credentials of the next rows, or start something
+/// unrelated.
 fn is_left_out(asker: Asker, path: &str) -> bool {
     let ends = ["/api/account/sign-out", "/api/account/sessions/end-others"];
     let of_members = ["/api/team/leave", "/api/projects/create"];
@@ -244,7 +245,7 @@ async fn nobody_gets_what_is_anothers() {
         .header("cookie", &owner)
         .body(picture(9));
     let image: Value = upload.send().await.unwrap().json().await.unwrap();
-    // A session that is over, and a user who may not come in any more.
+    // An ended session and a disabled user.
     let store = Store::open_file(&data.path().join("codeflow.sqlite"))
         .await
         .unwrap();
@@ -321,7 +322,7 @@ async fn nobody_gets_what_is_anothers() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 
-    // Nothing that was refused was done, and the owner has all of it.
+    // No refused request had an effect, and the owner still has access to everything.
     let rows = TABLE
         .iter()
         .filter(|row| row.method == "GET" && matches!(row.rule, Read | Own | Owner));
@@ -391,8 +392,8 @@ async fn a_feed_is_the_owners_and_ends_with_the_session() {
     );
 }
 
-/// Opens the socket with the cookie, does something when the first frame is there, and returns why
-/// it was closed.
+/// Opens the socket with the cookie, runs `first` once the first frame arrived, and returns why the
+/// socket was closed.
 async fn closed(server: &Server, path: &str, cookie: &str, first: impl AsyncFn()) -> String {
     use futures::StreamExt as _;
     use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};

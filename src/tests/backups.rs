@@ -1,5 +1,5 @@
-//! Backups: made while runs write, restored elsewhere, moved to PostgreSQL and back; and what
-//! `doctor` finds.
+//! Backups: made while runs write, restored elsewhere, moved to PostgreSQL and back; and the
+//! problems that `doctor` finds.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,7 @@ use crate::{
     support::{Model, Postgres, Reply, Server, data_dir, until},
 };
 
-/// How many runs are at work.
+/// The number of active runs.
 const RUNS: usize = 20;
 
 /// A model that builds a different app for each prompt. Every other one stops before its end.
@@ -71,7 +71,7 @@ async fn same_versions(original: &Store, copy: &Store, project: ProjectId) -> us
     versions.len()
 }
 
-/// Lets every run come to its end.
+/// Waits until every run has succeeded.
 async fn all_succeed(server: &Server, model: &Model, projects: &[ProjectId]) {
     for project in projects {
         until("its run has succeeded", async || {
@@ -137,7 +137,7 @@ async fn a_backup_under_twenty_runs_is_restored_elsewhere_and_nothing_is_missing
     let (_, _, line) = codeflow(whole.path(), &[], &["restore", from], "");
     assert!(line.contains("is restored into an empty"), "{line}");
 
-    // The first one has the runs as they were; a server elsewhere brings them to their end.
+    // The first backup has unfinished runs; a server elsewhere finishes them.
     let elsewhere = data_dir();
     let from = first.path().to_str().unwrap();
     let (succeeded, _, line) = codeflow(elsewhere.path(), &[], &["restore", from], "");

@@ -1,4 +1,4 @@
-//! Bad input gets a clear answer and harms nothing: prompts, addresses, frames, and a model's tool
+//! Bad input gets a clear answer and does no harm: prompts, addresses, frames, and a model's tool
 //! calls.
 
 use codeflow::protocol::FeedFrame;
@@ -156,7 +156,7 @@ async fn prompts_that_are_blank_or_too_long_are_refused_and_change_nothing() {
         assert_eq!(error["field"], "text");
     }
     assert_eq!(server.workspace(project).await.messages.len(), 2);
-    // At the limit it is taken: characters count, not bytes.
+    // At the limit it is accepted: characters count, not bytes.
     let (status, _) = server
         .post("/api/projects/create", &[("prompt", &"ü".repeat(10_000))])
         .await;

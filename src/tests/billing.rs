@@ -1,5 +1,5 @@
-//! The larger plan, bought at a scripted Stripe: the way there, signed events that come twice and
-//! in any order, a Stripe that is down, and the end of the payments with the account.
+//! Buying the larger plan from a scripted Stripe: checkout, signed events that come twice and in
+//! any order, a Stripe that is down, and the end of payments when the account is deleted.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const PASSWORD: &str = "seven uncommon lanterns";
 const KEY: &str = "sk_test_of_the_test";
 const SECRET: &str = "whsec_of_the_test";
 
-/// What it has and was asked.
+/// Its state, and the requests that it received.
 #[derive(Default)]
 struct Scripted {
     /// The states of the customer's subscriptions.
@@ -117,7 +117,7 @@ fn hmac(key: &str, text: &str) -> String {
     hex::encode(Sha256::digest([&pad(0x5c)[..], &inner[..]].concat()))
 }
 
-/// Sends the event as Stripe does, signed with the secret so many seconds ago.
+/// Sends the event as Stripe does, signed with the secret this many seconds ago.
 async fn send_event(server: &Server, event: &Value, secret: &str, ago: i64) -> Response {
     let (at, body) = (Timestamp::now().0 / 1000 - ago, event.to_string());
     let signature = hmac(secret, &format!("{at}.{body}"));
@@ -194,7 +194,7 @@ async fn a_plan_is_bought_kept_through_odd_events_and_ended() {
     let user = asked["client_reference_id"].clone();
     assert_eq!(asked["subscription_data[metadata][user]"], user);
 
-    // Nobody but Stripe says that something was paid.
+    // Only Stripe can report a payment.
     let completed = json!({
         "type": "checkout.session.completed",
         "data": {"object": {"customer": "cus_1", "client_reference_id": user}},
@@ -225,7 +225,7 @@ async fn a_plan_is_bought_kept_through_odd_events_and_ended() {
     }
     let plans = page(&server, "/pricing", &cookie).await;
     assert!(plans.contains("Current plan") && plans.contains("/api/billing/portal"));
-    // Who has it is not sold another one.
+    // Nobody can buy the plan twice.
     for way in ["checkout", "portal"] {
         let led = get(&server, &format!("/api/billing/{way}"), &cookie).await;
         assert_eq!(location(&led), "https://pay.test/portal");
@@ -236,7 +236,7 @@ async fn a_plan_is_bought_kept_through_odd_events_and_ended() {
             .contains("customer=cus_1")
     );
 
-    // What can't be looked up now is sent again by Stripe, and nothing is half made.
+    // If a lookup fails, Stripe sends the event again, and nothing is left half done.
     stripe.scripted.lock().subscriptions = vec!["canceled"];
     stripe.scripted.lock().is_down = true;
     let late = send_event(&server, &of_subscription("deleted"), SECRET, 0).await;
@@ -268,7 +268,7 @@ async fn a_plan_is_bought_kept_through_odd_events_and_ended() {
     let other = json!({"type": "invoice.paid", "data": {"object": {"customer": "cus_1"}}});
     happened(&server, &other).await;
 
-    // With the account its payments end; one that can't be ended keeps the account.
+    // Deleting the account ends its payments; if one can't be ended, the account stays.
     let form = [("current", PASSWORD)];
     stripe.scripted.lock().is_down = true;
     let kept = post(&server, "/api/account/delete", &cookie, &form).await;

@@ -1,5 +1,5 @@
-//! The main job with a scripted model: from a prompt to a version of an app that answers, and on to
-//! the next.
+//! The main flow with a scripted model: from a prompt to a version of a working app, and on to the
+//! next version.
 
 use codeflow::protocol::{EventKind, MessageKind, RunState, Status};
 use serde_json::json;
@@ -81,8 +81,7 @@ async fn a_prompt_becomes_an_app_that_answers_and_a_follow_up_changes_it() {
             status: Status::Ready
         }));
 
-    // What the preview shows is what was written, under a host name of its own on the app's
-    // listener.
+    // The preview shows what was written, under its own host name on the app's listener.
     let url = feed.preview().await;
     let host = url
         .strip_prefix("http://")
@@ -263,7 +262,7 @@ async fn a_model_s_failure_is_reported_and_the_project_continues() {
     );
 }
 
-// The host answers from this process, also while the server's end is waited for.
+// The host runs in this process and answers even while the test waits for the server to stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn sandboxes_of_another_machine_are_used_over_the_same_protocol() {
     let host = Host::start().await;

@@ -1,4 +1,4 @@
-//! Runs that their user stops, and runs that wait their turn.
+//! Runs that their user stops, and queued runs.
 
 use std::fs;
 

@@ -1,12 +1,12 @@
-//! What a command may do: end before what it started, write without an end, fork without an end;
-//! and how the model reads it.
+//! Limits of commands: ones that end before their children, endless output and endless forks; and
+//! how results are presented to the model.
 
 use serde_json::json;
 
 use crate::support::{Feed, Model, Reply, Server, data_dir};
 
 /// The results of these commands, each with its time limit in seconds, in one sandbox and one run,
-/// which ends well.
+/// which must succeed.
 async fn results(commands: &[(&str, u64)]) -> (Vec<String>, Feed) {
     let data = data_dir();
     let calls = commands.iter().map(|(command, seconds)| {
@@ -112,7 +112,7 @@ async fn a_command_ends_with_its_shell_and_its_remaining_processes_are_listed_an
             "exit code 0\nstdout:\nfirst",
         ),
     ];
-    // The patterns don't match themselves, for they are among the arguments of a shell.
+    // The patterns don't match themselves, although they are among a shell's arguments.
     let alive = "for name in '[s]leep 30[0-9]' '[n]ode -e require' '[n]ode -e setInterval' '[e]cho noise'; do pgrep -fc \"$name\"; done";
     let ask = "node -e 'fetch(\"http://127.0.0.1:4002\").then((answer) => answer.text()).then(console.log)'";
     let kill = "pkill -f '[s]leep 30'; pkill -f '[n]ode -e'; pkill -f '[e]cho noise'; sleep 0.3; pgrep -fc '[s]leep 30|[n]ode -e|[e]cho noise'";

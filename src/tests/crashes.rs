@@ -1,5 +1,5 @@
-//! Crashes are counted: a step that takes the server down again and again ends its run, and the
-//! time and money spent before a crash stay spent.
+//! Crashes are counted: a step that repeatedly takes the server down ends its run, and time and
+//! money spent before a crash stay spent.
 
 use std::{path::Path, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Credits on the real server: what a request gets that can't be paid, what a run returns that
-//! comes to nothing, and what a plan gives.
+//! Credits on the real server: answers to requests that can't be paid, refunds of runs without a
+//! result, and what a plan grants.
 
 use codeflow::protocol::{
     ApiError, CreditEntry, CreditReason, Credits, ErrorCode, ProjectId, RunState,
@@ -40,12 +40,12 @@ async fn credits(server: &Server, cookie: &str) -> Option<Credits> {
     found.json().await.unwrap()
 }
 
-/// A run that is paid, for as long as it is held.
+/// A paid run, for as long as it is held.
 fn model() -> impl Future<Output = Model> {
     Model::start([("Build", vec![Reply::done().held()])])
 }
 
-/// Fails unless the request was refused for want of credits.
+/// Asserts that the request was refused for lack of credits.
 async fn refused(response: Response) {
     assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
     let wait: u64 = response.headers()["retry-after"]
@@ -85,7 +85,7 @@ async fn requests_at_once_are_served_as_far_as_they_are_paid_and_a_stopped_run_r
     let page = get(&server, "/", &cookie).await.text().await.unwrap();
     assert!(page.contains("data-credits=\"0\""));
     assert!(page.contains("Out of credits until"), "{page}");
-    // What was refused left no project behind.
+    // The refused request left no project behind.
     let projects = get(&server, "/api/projects/list", &cookie).await;
     let projects: Vec<serde_json::Value> = projects.json().await.unwrap();
     assert_eq!(projects.len(), 2);
@@ -191,7 +191,7 @@ async fn prompts_are_limited_by_account_before_they_are_read_and_others_are_not_
     assert!((1..=2).contains(&wait.parse::<u64>().unwrap()), "{wait}");
     let error: ApiError = limited.json().await.unwrap();
     assert_eq!(error.code, ErrorCode::TooMany);
-    // What asks for no run is not counted with them, nor is somebody else.
+    // Requests that start no run don't count, and neither do another user's.
     assert_eq!(get(&server, "/", &cookie).await.status(), StatusCode::OK);
     let form = [("email", "bob@example.com"), ("password", PASSWORD)];
     let signed_up = post(&server, "/api/account/sign-up", "", &form).await;

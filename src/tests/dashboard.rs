@@ -1,4 +1,4 @@
-//! The dashboard: lists of runs, a run's steps, and the replay of one that did not work out.
+//! The dashboard: lists of runs, a run's steps, and the replay of a failed run.
 
 use codeflow::protocol::{ApiError, ErrorCode, ProjectId, RunId, RunPage, RunState, StepState};
 use serde_json::json;
@@ -11,7 +11,7 @@ async fn list(server: &Server, query: &str) -> RunPage {
     answer.json().await.unwrap()
 }
 
-/// The prompts that a list tells of.
+/// The prompts in a list.
 async fn prompts(server: &Server, query: &str) -> Vec<String> {
     list(server, query)
         .await
@@ -31,7 +31,7 @@ async fn last_run(server: &Server, project: ProjectId) -> RunId {
     server.workspace(project).await.runs.last().unwrap().id
 }
 
-/// A model that refuses everything: what it is sent is in nobody's script.
+/// A model that refuses everything: it has no script for the requests.
 async fn broken_model() -> Model {
     Model::start([]).await
 }

@@ -1,5 +1,5 @@
-//! A run without a result leaves its work as a draft, which is still there after its sandbox is
-//! lost: “The files are kept” is true.
+//! A run without a result saves its work as a draft that survives the loss of its sandbox: “The
+//! files are kept” is true.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The way out of a sandbox: closed, but for what is allowed, and never to a private address.
+//! Outgoing connections of a sandbox: refused unless allowed, and never to a private address.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -26,7 +26,7 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
     .await;
     let sandbox = host.create().await;
     let options = options();
-    // Spoken to the proxy by hand, so that no client's rules about proxies come between.
+    // Speaks to the proxy directly, so that no client's proxy rules interfere.
     let ask = async |request: &str| {
         let command = format!(
             "exec 3<>/dev/tcp/127.0.0.1/3128; printf '{request}\\r\\nhost: x\\r\\nconnection: close\\r\\n\\r\\n' >&3; cat <&3"
@@ -73,7 +73,7 @@ async fn only_allowed_names_are_reached_and_never_at_a_private_address() {
             .contains("example.com:443 was refused")
     );
 
-    // Without the proxy there is no way at all.
+    // Without the proxy nothing can be reached.
     let direct = sandbox
         .run("exec 3<>/dev/tcp/1.1.1.1/443", &options)
         .await
@@ -111,8 +111,7 @@ impl Drop for PublicAddress {
     }
 }
 
-/// Asks the proxy for a connection, then says TLS, bytes or plain words on it, and prints what
-/// comes back.
+/// Asks the proxy for a connection, sends TLS, bytes or plain text on it, and prints the answer.
 const CLIENT: &str = r#"
 const net = require("node:net"), tls = require("node:tls");
 const [target, says, ...words] = process.argv.slice(2);
@@ -140,7 +139,7 @@ socket.once("data", (answer) => {
 });
 "#;
 
-/// What a server on this machine gets of one connection, before it hangs up; and its answer.
+/// What a server on this machine receives on one connection before it hangs up, and its answer.
 async fn serve(listener: &TcpListener, answer: &str) -> Vec<u8> {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut got = vec![0; 4096];
@@ -150,7 +149,7 @@ async fn serve(listener: &TcpListener, answer: &str) -> Vec<u8> {
     got
 }
 
-/// Puts the client into the sandbox.
+/// Copies the client into the sandbox.
 pub async fn give_client(sandbox: &Sandbox) {
     sandbox
         .write_file("/home/user/client.cjs", CLIENT)
@@ -158,8 +157,8 @@ pub async fn give_client(sandbox: &Sandbox) {
         .unwrap();
 }
 
-/// The client asks for the server by this name, says something there, and the server gets nothing;
-/// the proxy reports why.
+/// The client connects to the server by this name and sends something; the server receives nothing,
+/// and the proxy reports why.
 pub async fn hello_is_refused(
     sandbox: &Sandbox,
     server: &TcpListener,
@@ -299,7 +298,7 @@ async fn only_traffic_that_names_the_allowed_host_passes() {
     let (said, got) = tokio::join!(say(&unnamed), serve(&tls, "no"));
     assert_eq!((got[0], got[5]), (22, 1), "{said}");
 
-    // With another's name it does not, nor does what is not TLS: the server gets nothing.
+    // A hello with another name, and anything but TLS, is blocked: the server receives nothing.
     for (says, why) in [
         ("tls evil.example", "it asks for the server evil.example"),
         (
@@ -310,7 +309,7 @@ async fn only_traffic_that_names_the_allowed_host_passes() {
         hello_is_refused(&sandbox, &tls, PUBLIC, says, why).await;
     }
 
-    // Nor is a plain request forwarded to a port where TLS is spoken: nobody is even called.
+    // A plain request to a TLS port is not forwarded either: no connection is made.
     let said = run(&sandbox, &format!("curl -s http://{PUBLIC}:{port}/"))
         .await
         .1;
@@ -353,7 +352,7 @@ async fn only_traffic_that_names_the_allowed_host_passes() {
             get("evil.example")
         ),
         format!("curl -s -H 'Host: evil.example' http://{PUBLIC}/there"),
-        // The second request on a connection is looked at as the first.
+        // The second request on a connection is checked like the first.
         format!(
             "node client.cjs {PUBLIC}:80 plain '{}'",
             get("evil.example").replace("close", "keep-alive") + &get("evil.example")

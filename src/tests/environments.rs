@@ -1,5 +1,5 @@
-//! What the server is for: staging says so on every page and can be emptied, production refuses
-//! what is unsafe.
+//! Environments: staging shows a notice on every page and can be emptied; production refuses unsafe
+//! settings.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,8 +14,8 @@ use crate::support::{Model, Reply, Server, data_dir};
 /// Variables, a command, and how its complaint begins.
 type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
 
-/// Runs the command to its end, with this typed into it. Returns whether it succeeded, what it
-/// printed, and its last line of complaint.
+/// Runs the command to its end with this input. Returns whether it succeeded, its output, and the
+/// last line of its error.
 pub fn codeflow(
     data: &Path,
     env: &[(&str, &str)],

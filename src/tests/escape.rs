@@ -1,5 +1,4 @@
-//! Attempts to get out of a sandbox, from inside of it: every one must fail, and the host must
-//! answer as before.
+//! Attempts to escape from a sandbox: every one must fail, and the host must keep working.
 
 use std::{fs, os::unix::fs::MetadataExt, time::Duration};
 
@@ -11,10 +10,10 @@ use reqwest::Method;
 
 use crate::support::{ControlPlane, Host, options, run, stream, traces, until};
 
-/// System calls that reach beyond a process's own rights: it prints those that were let through.
+/// Prints which of the system calls that exceed a process's rights were allowed.
 const SYSTEM_CALLS: &str = include_str!("escape.c");
 
-/// Whether the host still makes sandboxes, and this one still works.
+/// Whether the host can still create sandboxes and this one still works.
 async fn still_answers(host: &Host, sandbox: &Sandbox) {
     assert_eq!(host.status(Method::GET, "/health").await, 204);
     until("the sandbox answers", async || {
@@ -188,8 +187,8 @@ async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
     host.stop().await;
 }
 
-/// Addresses that are the machine's own, its network's, or its cloud's, in every spelling that
-/// somebody's parser takes.
+/// Addresses of this machine, its network and its cloud, in every notation that some parser
+/// accepts.
 pub const SPELLINGS: [&str; 36] = [
     "127.0.0.1",
     "127.1",
@@ -229,7 +228,8 @@ pub const SPELLINGS: [&str; 36] = [
     "255.255.255.255",
 ];
 
-/// Asks the sandbox's proxy for every spelling, and past it for what is on this machine and beyond.
+/// Asks the sandbox's proxy for every notation, and tries to reach this machine and beyond without
+/// the proxy.
 pub async fn no_spelling_is_reached(
     sandbox: &Sandbox,
     listener: &tokio::net::TcpListener,
@@ -246,8 +246,7 @@ pub async fn no_spelling_is_reached(
     assert_eq!(answers.lines().count(), 2 * SPELLINGS.len(), "{answers}");
     for answer in answers.lines() {
         let status = answer.trim_end().rsplit("HTTP/1.1 ").next().unwrap();
-        // A name or spelling that means nothing here can't be reached; all that mean something are
-        // refused.
+        // Meaningless names and notations can't be reached; all others are refused.
         assert!(
             ["403 Forbidden", "502 Bad Gateway", "400 Bad Request"].contains(&status),
             "{answer}"
@@ -257,8 +256,8 @@ pub async fn no_spelling_is_reached(
         answers.contains("CONNECT 127.0.0.1:") && answers.matches("403 Forbidden").count() > 40,
         "{answers}"
     );
-    // Past the proxy there is no network: its own loopback has neither the host's ports nor another
-    // sandbox's.
+    // Without the proxy there is no network: the sandbox's loopback has neither the host's ports
+    // nor another sandbox's.
     let app: u16 = host.url().rsplit(':').next().unwrap().parse().unwrap();
     for address in [
         format!("127.0.0.1/{port}"),
@@ -284,7 +283,7 @@ pub async fn no_spelling_is_reached(
 async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    // The list lets all of them through, so that what is tried is the check of the address.
+    // The list allows all of them, so that the test covers the check of addresses.
     let host = Host::start_with(|settings| {
         let names = SPELLINGS.map(|name| {
             name.trim_matches(['[', ']'])
@@ -361,8 +360,8 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
         "head -c 600M /dev/zero > /dev/shm/fill",
         "head -c 600M /dev/zero | tail",
     ] {
-        // Whoever is over the limit is ended, which may be the sandbox's init: then the sandbox
-        // starts anew.
+        // The process over the limit is killed; if that is the sandbox's init, the sandbox
+        // restarts.
         let ended = sandbox.run(greedy, &options()).await;
         assert!(ended.is_err() || ended.unwrap().exit_code != 0, "{greedy}");
         still_answers(&host, &sandbox).await;
@@ -400,7 +399,7 @@ async fn a_filled_disk_ends_at_the_sandboxs_limit_and_says_so() {
     assert!(fs::metadata(&image).unwrap().blocks() * 512 <= 65 << 20);
     still_answers(&host, &sandbox).await;
 
-    // What is removed is free again, inside and on the machine.
+    // Removed data frees its space, inside and on the machine.
     run(
         &sandbox,
         "rm -r many; head -c 30M /dev/urandom > fill; sync",

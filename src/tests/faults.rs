@@ -1,5 +1,4 @@
-//! Things that go wrong around a sandbox: each ends in an error that says so, without a hang, and
-//! leaves nothing behind.
+//! Faults around a sandbox: each ends in a clear error, without a hang, and leaves nothing behind.
 
 use std::{
     fs,
@@ -157,7 +156,7 @@ async fn output_that_nobody_reads_waits_in_the_sandbox_and_not_in_the_host() {
     let sandbox = host.create().await;
     let before = host.memory();
     let unread = stream(&host, sandbox.id(), "yes").await;
-    // Gigabytes, if nothing held it back.
+    // Gigabytes, if nothing limited it.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let grown = host.memory().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes");
@@ -166,7 +165,7 @@ async fn output_that_nobody_reads_waits_in_the_sandbox_and_not_in_the_host() {
     drop(unread);
 }
 
-/// What a host and its sandboxes hold on this machine.
+/// The resources that a host and its sandboxes hold on this machine.
 fn held(host: &HostProcess, data: &Path) -> Vec<(&'static str, usize)> {
     let count = |path: &Path| fs::read_dir(path).map_or(0, Iterator::count);
     let mounts = fs::read_to_string(host.proc("mounts"))

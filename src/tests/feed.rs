@@ -26,7 +26,7 @@ async fn a_text_grows_in_pieces_whoever_joins_or_reloads_in_its_middle_and_is_wh
             _ => None,
         })
         .await;
-    // The attempt that was cut is void, and the next has begun.
+    // The interrupted attempt is void, and the next has begun.
     first
         .find(|kind| match kind {
             EventKind::Text { text, .. } => text.is_empty().then_some(()),
@@ -64,7 +64,7 @@ async fn a_text_grows_in_pieces_whoever_joins_or_reloads_in_its_middle_and_is_wh
     let so_far = so_far.expect("the workspace has what was said so far");
     assert!(so_far.offset == 0 && text.starts_with(&so_far.text) && !so_far.html.is_empty());
 
-    // Who comes later has the whole text and none of its pieces.
+    // A late client gets the whole text and none of its pieces.
     let mut later = server.feed(project).await;
     later.ended(1).await;
     let kinds = later.events.iter().map(|event| event.kind.name());
@@ -162,7 +162,7 @@ async fn files_show_while_the_model_writes_them_and_fold_when_the_run_ends() {
     assert_eq!(voided, 1, "what a cut answer had begun is void");
     assert_eq!(drafts, HashMap::from([("index.html".to_owned(), content)]));
 
-    // Who comes later needs none of it.
+    // A late client needs none of it.
     let mut later = server.feed(project).await;
     later.ended(1).await;
     let count =

@@ -1,5 +1,5 @@
-//! Edits of the Code tab over HTTP: nothing that somebody else wrote is replaced, whatever a file
-//! is called and whatever becomes of its sandbox.
+//! Edits in the Code tab over HTTP: nobody's changes are overwritten, whatever a file's name and
+//! whatever happens to its sandbox.
 
 use std::{fs, path::Path};
 
@@ -130,7 +130,7 @@ async fn files_are_written_moved_and_deleted_and_what_others_wrote_is_never_repl
         saved(write(server, project, "app/page.tsx", "one", &page.hash).await),
         first
     );
-    // Through a link inside the app, its target is written.
+    // Writing through a link inside the app writes its target.
     saved(write(server, project, "app/again.tsx", "by the link", &first).await);
     assert_eq!(
         text(server, project, "app/page.tsx").await.as_deref(),
@@ -180,7 +180,7 @@ async fn files_are_written_moved_and_deleted_and_what_others_wrote_is_never_repl
         assert_eq!(text(server, project, name).await, None, "{name}");
     }
 
-    // What can't be done is said in a sentence, and nothing is done.
+    // Impossible changes are refused with a sentence, and nothing is changed.
     let too_long = "x".repeat(256);
     for (path, word) in [
         ("", "name"),
@@ -240,7 +240,7 @@ async fn files_are_written_moved_and_deleted_and_what_others_wrote_is_never_repl
     }
     assert!(read(server, project, "out/passwd").await.is_err());
 
-    // A folder is moved and deleted with all that is in it.
+    // A folder is moved and deleted with its contents.
     change(server, project, "folder", &[("path", "lib/empty")])
         .await
         .unwrap();
@@ -338,7 +338,7 @@ async fn uploads_have_a_limit_and_what_is_shown_as_it_is_can_t_run_as_the_app_s_
     let (status, answer) = upload("public/film.mp4", vec![0; 40 << 20]).await;
     assert_eq!(status, 413);
     assert!(sentence(&answer).contains("32 MB"), "{answer}");
-    // Nothing is replaced by an upload that doesn't say so.
+    // An upload replaces a file only if it says so.
     let (status, answer) = upload("public/drawing.svg", b"other".to_vec()).await;
     assert_eq!(
         (status.as_u16(), &answer["outcome"]),

@@ -1,5 +1,5 @@
-//! Apps that answer without an end: neither a preview nor the check lets one sandbox take the
-//! server's memory, and when the machine's runs out, sandboxes end before the server.
+//! Apps that answer endlessly: neither a preview nor the check lets one sandbox exhaust the
+//! server's memory, and when the machine runs out, sandboxes are killed before the server.
 
 use std::{fs, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::support::{
     ControlPlane, HostProcess, Model, Reply, Server, data_dir, memory_of, run, traces, until,
 };
 
-/// The template's page, and a path for each way not to end; on `/silent` nothing is said at all.
+/// The template's page, and a path for each kind of endless answer; `/silent` never answers.
 const SERVER: &str = r#"
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
@@ -85,9 +85,9 @@ const PATHS: [&str; 14] = [
     "/frame",
 ];
 
-/// How much of an answer is read: gigabytes, if nothing held them back.
+/// How much of an answer is read: gigabytes, if nothing limited it.
 const READ: usize = 48 << 20;
-/// What a host may need for all of it: some buffers for each connection.
+/// How much memory a host may need for all of it: some buffers per connection.
 const GROWTH: u64 = 96 << 20;
 
 /// Asks for a path, reads the answer or leaves it unread, and hangs up after a while.
@@ -158,14 +158,14 @@ async fn neither_endless_answers_nor_a_flood_of_requests_take_the_host_s_memory(
     futures::future::join_all(asked).await;
     assert!(peak() << 20 < GROWTH, "{} MiB", peak());
 
-    // Many that wait for what never comes.
+    // Many clients that wait for an answer that never comes.
     let flood = (0..600).map(|_| ask(&host, &sandbox, "/silent", true));
     futures::future::join_all(flood).await;
     assert!(peak() << 20 < GROWTH, "{} MiB", peak());
     page_answers(&host, &sandbox).await;
 
-    // When the machine has none left, what is in the sandbox is killed first, its commands before
-    // its envd.
+    // When the machine runs out of memory, processes in the sandbox are killed first, commands
+    // before the envd.
     let score = |process: &str| {
         let score = fs::read_to_string(format!("{process}/oom_score_adj")).ok()?;
         score.trim().parse::<i32>().ok()

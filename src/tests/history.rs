@@ -1,5 +1,5 @@
-//! A project survives its history: whatever is stored of it, refused, damaged or of another
-//! version, the next plain message works.
+//! A project survives its history: whatever of it is refused, damaged or from another version, the
+//! next message works.
 
 use std::{fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! The ids that sandboxes have on the machine: each its own, so that what the kernel counts per
-//! user is one sandbox's alone.
+//! The user ids of sandboxes on the machine: each sandbox has its own, so that the kernel's
+//! per-user limits apply to each separately.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
 
@@ -9,8 +9,8 @@ use crate::support::{ControlPlane, Host, HostProcess, PATIENCE, data_dir, run, t
 const STORED: u32 = 100_000;
 const USER: u32 = 1000;
 
-/// Takes inotify instances until there are no more, says how many it got, and keeps them when an
-/// argument says so.
+/// Takes as many inotify instances as possible, prints the number, and keeps them if an argument
+/// says so.
 const TAKE: &str = r#"
 #include <stdio.h>
 #include <sys/inotify.h>
@@ -70,7 +70,7 @@ async fn each_sandbox_has_ids_of_its_own_and_finds_its_files_under_others() {
         .await;
         assert_eq!((code, said.as_str()), (0, "1000:1000\n"));
     }
-    // A sandbox that is woken has others, when its own were given away meanwhile.
+    // A sandbox that wakes after its ids were given away gets new ones.
     assert_eq!(
         host.pause(one.id(), serde_json::json!({ "memory": false }))
             .await,

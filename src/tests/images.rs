@@ -70,8 +70,8 @@ async fn an_image_s_description_precedes_the_message_and_is_paid_for() {
     );
     let served = served.bytes().await.unwrap();
 
-    // Asked again after the failure; the words come with the image, and the image is what is
-    // served.
+    // The request is repeated after the failure; the text comes with the image, and the image is
+    // the stored one.
     let looks = model.looks();
     assert_eq!(looks.len(), 2);
     assert_eq!(looks[1]["model"], "eyes");
@@ -279,7 +279,7 @@ async fn only_images_are_accepted_and_served_as_images() {
     let projects: serde_json::Value = server.get("/api/projects/list").await.json().await.unwrap();
     assert_eq!(projects, json!([]));
 
-    // A file of an app is a blob too, and no image.
+    // A file of an app is a blob too, but not an image.
     let project = server.create("ok").await;
     server.feed(project).await.ended(1).await;
     use sha2::{Digest, Sha256};

@@ -1,5 +1,5 @@
-//! What a killed server left running on the machine is removed by the next one, whichever data
-//! folder that works in, and by `codeflow doctor`. A living server's is never touched.
+//! The next server on the machine, with any data folder, and `codeflow doctor` remove what a killed
+//! server left running. A living server's containers are never touched.
 
 use std::{
     fs,
@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::support::{HostProcess, data_dir, in_own_mounts, run};
 
-/// What the server of a data folder has on the machine: its folder in `/run`, which may be another
-/// one here, and the control groups of its containers.
+/// What the server of a data folder has on the machine: its folder in `/run`, which may be
+/// redirected here, and the control groups of its containers.
 struct Traces {
     folder: PathBuf,
     groups: Vec<PathBuf>,

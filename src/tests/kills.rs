@@ -1,6 +1,6 @@
-//! The kill test: the server is killed right before and right after each step's save and at random
-//! moments, and every run finishes, nothing with an effect happens twice, and a client that stays
-//! misses nothing. `CODEFLOW_KILLS` says how many times it is killed.
+//! The kill test: the server is killed right before and right after each step is saved, and at
+//! random moments. Every run must finish, nothing with an effect may happen twice, and a connected
+//! client must miss nothing. `CODEFLOW_KILLS` sets the number of kills.
 
 use std::{
     io::{BufRead, BufReader},
@@ -22,9 +22,9 @@ use serde_json::json;
 
 use crate::support::{Host, Model, PATIENCE, Reply, Server, until};
 
-/// How many times the server is killed in the short version.
+/// The number of kills in the short version.
 const KILLS: usize = 36;
-/// Random moments lie within this after the server's start.
+/// Random moments lie within this time after the server starts.
 const MOMENTS: Duration = Duration::from_millis(1200);
 /// How many times one run is killed at random moments.
 const RANDOM_KILLS: usize = 12;
@@ -74,7 +74,7 @@ fn script() -> Vec<Reply> {
     ]
 }
 
-/// A process that does not outlive the test, however it ends.
+/// A process that never outlives the test.
 struct Process(Child);
 
 impl Process {
@@ -90,7 +90,7 @@ impl Drop for Process {
     }
 }
 
-/// The server as a process that is killed again and again, always at the same address.
+/// The server as a process that is repeatedly killed, always at the same address.
 struct Killed {
     env: Vec<(&'static str, String)>,
     data: tempfile::TempDir,
@@ -163,8 +163,8 @@ impl Killed {
         );
     }
 
-    /// Makes a project that was not there. The answer may be lost: its run can reach the moment of
-    /// its death before it is sent.
+    /// Creates a project. The answer may be lost: the run can reach its fatal moment before the
+    /// answer is sent.
     async fn create(&self) -> ProjectId {
         let http = crate::support::http();
         let address = format!("127.0.0.1:{}", self.port);
@@ -187,7 +187,7 @@ impl Killed {
             .id
     }
 
-    /// Whether a step that has no output was begun three times.
+    /// Whether an unfinished step was begun three times.
     async fn is_at_last_attempt(&self, project: ProjectId) -> bool {
         let store = self.store().await;
         let run = store.list_runs(project).await.unwrap()[0].id;
@@ -205,7 +205,7 @@ impl Killed {
     }
 }
 
-/// A client that follows a project for as long as it lives, however often the server goes away.
+/// A client that follows a project permanently, reconnecting whenever the server goes away.
 fn follow(port: u16, project: ProjectId) -> (Arc<Mutex<Vec<Event>>>, tokio::task::JoinHandle<()>) {
     let heard: Arc<Mutex<Vec<Event>>> = Arc::default();
     let following = tokio::spawn({
@@ -268,7 +268,7 @@ fn as_saved(event: Event) -> Event {
     Event { kind, ..event }
 }
 
-/// What a run that was killed so often must look like in the end; how many effects happened twice.
+/// Checks the final state of a run after all its kills; returns how many effects happened twice.
 async fn check(killed: &Killed, heard: &Mutex<Vec<Event>>) -> usize {
     let heard = heard.lock().unwrap().clone();
     assert!(
@@ -371,8 +371,8 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
         } else {
             for _ in 0..RANDOM_KILLS.min(kills - count) {
                 tokio::time::sleep(MOMENTS.mul_f64(rand::random())).await;
-                // A step that went down with its server three times would end the run, rightly: it
-                // gets a third attempt in peace.
+                // A step that was killed three times would rightly end the run: its third attempt
+                // is left in peace.
                 until("no step is at its last attempt", async || {
                     (ended(&heard.lock().unwrap()) || !killed.is_at_last_attempt(project).await)
                         .then_some(())

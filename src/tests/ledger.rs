@@ -1,5 +1,5 @@
-//! The ledger of credits, on SQLite and on PostgreSQL: whatever happens, at once or in any order,
-//! no credit is lost or made, and nobody's falls below zero.
+//! The ledger of credits, on SQLite and PostgreSQL: whatever happens, concurrently or in any order,
+//! no credit is lost or created, and no balance falls below zero.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -25,7 +25,7 @@ const RULES: CreditRules = CreditRules {
     cost: 1,
 };
 
-/// A database that can be opened again.
+/// A database that can be reopened.
 enum Place {
     File(PathBuf),
     Url(String),
@@ -46,7 +46,7 @@ async fn set_plan(store: &Store, user: &UserId, plan: Plan) -> Result<(), StoreE
     store.change_account(&Actor::shell(), user, change).await
 }
 
-/// Makes an account of its own, with an address that no other test case has.
+/// Creates a separate account, with an address that no other test case uses.
 async fn account(store: &Store) -> UserId {
     let email = format!("{}@example.com", ProjectId::new());
     let new = NewUser {
@@ -63,7 +63,7 @@ async fn left(store: &Store, user: &UserId) -> i64 {
     store.credits(user).await.unwrap().unwrap().left
 }
 
-/// What may happen; to which run, by its place among all.
+/// An event; runs are named by their index.
 #[derive(Debug, Clone, Copy)]
 enum Happening {
     Prompt,
@@ -83,7 +83,8 @@ enum Happening {
 
 #[derive(Debug, Clone)]
 enum Round {
-    /// At once; each is given up after so many polls, as in a process that dies, or waited for.
+    /// Concurrent events; each is either awaited or dropped after this many polls, as in a process
+    /// that dies.
     Happens(Vec<(Happening, Option<u8>)>),
     /// The server ends and starts again.
     Reopened,
@@ -113,7 +114,7 @@ fn rounds() -> impl Strategy<Value = Vec<Round>> {
     prop::collection::vec(round, 1..14)
 }
 
-/// Lets it happen; what is not possible is refused.
+/// Applies the event; impossible ones are refused.
 async fn happen(store: &Store, user: &UserId, project: ProjectId, runs: &[Run], what: Happening) {
     let prompt = NewPrompt::new("More").unwrap();
     let run = |at: usize| &runs[at % runs.len()];
@@ -185,7 +186,7 @@ async fn happen(store: &Store, user: &UserId, project: ProjectId, runs: &[Run], 
     }
 }
 
-/// What is wrong with the user's ledger, which is of one project's runs.
+/// What is wrong with the user's ledger, which covers one project's runs.
 async fn fault(store: &Store, user: &UserId, project: ProjectId) -> Option<String> {
     let runs = store.list_runs(project).await.unwrap();
     let entries = store.list_credit_entries(user, 10_000).await.unwrap();
@@ -269,7 +270,7 @@ async fn play(place: &Place, rounds: Vec<Round>) {
     store.close().await;
 }
 
-/// Plays that many games.
+/// Plays this many games.
 fn play_many(place: &Place, cases: u32, runtime: &tokio::runtime::Runtime) {
     let mut runner = TestRunner::new(Config {
         cases,
@@ -288,7 +289,7 @@ fn play_many(place: &Place, cases: u32, runtime: &tokio::runtime::Runtime) {
     }
 }
 
-/// Of a hundred prompts at once, as many are served as are paid.
+/// Of a hundred concurrent prompts, exactly the paid ones are served.
 async fn compete(place: &Place) {
     let store = place.open().await;
     let user = account(&store).await;

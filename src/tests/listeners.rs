@@ -1,5 +1,5 @@
-//! Listeners: neither a client that is silent or never finishes its headers nor too many clients
-//! keep others out for good.
+//! Listeners: neither silent clients, nor clients that never finish their headers, nor too many
+//! clients lock others out permanently.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::support::{Host, Model, Server, data_dir, until};
 
-/// A connection, and one that has had a request answered on it.
+/// Opens a connection and completes one request on it.
 async fn connect(url: &str) -> TcpStream {
     TcpStream::connect(url.trim_start_matches("http://"))
         .await

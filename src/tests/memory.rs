@@ -1,5 +1,5 @@
-//! What a run knows of a project's past beyond the last messages: the notes that are kept with the
-//! app, and what its user asked for earlier.
+//! What a run knows of its project's past beyond the last messages: the notes stored with the app,
+//! and the user's earlier requests.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Messages after they were sent: edited and sent again, retried, changed and removed in the queue,
-//! and read in parts. Nothing is lost by any of it.
+//! Changes to sent messages: edited and sent again, retried, changed and removed while queued, and
+//! loaded in pages. None of it loses anything.
 
 use codeflow::protocol::{
     Author, EventKind, Fragment, History, Message, MessageId, ProjectId, Role, RunState,
@@ -170,7 +170,7 @@ async fn an_edited_message_begins_again_from_the_version_before_it_and_nothing_i
         "{withdrawn:?}"
     );
 
-    // A message that is gone can't be sent again, by whatever tab.
+    // A removed message can't be sent again from any tab.
     let (status, refused) = edit(&server, change, "Build", false).await;
     assert_eq!(status, 409, "{refused}");
     assert!(

@@ -1,5 +1,4 @@
-//! What Prometheus reads: figures that follow what happens, labels that stay few, and nothing for
-//! strangers.
+//! Prometheus metrics: figures that follow events, few labels, and no access for strangers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +23,7 @@ async fn ask(server: &Server, headers: &[(&str, &str)]) -> Response {
     request.send().await.unwrap()
 }
 
-/// The figures by name and labels.
+/// The figures, by name and labels.
 async fn figures(server: &Server) -> BTreeMap<String, f64> {
     let answer = ask(server, &[]).await;
     assert_eq!(answer.status(), 200);
@@ -62,7 +61,7 @@ async fn figures_follow_a_run_and_labels_stay_few() {
         ],
     )])
     .await;
-    // A process: other servers of this one count too.
+    // A separate process, because counters in this one are shared with other tests' servers.
     let server = Server::process(data.path(), &model, &[]).await;
     let before = figures(&server).await;
     assert_eq!(sum(&before, &["codeflow_runs_finished_total"]), 0.0);
@@ -120,7 +119,8 @@ async fn figures_follow_a_run_and_labels_stay_few() {
     let create = r#"route="/api/projects/create""#;
     assert_eq!(sum(&after, &["codeflow_http_requests_total", create]), 1.0);
 
-    // All that there are have names that dashboards may use; these didn't happen.
+    // All metrics have names that dashboards may rely on, including those of events that didn't
+    // happen.
     let of_what_was: BTreeSet<String> = after
         .keys()
         .map(|name| name.split('{').next().unwrap().to_owned())
@@ -138,7 +138,7 @@ async fn figures_follow_a_run_and_labels_stay_few() {
         .filter(|name| !rest.contains(&name.as_str()));
     assert_eq!(of_what_was.collect::<BTreeSet<_>>(), expected);
 
-    // Paths and methods that anybody makes up are not remembered.
+    // Arbitrary paths and methods are not recorded.
     let series = after.len();
     for number in 0..40 {
         server.get(&format!("/no/such/page/{number}")).await;
@@ -178,7 +178,7 @@ async fn strangers_read_no_figures() {
         assert_eq!(ask(&server, &[]).await.status(), 200);
         let strangers: [&[(&str, &str)]; 5] = [
             &[("x-forwarded-for", "192.0.2.1")],
-            // One who says to be somebody else: the proxy adds whom it was asked by.
+            // A forged client address: the proxy appends the real one.
             &[("x-forwarded-for", "127.0.0.1, 192.0.2.1")],
             // A proxy that says nothing, or nothing that counts.
             &[("host", "build.example.com")],

@@ -1,5 +1,5 @@
-//! The model that a message asks for: kept by its project, refused when it isn't offered, replaced
-//! when it is down or no longer configured.
+//! The model that a message asks for: kept by its project, refused if it isn't offered, replaced if
+//! it is down or no longer configured.
 
 use codeflow::protocol::{Message, ProjectId, Role, RunState};
 use reqwest::StatusCode;

@@ -1,5 +1,5 @@
-//! A model that fails in every way of real ones: each failure ends as designed, and nothing is
-//! executed twice or half.
+//! Every kind of fault of real models: each failure ends as designed, and nothing is executed twice
+//! or partially.
 
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ async fn run(model: &Model, env: &[(&str, &str)]) -> (RunState, String, Feed) {
     (state, message.content, feed)
 }
 
-/// A run that gets over the failures of its first turn: the command is executed once.
+/// A run that recovers from the failures of its first turn: the command is executed once.
 async fn gets_over(failures: Vec<Reply>, env: &[(&str, &str)]) -> (Model, Feed) {
     let asked = failures.len() + 1;
     let first = Reply::InTurn(failures.into_iter().chain([mark()]).collect());

@@ -1,6 +1,6 @@
-//! The protocols beside chat completions, over HTTP: the same builds, the same faults, providers of
-//! different kinds that stand in for each other, and chats whose beginning never changes. The
-//! scripted server refuses what real ones refuse.
+//! Protocols other than chat completions, over HTTP: the same builds, the same faults, fallback
+//! between providers of different kinds, and chats whose prefix never changes. The scripted server
+//! refuses what real ones refuse.
 
 use codeflow::protocol::{EventKind, MessageKind, RunState};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn borrowed<'a>(env: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
         .collect()
 }
 
-/// A run of the model over this protocol: how it ended, and what was said at its end.
+/// A run of the model over this protocol: its outcome and its final message.
 async fn run(model: &Model, wire: Wire, env: &[(&str, &str)]) -> (RunState, String, Feed) {
     let data = data_dir();
     let own = model.env_of(wire);

@@ -1,4 +1,4 @@
-//! What of the machine's files a sandbox sees, and who else may look into what CodeFlow stores.
+//! Which of the machine's files a sandbox sees, and who else can read what CodeFlow stores.
 
 use std::{
     env, fs,

@@ -1,5 +1,5 @@
-//! The client of E2B's protocol against answers that the real service is known to give, odd ones
-//! too (recorded or read from its sources), from a scripted server.
+//! The E2B client against known answers of the real service, including odd ones (recorded or read
+//! from its sources), from a scripted server.
 
 mod commands;
 mod retries;
@@ -48,7 +48,7 @@ async fn run(sandbox: &Sandbox) -> Result<CommandOutput, SandboxError> {
     sandbox.run("true", &options).await
 }
 
-/// A service whose command answers so, and what the client makes of it.
+/// A service whose command answers like this, and the client's result.
 async fn run_against(answer: Answer) -> (E2b, Result<CommandOutput, SandboxError>) {
     let e2b = E2b::start([(START, vec![answer])]).await;
     let output = run(&e2b.sandbox().await).await;

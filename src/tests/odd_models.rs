@@ -1,5 +1,5 @@
-//! Providers' dialects of chat completions, over HTTP: the same two turns as each of them streams
-//! them, and the same app each time.
+//! Providers' dialects of chat completions, over HTTP: the same two turns as each provider streams
+//! them, with the same app each time.
 
 use codeflow::protocol::RunState;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ struct Dialect {
     usage: Option<(Value, u64, u64)>,
     /// The ids by which the results of the calls are sent back.
     ids: [&'static str; 2],
-    /// What of the answer it wants back with it, and refuses the next turn without.
+    /// Parts of the answer that the provider requires back; it refuses the next turn without them.
     wanted: Value,
 }
 

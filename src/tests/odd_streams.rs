@@ -1,4 +1,4 @@
-//! Answers in shapes that real gateways give them: what can be understood is executed, and the
+//! Answers in the shapes that real gateways produce: what can be understood is executed, and the
 //! rest is reported or left out.
 
 mod failures;
@@ -25,7 +25,7 @@ fn done() -> String {
     "data: [DONE]\n\n".to_owned()
 }
 
-/// Carries all of a table's rows out: each has a sandbox, and many at once would be slower.
+/// Runs all rows of a table: each has a sandbox, and many at once would be slower.
 async fn few_at_a_time(rows: impl Iterator<Item = impl Future<Output = ()>>) {
     futures::stream::iter(rows)
         .buffer_unordered(4)

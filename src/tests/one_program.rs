@@ -1,5 +1,5 @@
-//! The program has the page's files in itself: it serves them where nothing else is, and a package
-//! of it is the same each time it is made.
+//! The self-contained program: it serves its embedded page files where no others exist, and
+//! packaging it twice gives the same bytes.
 
 use std::{
     fs,
@@ -57,7 +57,7 @@ fn site(folder: &Path) -> PathBuf {
     site
 }
 
-/// A copy of the program with the site in it.
+/// A copy of the program with the site embedded.
 fn packed(folder: &Path) -> PathBuf {
     let program = folder.join("codeflow");
     let packed = Command::new(env!("CARGO_BIN_EXE_codeflow"))
@@ -145,7 +145,7 @@ async fn the_program_alone_serves_and_builds_in_an_empty_root() {
     );
     server.stop();
 
-    // A folder that is named is served instead.
+    // A configured folder takes precedence.
     let other = empty.path().join("other");
     fs::create_dir_all(other.join("pkg")).unwrap();
     fs::write(other.join(SCRIPT), "other").unwrap();

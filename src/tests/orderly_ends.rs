@@ -1,5 +1,5 @@
-//! An orderly end, at whatever moment it is asked for, leaves nothing of a host on the machine: no
-//! control group above those of its sandboxes either, and no folder that they were assembled in.
+//! An orderly end at any moment leaves nothing of a host on the machine: neither control groups nor
+//! folders in which they were assembled.
 
 use std::{
     fs,

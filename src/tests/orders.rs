@@ -195,7 +195,7 @@ async fn a_program_orders_a_build_waits_reads_the_files_and_orders_more() {
         (&json!(id), &json!("ready"))
     );
 
-    // To somebody else nothing of it is there, over either way.
+    // For somebody else, none of it exists over either API.
     let eve = Program::of(&server, "eve@example.com").await;
     let nothing = eve.get(PROJECTS).await;
     assert_eq!(nothing, json!({ "projects": [] }));

@@ -1,5 +1,5 @@
-//! Signing in with accounts of other services, against a scripted issuer: what it says wrongly, or
-//! what somebody else made of it, signs nobody in.
+//! Signing in with accounts of other services, against a scripted issuer: wrong or forged answers
+//! sign nobody in.
 
 use codeflow::protocol::LinkedIdentity;
 use reqwest::{Response, StatusCode};

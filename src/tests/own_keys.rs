@@ -1,5 +1,5 @@
-//! Model keys of one's own: kept encrypted, used for what their owner sends and for nothing else,
-//! at no credits, and without a stand-in.
+//! Users' own model keys: stored encrypted, used only for their owner's messages, free of credits,
+//! and never replaced by the server's key.
 
 use codeflow::protocol::{
     ApiError, Credits, Message, ModelKey, ModelNotice, ModelProvider, ProjectId, Run, RunState,

@@ -1,6 +1,5 @@
-//! The check that decides whether an app is done: how many times its findings may be mended, and
-//! pages that are really loaded, by a browser that reaches the app and nothing else, and leaves
-//! nothing behind.
+//! The check that decides whether an app is done: how many times its findings may be fixed, and
+//! pages loaded in a real browser that reaches only the app and leaves nothing behind.
 
 mod doubts;
 mod hostile;

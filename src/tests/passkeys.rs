@@ -1,5 +1,5 @@
-//! Passkeys on the real server, with an authenticator of the test's own: added, used, and all that
-//! must not sign in.
+//! Passkeys on the real server, with a test authenticator: adding, using, and everything that must
+//! not sign in.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use codeflow::{

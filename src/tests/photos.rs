@@ -1,5 +1,5 @@
-//! Photos from Unsplash: what is requested and saved, whom the model is asked to credit, and what
-//! it reads when there are none.
+//! Photos from Unsplash: which are requested and saved, whom the model is asked to credit, and what
+//! it reads if there are none.
 
 use codeflow::protocol::ToolUse;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The engine on PostgreSQL: what holds on SQLite holds there.
+//! The engine on PostgreSQL: it behaves as on SQLite.
 
 use std::time::Duration;
 

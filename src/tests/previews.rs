@@ -1,5 +1,5 @@
 //! Previews over HTTP: what an app's answers may say about framing and cookies, what an app learns
-//! of its visitor, and which ports are shown.
+//! about its visitor, and which ports are shown.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Private previews: where people sign in, a preview is for those who may see its project, by a
-//! cookie of its own that the builder gives them and that ends with their session.
+//! Private previews: on a server with accounts, only people who may see a project may see its
+//! preview, by a separate cookie from the builder that ends with their session.
 
 use reqwest::{Method, Response};
 use serde_json::Value;

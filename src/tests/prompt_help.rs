@@ -1,4 +1,4 @@
-//! A prompt in better words, before it is sent.
+//! Improving a prompt before it is sent.
 
 use codeflow::protocol::{ImprovedPrompt, WordChange};
 use reqwest::StatusCode;

@@ -1,4 +1,4 @@
-//! Orders that are sent again with their `Idempotency-Key`, and orders that name a model.
+//! Requests repeated with the same `Idempotency-Key`, and requests that name a model.
 
 use codeflow::protocol::{ApiError, Credits};
 use reqwest::{Method, Response, StatusCode};

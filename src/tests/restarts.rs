@@ -1,4 +1,4 @@
-//! Nothing is lost: not by a crash in the middle of a run, not with the sandbox.
+//! Nothing is lost, neither in a crash during a run nor with the sandbox.
 
 use std::{collections::HashMap, fs};
 

@@ -1,4 +1,4 @@
-//! What all sandboxes together may use: none starts beyond it, and none takes another one's share.
+//! Limits of all sandboxes together: none starts beyond them, and none takes another's share.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ControlPlane, Host, run, traces, until};
 
-/// Takes memory without an end, on demand.
+/// Allocates memory endlessly, on demand.
 const HOG: &str = "node -e 'const kept = []; for (;;) kept.push(Buffer.alloc(16 << 20, 1))'";
 
 /// The bounds of the group above a sandbox's: bytes, and processes.

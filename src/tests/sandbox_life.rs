@@ -1,5 +1,4 @@
-//! A sandbox's life as the control plane tells it, and what is left on the machine when it ends:
-//! nothing.
+//! A sandbox's life as the control plane reports it; when it ends, nothing remains on the machine.
 
 use std::fs;
 

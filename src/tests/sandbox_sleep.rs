@@ -1,4 +1,4 @@
-//! Sandboxes that wait: paused ones, frozen at first, and those of the pool.
+//! Idle sandboxes: paused ones, which are frozen at first, and those in the pool.
 
 use std::{
     path::Path,

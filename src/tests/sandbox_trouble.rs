@@ -1,5 +1,5 @@
-//! Whatever a sandbox does to its own envd or to its app's server is noticed, said in its notice,
-//! and mended: the page answers again.
+//! Whatever a sandbox does to its own envd or its app's server is noticed, reported in its notice,
+//! and repaired: the page answers again.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What is done in a sandbox: commands, files and previews, through the app's own client and over
-//! plain HTTP.
+//! Work in a sandbox: commands, files and previews, through the app's client and over plain HTTP.
 
 use std::{collections::HashMap, time::Duration};
 

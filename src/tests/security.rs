@@ -1,5 +1,5 @@
-//! The security headers of every response, and requests refused because of their origin: over all
-//! paths of the router.
+//! Security headers on every response, and requests refused because of their origin, on all paths
+//! of the router.
 
 use codeflow::server;
 use futures::{future::join_all, join};

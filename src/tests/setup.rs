@@ -1,5 +1,5 @@
-//! `codeflow setup`, really, into the system of an empty folder: what it makes, that it does so
-//! once, and that what somebody has set stays.
+//! `codeflow setup`, for real, into the system of an empty folder: what it creates, that it does so
+//! once, and that existing settings stay.
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ impl System {
         system
     }
 
-    /// A program that says this of itself.
+    /// A program that prints this as its version.
     fn install(&self, name: &str, version: &str) {
         let program = self.programs.path().join(name);
         fs::write(&program, format!("#!/bin/sh\necho '{version}'\n")).unwrap();

@@ -1,5 +1,5 @@
-//! Sharing as it is seen from outside: private at first, open by its link, remixed, and over at
-//! once when its owner says so.
+//! Sharing as visitors see it: private at first, open by its link, remixed, and closed at once when
+//! its owner says so.
 
 use codeflow::protocol::{PreviewState, ProjectId, Share, ShareState, SharedApp, SharedSource};
 use futures::StreamExt as _;

@@ -1,5 +1,5 @@
-//! A start that can't work says so in one line; one that can work only in part says what is
-//! missing, and runs.
+//! A server that can't start says so in one line; one that can only partly work says what is
+//! missing, and starts.
 
 use std::{io::Read, process::Child};
 

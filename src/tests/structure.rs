@@ -1,5 +1,5 @@
-//! The seams of the design, read off the sources: who may import whom, and that the build's and the
-//! binary's options agree.
+//! The rules of the design, checked in the sources: who may import whom, and that the options of
+//! the build and the binary agree.
 
 mod circles;
 

@@ -1,5 +1,5 @@
-//! What the tests share: a data folder with a small template, the real server, its feed, a scripted
-//! model, a sandbox host, a scripted E2B service, and a scripted Unsplash.
+//! Shared parts of the tests: a data folder with a small template, the real server, its feed, a
+//! scripted model, a sandbox host, a scripted E2B service, and a scripted Unsplash.
 
 mod collector;
 pub mod e2b;
@@ -41,7 +41,7 @@ pub use terminal::Terminal;
 pub use unsplash::{Photos, Unsplash};
 pub use wire::{begin, stream, token};
 
-/// The longest that anything here may take, on a busy machine.
+/// The timeout of everything here, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `check` returns something, and returns it.
@@ -65,7 +65,7 @@ pub fn picture(red: u8) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A field of a process's memory, such as `VmRSS` or the most that it had, `VmHWM`, in bytes
+/// A field of a process's memory, such as `VmRSS` or its peak `VmHWM`, in bytes
 /// (proc_pid_status(5)).
 pub fn memory_of(pid: impl std::fmt::Display, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -76,7 +76,7 @@ pub fn memory_of(pid: impl std::fmt::Display, field: &str) -> u64 {
     value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// A shell whose mounts are its own; what it is to do comes next.
+/// A shell with its own mounts; append the command to run.
 pub fn in_own_mounts() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c"]);

@@ -1,4 +1,4 @@
-//! Disk comes back: what nothing needs goes by age and by need, and a version never does.
+//! Freeing disk space: unneeded data is removed by age and by need; versions never are.
 
 use std::{fs, path::Path};
 

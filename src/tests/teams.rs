@@ -1,5 +1,5 @@
-//! Teams on the real server: invited, joined, removed; who pays; who is there, and what ends with a
-//! membership.
+//! Teams on the real server: invitations, joining, removal, who pays, who is present, and what ends
+//! with a membership.
 
 use codeflow::{
     accounts::Token,
@@ -21,7 +21,7 @@ use crate::own_account::join_by_mail;
 use crate::shares::Person;
 use crate::support::{MailServer, Model, PATIENCE, Reply, Server, data_dir, http, until};
 
-/// A project with an app and no sandbox.
+/// A project with an app but without a sandbox.
 async fn project_of(owner: &Person<'_>) -> ProjectId {
     owner.post("/api/showcase/use", &[("slug", "quiz")]).await
 }
@@ -55,7 +55,7 @@ async fn people(owner: &Person<'_>, project: ProjectId) -> People {
         .await
 }
 
-/// Takes the member with this address out of the project.
+/// Removes the member with this address from the project.
 pub async fn remove(owner: &Person<'_>, project: ProjectId, email: &str) {
     let members = people(owner, project).await.members;
     let member = members.iter().find(|one| one.email == email).unwrap();
@@ -237,14 +237,14 @@ fn escaped(token: &str) -> String {
     token.replace('-', "%2D").replace('_', "%5F")
 }
 
-/// What holds of a team on either database.
+/// Rules of a team, on either database.
 pub async fn a_team_lives(server: &Server) {
     let owner = Person::sign_up(server, "owner@example.com").await;
     let ada = Person::sign_up(server, "ada@example.com").await;
     let ben = Person::sign_up(server, "ben@example.com").await;
     let project = project_of(&owner).await;
     let id = project.to_string();
-    // Of two who use one link at once, one joins; who uses it twice at once joins once.
+    // If two people use one link at once, one joins; somebody who uses it twice at once joins once.
     let token = invite(&owner, project, "editor", "").await;
     let form = [("token", &*token)];
     let join = |person| Person::ask(person, Method::POST, "/api/invitations/join", &form);
@@ -470,7 +470,7 @@ async fn who_sends_a_message_is_named_and_pays() {
         assert_eq!(sent.status(), status);
     }
     assert_eq!(left(&owner).await, 2);
-    // She who looks on sees no way to send.
+    // A viewer sees no way to send.
     let ben = Person::sign_up(&server, "ben@example.com").await;
     join(&owner, project, "viewer", &ben).await;
     let (_, page) = ben.page(&format!("/projects/{project}")).await;

@@ -1,4 +1,4 @@
-//! Terminals: shells of the sandbox that outlive the page, their bounds, and what becomes of them
+//! Terminals: shells of the sandbox that outlive the page, their limits, and what happens to them
 //! when the sandbox sleeps or is gone.
 
 use codeflow::protocol::{ProjectId, TerminalRequest, TerminalSandbox};

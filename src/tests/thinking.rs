@@ -1,5 +1,5 @@
-//! What models show of their reasoning: people read it while it grows and afterwards, and no other
-//! provider gets it.
+//! Models' visible reasoning: people read it while it grows and afterwards, and no other provider
+//! gets it.
 
 use codeflow::protocol::{Event, EventKind, RunState};
 use serde_json::json;

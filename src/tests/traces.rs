@@ -1,5 +1,5 @@
-//! Traces as a collector of OpenTelemetry sees them: a prompt, its run, its steps and what they ask
-//! of the model and the sandbox are one, and nothing waits for the collector.
+//! Traces as an OpenTelemetry collector sees them: a prompt, its run, its steps and their requests
+//! to the model and the sandbox form one trace, and nothing waits for the collector.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Hosts that can't enforce every limit, as that of an ordinary user: what they do, and how they
-//! say what they can't.
+//! Hosts that can't enforce every limit, such as an ordinary user's: how they behave, and how they
+//! report what is missing.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// System calls that reach beyond a process's own rights: it prints those that were let through.
+/// Prints which of the system calls that exceed a process's rights were allowed.
 const SYSTEM_CALLS: &str = include_str!("escape.c");
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Versions: listed, looked at, restored without losing anything, compared and downloaded.
+//! Versions: listed, viewed, restored without losing anything, compared and downloaded.
 
 use std::io::{Cursor, Read as _};
 

@@ -1,5 +1,5 @@
-//! The way to the collector: requests on the server's own runtime and with its TLS, whose failures
-//! are logged once in a while. Nothing waits for them but the thread that batches spans.
+//! The connection to the collector: requests on the server's own runtime and with its TLS. Failures
+//! are logged once in a while. Only the thread that batches spans waits for them.
 
 use std::{
     future::Future,
@@ -16,8 +16,8 @@ use crate::http_client;
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The least time between two lines of the log.
-const LOGGED_EVERY: Duration = Duration::from_secs(300);
+/// The minimum time between two log lines.
+const LOG_INTERVAL: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 pub(super) struct Collector {
@@ -28,7 +28,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// Errors when TLS can't be set up. Must be called on a runtime.
+    /// Fails if TLS can't be set up. Must be called on a runtime.
     pub(super) fn new() -> anyhow::Result<Self> {
         let http = http_client::builder()
             .timeout(TIMEOUT)
@@ -42,7 +42,7 @@ impl Collector {
 
     fn log(&self, why: &str) {
         let mut logged = self.logged.lock();
-        if logged.is_none_or(|at| at.elapsed() >= LOGGED_EVERY) {
+        if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             *logged = Some(Instant::now());
             tracing::warn!(
                 why,
@@ -75,7 +75,7 @@ impl HttpClient for Collector {
 }
 
 async fn send(http: reqwest::Client, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
-    // Errors would name the address.
+    // Otherwise errors would contain the address.
     let unnamed = reqwest::Error::without_url;
     let response = http.execute(request.try_into().map_err(unnamed)?).await;
     let response = response.map_err(unnamed)?;

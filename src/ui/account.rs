@@ -1,5 +1,5 @@
-//! The pages of accounts: signing in and up, a new password, one's own settings, what was used and
-//! what the plans have. Their code is fetched when somebody goes there; the forms work without it.
+//! The account pages: signing in and up, resetting a password, settings, usage and pricing. Their
+//! code is fetched on demand; the forms work without it.
 
 mod chart;
 mod entrance;
@@ -22,7 +22,7 @@ use pricing::PricingPage;
 use settings::SettingsPage;
 use usage::UsagePage;
 
-/// A route whose page's code is in a part of its own.
+/// A route whose page's code is fetched on demand.
 macro_rules! lazy_route {
     ($(#[$doc:meta])* $part:ident, $route:ident, $name:ident, $page:ident) => {
         $(#[$doc])*
@@ -41,7 +41,7 @@ macro_rules! lazy_route {
         panes! {
             $part:
 
-            /// The page; its code is fetched when it is wanted.
+            /// The page; its code is fetched on demand.
             pub fn $name() {
                 view! { <$page/> }.into_any()
             }

@@ -1,6 +1,6 @@
-//! The pages of administration: users, everybody's projects, sandboxes, models, the tables and the
-//! audit log. They are plain HTML with forms and links that load pages anew: they work without
-//! scripts, and their code is fetched when somebody goes there.
+//! The administration pages: users, everybody's projects, sandboxes, models, the tables and the
+//! audit log. They are plain HTML with forms and links that load new pages, so they work without
+//! scripts; their code is fetched on demand.
 
 mod audit;
 mod data;

@@ -1,6 +1,6 @@
-//! What concerns the whole page: no connection, or a fault of the page's own code, which `boot.js`
-//! marks on `<html>` and the style sheet shows, so that it works when nothing else does; and that
-//! the server is for trying things out.
+//! Banners about the whole page: no connection, or an error in the page's own code (`boot.js` marks
+//! them on `<html>` and the style sheet shows them, so they work when nothing else does); and the
+//! banner of a staging server.
 
 use leptos::prelude::*;
 

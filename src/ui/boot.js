@@ -8,7 +8,7 @@
       if (value === undefined) return localStorage.getItem(key);
       localStorage.setItem(key, value);
     } catch {
-      // Storage may be off: the server's copy is enough.
+      // Storage may be disabled: the server's copy is enough.
     }
     return null;
   };
@@ -30,7 +30,7 @@
       const fields = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
       return new Date(at).toLocaleString(undefined, fields);
     },
-    /** Keeps a preference here and on the server. */
+    /** Saves a preference here and on the server. */
     remember(name, value) {
       sent[name] = value;
       local(name, value);
@@ -38,7 +38,7 @@
       if (name === "theme") paint();
       const body = JSON.stringify({ name, value });
       fetch("/api/preferences", { method: "POST", headers: { "content-type": "application/json" }, body, keepalive: true }).catch(() => {
-        // Offline: the next change sends again, and this browser has it.
+        // Offline: this browser has it, and the next change sends it again.
       });
     },
   };
@@ -75,7 +75,7 @@
   online();
   addEventListener("online", online);
   addEventListener("offline", online);
-  // A fault of the page's own code: what is on the screen stays, and says how to go on.
+  // An error in the page's own code: the content stays, and a message says how to go on.
   addEventListener("error", ({ error }) => {
     if (error instanceof WebAssembly.RuntimeError) root.dataset.broken = "";
   });

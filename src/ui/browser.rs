@@ -1,5 +1,5 @@
-//! What the page needs of the browser beyond Leptos: the clock, preferences, the clipboard.
-//! Called from event handlers and effects only, so never on the server.
+//! The browser features that the page needs beyond Leptos: the clock, preferences, the clipboard.
+//! Only called from event handlers and effects, never on the server.
 
 use std::{str::FromStr, time::Duration};
 
@@ -50,7 +50,8 @@ mod js {
     }
 }
 
-/// Whether a field, a menu or a dialog has the keyboard, which keys of the page leave alone then.
+/// Whether a field, a menu or a dialog has the keyboard focus, so that the page's shortcuts don't
+/// apply.
 pub fn is_occupied() -> bool {
     const OCCUPIED: &str =
         "dialog[open], :popover-open, input:focus, textarea:focus, [contenteditable]:focus";
@@ -67,13 +68,13 @@ pub fn random() -> f64 {
     js::random()
 }
 
-/// The user's preference of this name; `None` too where it can't be read.
+/// The user's preference of this name; `None` also if it can't be parsed.
 pub fn remembered<T: FromStr>(name: &str) -> Option<T> {
     FromToStringCodec::decode(&js::remembered(name).ok()??).ok()
 }
 
-/// Keeps a preference of the user on the server and in the browser, by `boot.js`: lower case
-/// letters and hyphens name it, its text is at most 400 bytes long.
+/// Saves a user preference on the server and in the browser, through `boot.js`. The name consists
+/// of lower-case letters and hyphens; the value has at most 400 bytes.
 pub fn remember<T: ToString>(name: &str, value: &T) {
     if let Ok(text) = FromToStringCodec::encode(value) {
         let _ = js::remember(name, &text);
@@ -85,28 +86,28 @@ pub fn local_time(at: i64) -> String {
     js::local_time(at as f64)
 }
 
-/// A text that was typed and not sent, as this browser has it; `None` where there is none.
+/// A draft stored in this browser; `None` if there is none.
 pub fn draft(name: &str) -> Option<String> {
     let text = js::get_item(&format!("draft-{name}")).ok()??;
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Keeps such a text in this browser, where it allows it; an empty one is forgotten.
+/// Stores a draft in this browser, if it allows that; an empty one is removed.
 pub fn keep_draft(name: &str, text: &str) {
     let _ = js::set_item(&format!("draft-{name}"), text);
 }
 
-/// Forgets such a text.
+/// Removes a draft.
 pub fn forget_draft(name: &str) {
     let _ = js::remove_item(&format!("draft-{name}"));
 }
 
-/// The text as a part of a query.
+/// The text, encoded for a query.
 pub fn encoded(text: &str) -> String {
     js::encoded(text)
 }
 
-/// Puts another query into the page's address, which stays one entry of the history.
+/// Replaces the query in the page's address, without a new history entry.
 pub fn set_query(query: &str) {
     let path = location().pathname().unwrap_or_default();
     let url = match query {
@@ -116,13 +117,13 @@ pub fn set_query(query: &str) {
     let _ = js::replace_state(&JsValue::NULL, "", &url);
 }
 
-/// Keeps the conversation's log at its end for as long as its reader is there; called again, it
-/// says that something new is in it.
+/// Keeps the conversation's log scrolled to its end while the reader is there; a repeated call says
+/// that it has grown.
 pub fn follow_log() {
     js::follow_log();
 }
 
-/// Something comes before what is in the log: what the reader sees of it stays where it is.
+/// Keeps the reader's place in the log when something is inserted before it.
 pub fn keep_log_place() {
     js::keep_log_place();
 }
@@ -152,25 +153,25 @@ pub fn press(id: &str) {
     }
 }
 
-/// The text that a script's object has under the key, as far as `longest` UTF-16 units of it;
-/// `None` when it has none.
+/// The string property `key` of a script's object, at most `longest` UTF-16 units of it; `None` if
+/// there is none.
 pub fn text_of(object: &JsValue, key: &str, longest: u32) -> Option<String> {
     let text: JsString = Reflect::get(object, &key.into()).ok()?.dyn_into().ok()?;
     Some(text.slice(0, longest).into())
 }
 
-/// The number that a script's object has under the key.
+/// The number property `key` of a script's object.
 pub fn number_of(object: &JsValue, key: &str) -> Option<f64> {
     Reflect::get(object, &key.into()).ok()?.as_f64()
 }
 
-/// Whether a script's object has `true` under the key.
+/// Whether the property `key` of a script's object is `true`.
 pub fn flag_of(object: &JsValue, key: &str) -> bool {
     Reflect::get(object, &key.into()).is_ok_and(|value| value == JsValue::TRUE)
 }
 
-/// The first elements, `most` at most, of the array that a script's object has under the key;
-/// `None` when it has none.
+/// At most `most` elements of the array property `key` of a script's object; `None` if there is
+/// none.
 pub fn list_of(object: &JsValue, key: &str, most: u32) -> Option<Array> {
     let list: Array = Reflect::get(object, &key.into()).ok()?.dyn_into().ok()?;
     Some(list.slice(0, most))
@@ -189,8 +190,8 @@ pub async fn pause(time: Duration) {
 }
 
 /// Whether the page is hydrated: `false` on the server and during hydration, so that both render
-/// the same. Hydration pauses while the code of a route is fetched, and effects run meanwhile: what
-/// they change in the page must wait for this.
+/// the same. Hydration pauses while a route's code is fetched, and effects run meanwhile; their
+/// changes to the page must wait for this.
 #[derive(Debug, Clone, Default)]
 pub struct Hydrated(ArcRwSignal<bool>);
 

@@ -1,5 +1,5 @@
-//! The command menu (Ctrl/Cmd+K) and the keyboard's shortcuts (`?`), on all pages. `popups.js`
-//! presses the hidden buttons; what they open is fetched then.
+//! The command menu (Ctrl/Cmd+K) and the list of keyboard shortcuts (`?`), on all pages.
+//! `popups.js` clicks the hidden buttons; the dialogs' code is fetched then.
 
 mod help;
 mod list;

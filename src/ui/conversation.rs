@@ -1,6 +1,6 @@
 //! The conversation: a pure fold of a [`Workspace`] and the [`Event`]s after it, and the views that
-//! show it. An event may come twice or late (replay, reconnect, an earlier run filled in): what has
-//! the higher `seq` stays, so any order of the same events gives the same conversation.
+//! show it. Events may arrive twice or late (replay, reconnect, a fetched earlier run). The event
+//! with the higher `seq` wins, so that any order of the same events gives the same conversation.
 
 mod actions;
 mod answering;
@@ -30,7 +30,8 @@ pub use log::{ConversationLog, SCRIPT};
 use run_view::Latest;
 pub use run_view::{Block, BlockKey, RunView, Text};
 
-/// What is shared with the page: the same value, not an equal one, is unchanged.
+/// A value shared with the page: it is unchanged only if it is the same allocation, not merely
+/// equal.
 #[derive(Debug)]
 pub struct Shared<T: ?Sized>(pub Arc<T>);
 
@@ -57,13 +58,13 @@ impl<T: ?Sized> Hash for Shared<T> {
 /// An entry of the conversation, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Entry {
-    /// A message of its own: a prompt, or an ending whose run is not known.
+    /// A message on its own: a prompt, or a reply whose run is unknown.
     Message(MessageId),
-    /// A run with all it did and the message that ended it.
+    /// A run with everything it did, and its reply.
     Run(RunId),
 }
 
-/// Everything that the workspace shows, as far as the events tell.
+/// Everything that the workspace shows, derived from events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversation {
     title: Latest<String>,
@@ -73,10 +74,10 @@ pub struct Conversation {
     version: Latest<Option<Fragment>>,
     /// By time of creation.
     messages: Vec<Latest<Arc<Message>>>,
-    /// By time of creation; those not known yet last.
+    /// By time of creation; unknown runs come last.
     runs: Vec<Arc<RunView>>,
     withdrawn: BTreeSet<MessageId>,
-    /// How many prompts came before the first that is known.
+    /// The number of prompts before the first known one.
     earlier: u64,
     entries: Arc<Vec<Entry>>,
     last_files: i64,
@@ -126,12 +127,12 @@ impl From<Workspace> for Conversation {
 }
 
 impl Conversation {
-    /// Takes in one event; the same event again changes nothing.
+    /// Applies one event; repeating it changes nothing.
     pub fn apply(&mut self, event: Event) {
         self.apply_all([event]);
     }
 
-    /// Takes in events, in any order.
+    /// Applies events, in any order.
     pub fn apply_all(&mut self, events: impl IntoIterator<Item = Event>) {
         let mut rearranged = false;
         for event in events {
@@ -142,7 +143,7 @@ impl Conversation {
         }
     }
 
-    /// Takes in the part of the conversation before what is known.
+    /// Applies an earlier part of the conversation.
     pub fn apply_history(&mut self, history: History) {
         self.earlier = history.earlier;
         for message in history.messages {
@@ -154,7 +155,7 @@ impl Conversation {
         self.arrange();
     }
 
-    /// Takes in one event. Returns whether the entries may be others now.
+    /// Applies one event. Returns whether the list of entries may have changed.
     fn take(&mut self, event: Event) -> bool {
         let runs = self.runs.len();
         let rearranges = matches!(
@@ -170,7 +171,7 @@ impl Conversation {
         self.last_seq = self.last_seq.max(seq);
         match (event.kind, event.run) {
             (EventKind::Message { message }, _) => {
-                // From a version on, the app is what the version is.
+                // A new version is the app's current state.
                 if message.kind == MessageKind::Result && message.fragment.is_some() {
                     self.notice.offer(seq, None);
                 }
@@ -260,7 +261,7 @@ impl Conversation {
         &self.preview.value
     }
 
-    /// The `seq` of the last change to the app's files; 0 when none is known.
+    /// The `seq` of the last change to the app's files; 0 if there is none.
     pub fn last_files(&self) -> i64 {
         self.last_files
     }
@@ -270,13 +271,13 @@ impl Conversation {
         self.last_seq
     }
 
-    /// Prompts, each followed by the runs that answer it (more than one when it was replayed); then
-    /// whatever has no prompt yet.
+    /// Prompts, each followed by its runs (more than one if it was replayed); then everything
+    /// without a prompt.
     pub fn entries(&self) -> Arc<Vec<Entry>> {
         self.entries.clone()
     }
 
-    /// Lists the entries anew.
+    /// Recomputes the entries.
     fn arrange(&mut self) {
         let mut entries = Vec::with_capacity(self.messages.len() + self.runs.len());
         let mut rest: Vec<&RunView> = self.runs.iter().map(Arc::as_ref).collect();
@@ -299,7 +300,7 @@ impl Conversation {
                         !answers
                     });
                 }
-                // Shown by its run.
+                // Its run shows it.
                 Role::Assistant if message.run.is_some_and(|run| self.run(run).is_some()) => {}
                 Role::Assistant if is_withdrawn => {}
                 Role::Assistant => entries.push(Entry::Message(message.id)),
@@ -316,14 +317,14 @@ impl Conversation {
         self.entries = Arc::new(entries);
     }
 
-    /// How many prompts came before the first entry, and the first message that is known.
+    /// The number of prompts before the first entry, and the first known message.
     pub fn earlier(&self) -> Option<(u64, MessageId)> {
         let mut all = self.messages.iter().map(|known| &known.value);
         let first = all.find(|message| message.role == Role::User);
         Some((self.earlier, first?.id)).filter(|(count, _)| *count > 0)
     }
 
-    /// How many prompts of the conversation come after this one.
+    /// The number of prompts after this one.
     pub fn prompts_after(&self, id: MessageId) -> usize {
         let prompts = self.entries.iter().filter(|entry| match entry {
             Entry::Message(other) => self
@@ -347,7 +348,7 @@ impl Conversation {
         self.notice.value.as_deref()
     }
 
-    /// What the user said last.
+    /// The user's last prompt.
     pub fn last_prompt(&self) -> Option<&Arc<Message>> {
         let mut all = self.messages.iter().rev().map(|known| &known.value);
         all.find(|message| message.role == Role::User && !self.withdrawn.contains(&message.id))
@@ -362,7 +363,7 @@ impl Conversation {
         self.runs.iter().find(|run| run.id == id)
     }
 
-    /// The message that ended the run.
+    /// The run's reply.
     pub fn outcome(&self, run: RunId) -> Option<&Arc<Message>> {
         let mut all = self.messages.iter().map(|known| &known.value);
         all.find(|message| message.run == Some(run) && message.role == Role::Assistant)
@@ -374,7 +375,7 @@ impl Conversation {
         all.find(|message| message.answers == Some(id) && !self.withdrawn.contains(&message.id))
     }
 
-    /// The run that the status line is about: the one at work, else the first one waiting, else the
+    /// The run that the status line describes: the running one, else the first queued one, else the
     /// last one.
     pub fn current_run(&self) -> Option<&RunView> {
         let first_in = |state| self.runs.iter().find(move |run| run.state() == state);
@@ -413,12 +414,12 @@ impl Conversation {
         }
     }
 
-    /// Whether a run is being worked on or waits for its turn.
+    /// Whether a run is running or queued.
     pub fn is_busy(&self) -> bool {
         self.runs.iter().any(|run| !run.state().is_final())
     }
 
-    /// Whether a run is being worked on.
+    /// Whether a run is running.
     pub fn is_at_work(&self) -> bool {
         self.runs.iter().any(|run| run.state() == RunState::Running)
     }
@@ -434,7 +435,7 @@ impl Conversation {
     fn put_message(&mut self, seq: i64, message: Message) {
         let mut all = self.messages.iter_mut();
         match all.find(|known| known.value.id == message.id) {
-            // A draft came later than the message that it belongs to.
+            // A draft was saved after the message that it belongs to.
             Some(known) => {
                 let fragment = message.fragment.clone().or(known.value.fragment.clone());
                 let message = Message {

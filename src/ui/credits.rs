@@ -1,5 +1,5 @@
-//! What the visitor has left: in the header, and where a message is sent. The server says it with
-//! the page, and is asked again when a run begins or ends, which costs credits or returns them.
+//! The visitor's balance: in the header, and beside the send button. The server sends it with the
+//! page; it is fetched again when a run begins or ends, which costs or refunds credits.
 
 use leptos::{prelude::*, task::spawn_local};
 
@@ -19,7 +19,7 @@ pub fn provide(credits: Option<Credits>) {
     provide_context(Left(RwSignal::new(credits)));
 }
 
-/// Asks the server what is left.
+/// Fetches the balance.
 pub fn count() {
     let Left(left) = expect_context();
     if left.with_untracked(Option::is_none) {
@@ -32,7 +32,7 @@ pub fn count() {
     });
 }
 
-/// In the header: how many are left, leading to what became of the others.
+/// In the header: the balance, with a link to the ledger.
 #[component]
 pub fn CreditsBadge() -> impl IntoView {
     let Left(left) = expect_context();
@@ -60,8 +60,8 @@ pub fn CreditsBadge() -> impl IntoView {
     })
 }
 
-/// Where a message is sent: what that costs, and when there is more. `own_key`: whether it is
-/// answered with a key of the visitor's own.
+/// Beside the send button: the price of a message, and the time of the next refill. `own_key`:
+/// whether it is answered with the visitor's own key.
 #[component]
 pub fn CreditsNote(#[prop(into)] own_key: Signal<bool>) -> impl IntoView {
     let Left(left) = expect_context();

@@ -1,6 +1,5 @@
-//! Reactive parts of a view with their types erased. Leptos compiles its code anew for every
-//! closure in a view, some kilobytes each; boxed closures share one copy. For pages with many small
-//! parts.
+//! Type-erased reactive parts of a view. Leptos compiles its code for every closure in a view, some
+//! kilobytes each; boxed closures share one copy. For pages with many small parts.
 
 use std::sync::Arc;
 
@@ -9,13 +8,13 @@ use leptos::prelude::*;
 type Part = Box<dyn FnMut() -> AnyView + Send>;
 type Words = Box<dyn FnMut() -> String + Send>;
 
-/// A part that is rendered anew when a signal in it changes.
+/// A part that is rendered again when a signal in it changes.
 pub fn part(view: impl FnMut() -> AnyView + Send + 'static) -> AnyView {
     let view: Part = Box::new(view);
     view.into_any()
 }
 
-/// A part that is there while `when` is true.
+/// A part that exists while `when` is true.
 pub fn part_when(
     when: impl Fn() -> bool + Send + Sync + 'static,
     view: impl Fn() -> AnyView + Send + 'static,
@@ -34,7 +33,7 @@ pub fn words(words: impl FnMut() -> String + Send + 'static) -> AnyView {
     words.into_any()
 }
 
-/// One row for each key, which keeps its elements as long as its key is there.
+/// One row per key, which keeps its elements as long as its key exists.
 pub fn rows(
     keys: impl Fn() -> Vec<String> + Send + Sync + 'static,
     row: impl Fn(String) -> AnyView + Send + Sync + 'static,

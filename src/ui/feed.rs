@@ -1,6 +1,6 @@
-//! The feed's client: keeps a WebSocket to the server open for as long as the workspace is, and
-//! hands on each event, and who else is there. It reconnects for as long as it takes, and asks for
-//! what follows the last event it has; replayed and live events look the same to its caller.
+//! The feed's client: keeps a WebSocket to the server open as long as the workspace exists, and
+//! passes on each event and the members' presence. It reconnects until it succeeds, and asks for
+//! the events after the last one it has; replayed and live events look the same to its caller.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,21 +21,21 @@ use leptos::{ev, prelude::*, task::spawn_local};
 use super::browser;
 use crate::protocol::{Event, FeedFrame, FeedRequest, ProjectId, Team};
 
-const FIRST_RETRY_MS: f64 = 250.0;
-const LONGEST_RETRY_MS: f64 = 10_000.0;
+const FIRST_RETRY_DELAY_MS: f64 = 250.0;
+const MAX_RETRY_DELAY_MS: f64 = 10_000.0;
 /// A shorter interruption is not shown.
 const GRACE: Duration = Duration::from_secs(1);
 const WATCH: Duration = Duration::from_secs(5);
-const PING_EVERY_MS: i64 = 20_000;
+const PING_INTERVAL_MS: i64 = 20_000;
 const SILENCE_MS: i64 = 45_000;
 
-/// How the connection is.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Connection {
     /// Whether it has been down for over a second.
     pub interrupted: Signal<bool>,
-    /// The number of the last line that the server spoke on: another one after every interruption,
-    /// however short.
+    /// The number of the last connection on which the server sent something: it changes after every
+    /// interruption, however short.
     pub line: Signal<u32>,
 }
 
@@ -84,7 +84,7 @@ struct Feed {
     /// The last event received.
     after: Cell<i64>,
     line: RefCell<Option<Line>>,
-    /// How many lines there were: tells a line's late words from the present line's.
+    /// The number of connections so far, which tells late frames of an old one from current ones.
     lines: Cell<u32>,
     open: Cell<bool>,
     /// Failed attempts since the last frame.
@@ -109,7 +109,7 @@ impl Drop for Line {
 }
 
 impl Feed {
-    /// Opens a new line in place of the one there is.
+    /// Opens a new connection in place of the current one.
     fn connect(self: &Rc<Self>) {
         if let Some(retry) = self.retry.take() {
             retry.clear();
@@ -152,7 +152,7 @@ impl Feed {
         );
         let socket = WebSocket::open(&url).ok()?;
         let (reading, registration) = AbortHandle::new_pair();
-        // Weak: a line belongs to the feed, so it must not keep the feed alive.
+        // Weak, because the feed owns the connection, which must not keep the feed alive.
         let task = read(Rc::downgrade(self), number, socket);
         spawn_local(Abortable::new(task, registration).map(drop));
         Some(Line {
@@ -180,8 +180,8 @@ impl Feed {
         {
             self.spoken_on.set(line);
         }
-        // A frame of a newer server that this page does not know is skipped: its event comes with
-        // the next reload.
+        // A frame that this page does not know, from a newer server, is skipped: its event comes
+        // with the next reload.
         let frame = match message {
             Message::Text(text) => JsonSerdeCodec::decode(&text).ok(),
             Message::Bytes(_) => None,
@@ -192,13 +192,13 @@ impl Feed {
                 (self.on_event)(event);
             }
             Some(FeedFrame::Team { team }) => (self.on_team)(team),
-            // Loaded anew, it is a page that isn't there.
+            // After a reload, the page no longer exists.
             Some(FeedFrame::Gone) => _ = location().reload(),
             Some(FeedFrame::CaughtUp | FeedFrame::Pong) | None => {}
         }
     }
 
-    /// The line with this number is gone: another is opened after a while.
+    /// This connection is lost: another one is opened after a while.
     fn lost(self: &Rc<Self>, number: u32) {
         if self.lines.get() != number {
             return;
@@ -218,7 +218,7 @@ impl Feed {
         self.retry.set(retry.ok());
     }
 
-    /// Opens a line at once if there is none that works.
+    /// Reconnects at once, unless the connection works.
     fn wake(self: &Rc<Self>) {
         let silent = browser::now() - self.last_frame.get() > SILENCE_MS;
         if silent || !self.open.get() {
@@ -226,25 +226,25 @@ impl Feed {
         }
     }
 
-    /// Sends a ping when it is time, and gives up on a line that has been silent for too long.
+    /// Sends a ping when it is due, and drops a connection that has been silent for too long.
     fn check(self: &Rc<Self>) {
         let now = browser::now();
         if now - self.last_frame.get() > SILENCE_MS {
             self.connect();
-        } else if self.open.get() && now - self.last_ping.get() >= PING_EVERY_MS {
+        } else if self.open.get() && now - self.last_ping.get() >= PING_INTERVAL_MS {
             self.last_ping.set(now);
             if let Some(line) = &mut *self.line.borrow_mut()
                 && let Some(sink) = &mut line.sink
                 && let Ok(ping) = JsonSerdeCodec::encode(&FeedRequest::Ping)
             {
-                // An open socket takes it at once.
+                // An open socket accepts it immediately.
                 let _ = sink.send(Message::Text(ping)).now_or_never();
             }
         }
     }
 
-    /// Watches the line and the browser's own signs until the current owner is cleaned up; then the
-    /// feed ends.
+    /// Watches the connection, and the browser's network and visibility events, until the current
+    /// owner is cleaned up; then the feed ends.
     fn keep_watch(self: Rc<Self>) {
         let feed = StoredValue::new_local(Some(self));
         let with_feed = move |act: fn(&Rc<Feed>)| {
@@ -274,10 +274,11 @@ impl Feed {
     }
 }
 
-/// Reads a line until it ends: hands each frame to the feed, and then says that the line is lost.
+/// Reads from a connection until it ends: passes each frame to the feed, then reports the
+/// connection as lost.
 async fn read(feed: Weak<Feed>, number: u32, mut socket: WebSocket) {
     let feed = || feed.upgrade().filter(|feed| feed.lines.get() == number);
-    // Ready when the socket is open, and when it can't be opened.
+    // Ready when the socket is open, or can't be opened.
     let _ = poll_fn(|context| socket.poll_ready_unpin(context)).await;
     let is_open = matches!(socket.state(), State::Open);
     let (sink, mut frames) = socket.split();
@@ -296,8 +297,8 @@ async fn read(feed: Weak<Feed>, number: u32, mut socket: WebSocket) {
 
 /// Exponential back-off with jitter: between half and the whole of 0.25 s, 0.5 s, 1 s … 10 s.
 fn retry_delay(failures: u32, random: f64) -> Duration {
-    let whole =
-        (FIRST_RETRY_MS * f64::from(2_u32.saturating_pow(failures.min(16)))).min(LONGEST_RETRY_MS);
+    let whole = (FIRST_RETRY_DELAY_MS * f64::from(2_u32.saturating_pow(failures.min(16))))
+        .min(MAX_RETRY_DELAY_MS);
     Duration::from_millis((whole * (0.5 + random / 2.0)) as u64)
 }
 

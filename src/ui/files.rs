@@ -1,5 +1,5 @@
-//! The Code tab: the app's files as a tree, and an editor for those that are open. Both follow what
-//! runs and other tabs write.
+//! The Code tab: the app's files as a tree, and an editor for the open ones. Both follow the writes
+//! of runs and other tabs.
 
 mod code_mirror;
 mod compare;
@@ -34,9 +34,9 @@ use open_files::Content;
 use session::{Readiness, Session};
 use sidebar::Sidebar;
 
-/// Files written within this time are fetched together.
+/// Changes within this time are fetched together.
 const SETTLE: Duration = Duration::from_millis(400);
-/// The file that is shown first: the first of these that exists.
+/// The file to show first: the first of these that exists.
 const FIRST: [&str; 3] = ["app/page.tsx", "src/app/page.tsx", "README.md"];
 /// The parts of the address that name the shown file and the cursor's line.
 pub const FILE_QUERY: &str = "file";
@@ -51,7 +51,7 @@ panes! {
         conversation: RwSignal<Conversation>,
         is_shown: Memo<bool>,
     ) {
-        // A boundary of its own: its fetches must not bring back the page's skeleton.
+        // A boundary of its own, so that its fetches don't bring back the page's skeleton.
         view! { <Transition fallback=Loading><FilesPane project conversation is_shown/></Transition> }
             .into_any()
     }
@@ -78,7 +78,7 @@ fn FilesPane(
         }
     });
     let version = Memo::new(move |_| settled.get());
-    // Others wrote files, or a run has ended, which kept texts from being saved.
+    // Files were written elsewhere, or a run has ended that prevented saving.
     Effect::new(move |before: Option<(i64, usize)>| {
         let now = version.get();
         if let Some(before) = before {
@@ -131,7 +131,8 @@ fn FilesPane(
     }
 }
 
-/// Opens what the address names, what was not saved before a reload, and else the app's first page.
+/// Opens the file in the address, files with unsaved text from before a reload, and else the app's
+/// first page.
 fn begin(session: Session, nodes: Memo<Vec<FileNode>>) {
     let query = use_query_map().get_untracked();
     for path in kept_text::paths(session.project) {
@@ -181,7 +182,7 @@ fn follow_drafts(session: Session, conversation: RwSignal<Conversation>) {
     });
 }
 
-/// Keeps the address at the shown file and line, and without them while another tab is shown.
+/// Keeps the shown file and line in the address, while no other tab is shown.
 fn keep_address(session: Session, is_shown: Memo<bool>) {
     Effect::new(move || {
         let (path, line) = (session.current.get(), session.line.get());

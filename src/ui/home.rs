@@ -20,11 +20,11 @@ use new_project::NewProject;
 use projects::ProjectList;
 use showcase::Showcase;
 
-/// What CodeFlow does, and the page's end: plain HTML, so that it is not compiled into the page's
-/// code.
+/// CodeFlow's features, and the page's footer: plain HTML, so that it is not compiled into the
+/// page's code.
 const FEATURES: &str = include_str!("home/features.html");
 const FOOTER: &str = include_str!("home/footer.html");
-/// The footer's way to what administrators alone may open.
+/// The footer's link for administrators.
 const ALL_RUNS: &str =
     r#"<a class="rounded hover:text-foreground focus-ring" href="/admin/runs">All runs</a>"#;
 
@@ -82,7 +82,7 @@ pub fn HomePage() -> impl IntoView {
     }
 }
 
-/// The header of all pages but the workspace: the name, and what `children` add.
+/// The header of all pages except the workspace: the name, and `children`.
 #[component]
 pub fn SiteHeader(#[prop(optional)] children: Option<Children>) -> impl IntoView {
     view! {

@@ -1,11 +1,11 @@
-//! What a link to a page shows of it elsewhere, by Open Graph (<https://ogp.me>).
+//! The card of a page for links elsewhere, by Open Graph (<https://ogp.me>).
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos_meta::Meta;
 
-/// The origin under which people reach the app; a context of the server's.
+/// The app's public origin; a context on the server.
 #[derive(Debug, Clone)]
 pub struct SiteUrl(pub Arc<str>);
 
@@ -17,7 +17,7 @@ pub fn LinkCard(
     path: Option<String>,
     #[prop(into)] picture: String,
 ) -> impl IntoView {
-    // Whoever fetches it knows no page that it belongs to.
+    // Whoever fetches it has no page to resolve relative addresses against.
     let site = use_context::<SiteUrl>().map_or_else(String::new, |site| site.0.to_string());
     view! {
         <Meta name="description" content=description/>

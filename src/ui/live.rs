@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use leptos::{ev, prelude::*};
 
-const EVERY: Duration = Duration::from_secs(2);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Dispatches `refresh` every two seconds, and when the reader comes back to the page, for as long
-/// as the current owner lives and `needed` is true; never while the page is hidden or the last
-/// refresh is pending. Does nothing on the server.
+/// Dispatches `refresh` every two seconds, and when the user returns to the page, as long as the
+/// current owner lives and `needed` is true; never while the page is hidden or the last refresh is
+/// pending. Does nothing on the server.
 pub fn refresh_while<T: Send + Sync + 'static>(
     needed: impl Fn() -> bool + Copy + 'static,
     refresh: Action<(), T>,
@@ -19,7 +19,7 @@ pub fn refresh_while<T: Send + Sync + 'static>(
                 refresh.dispatch(());
             }
         };
-        let interval = set_interval_with_handle(again, EVERY);
+        let interval = set_interval_with_handle(again, REFRESH_INTERVAL);
         let visible = window_event_listener(ev::visibilitychange, move |_| again());
         on_cleanup(move || {
             if let Ok(interval) = interval {

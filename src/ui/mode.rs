@@ -1,4 +1,4 @@
-//! The choice of what a message asks for, beside its field. It is kept for each project as long as
+//! The choice of a message's mode, beside its field. It is remembered for each project as long as
 //! the page is open.
 
 use std::cell::RefCell;
@@ -30,11 +30,11 @@ const MODES: [Choice; 3] = [
 ];
 
 thread_local! {
-    /// In the browser only, where there is one thread.
+    /// Only used in the browser, where there is one thread.
     static CHOSEN: RefCell<Vec<(ProjectId, &'static str)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What was chosen for the project; a build where nothing was.
+/// The project's chosen mode, by default a build.
 pub fn chosen(project: ProjectId) -> &'static str {
     CHOSEN.with_borrow(|all| {
         let found = all.iter().find(|(of, _)| *of == project);
@@ -42,7 +42,7 @@ pub fn chosen(project: ProjectId) -> &'static str {
     })
 }
 
-/// Keeps what was chosen for the project. Called in the browser only.
+/// Remembers the choice for the project. Only called in the browser.
 pub fn keep(project: ProjectId, mode: &'static str) {
     CHOSEN.with_borrow_mut(|all| {
         all.retain(|(of, _)| *of != project);

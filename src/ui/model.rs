@@ -1,4 +1,4 @@
-//! Which model writes the apps; in the demo, what it can do and how to use a real model.
+//! The model that writes the apps; in the demo, what it can do and how to use a real model.
 
 use leptos::prelude::*;
 
@@ -9,7 +9,7 @@ use super::{
 use crate::protocol::ModelNotice;
 
 /// Whether the demo's notice is open: an attribute of `<html>`, so that `boot.js` can apply it
-/// before the first paint, and a signal for what names its state.
+/// before the first paint, and a signal for elements that name its state.
 #[derive(Clone, Copy)]
 pub struct DemoNoticeState(RwSignal<bool>);
 
@@ -29,7 +29,7 @@ impl DemoNoticeState {
         if let Some(root) = document().document_element() {
             let _ = root.set_attribute("data-demo-notice", word);
         }
-        // Opened from the header, it may be scrolled out of view.
+        // Opened from the header, it may be outside the visible part.
         if let Some(notice) = document().get_element_by_id("demo-notice").filter(|_| open) {
             notice.scroll_into_view();
         }

@@ -8,7 +8,7 @@ use crate::protocol::{ModelChoice, ModelId, ModelNotice, OfferedModel};
 /// What a form sends for the model: its id, or [`ModelChoice::AUTO`] for the first one offered.
 pub type ChosenModel = RwSignal<String>;
 
-/// The value of this model, as far as it is still offered.
+/// The value of this model, if it is still offered.
 pub fn value_of(model: Option<&ModelId>, offered: &[OfferedModel]) -> String {
     let later = offered.iter().skip(1);
     let mut found = later.filter(|offered| Some(&offered.id) == model);
@@ -16,7 +16,7 @@ pub fn value_of(model: Option<&ModelId>, offered: &[OfferedModel]) -> String {
     found.unwrap_or(ModelChoice::AUTO).to_owned()
 }
 
-/// Whether what is chosen is asked with the visitor's own key.
+/// Whether the chosen model is asked with the visitor's own key.
 pub fn own_key(about: &ModelNotice, chosen: ChosenModel) -> Signal<bool> {
     let (usual, offered) = (about.own_key, about.offered.clone());
     Signal::derive(move || {
@@ -27,14 +27,14 @@ pub fn own_key(about: &ModelNotice, chosen: ChosenModel) -> Signal<bool> {
     })
 }
 
-/// The choice, as a part of a form; nothing where there is none.
+/// The choice as a part of a form; empty where there is none.
 #[component]
 pub fn ModelPicker(offered: Vec<OfferedModel>, chosen: ChosenModel) -> impl IntoView {
     if offered.is_empty() {
         return ().into_any();
     }
     let (select, initial) = (NodeRef::<html::Select>::new(), chosen.get_untracked());
-    // What was chosen before the page came alive counts; from then on, what the signal says.
+    // A choice made before hydration counts; from then on, the signal does.
     let rendered = initial.clone();
     Effect::new(move |alive: Option<bool>| {
         let wanted = chosen.get();

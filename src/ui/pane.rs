@@ -1,5 +1,5 @@
 //! Parts of the page whose code is fetched after the page's, or when they are first shown. One that
-//! can't be fetched says so in its own place, with a way to try again; the others live on.
+//! can't be fetched says so in its own place and offers a retry; the others keep working.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,8 +14,8 @@ use super::{
     erased::part,
 };
 
-/// Between two attempts to fetch the code of the page that is open.
-const AGAIN: Duration = Duration::from_secs(2);
+/// Between two attempts to fetch the code of the open page.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// A pane's code could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +28,17 @@ impl From<leptos::wasm_split::SplitLoaderError> for NotLoaded {
     }
 }
 
-/// Makes functions whose code is fetched where the build splits the page's: `async`, and `Err` when
-/// it can't be. Unlike Leptos's `#[lazy]`, whose failure ends the whole page. Functions of one part
-/// share a file; what several parts share is a file for each combination of them, so there are few.
+/// Defines functions whose code is fetched where the build splits the page's code: `async`, and
+/// `Err` if it can't be fetched. With Leptos's `#[lazy]`, a failure would end the whole page.
+/// Functions of one part share a file. Code shared by several parts gets a file for each
+/// combination of them, so there are only few parts.
 macro_rules! panes {
     ($part:ident: $($(#[$doc:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block)*) => {$(
         $(#[$doc])*
         #[cfg(lazy_parts)]
         #[leptos::wasm_split::wasm_split($part, wasm_split_path = ::leptos::wasm_split, fallible)]
         pub fn $name($($argument: $type),*) -> Result<leptos::prelude::AnyView, $crate::ui::pane::NotLoaded> {
-            // The browser fetches the part beside the page's own code.
+            // The browser fetches the part in parallel with the page's own code.
             #[cfg(feature = "ssr")]
             leptos::prefetch_lazy_fn_on_server(stringify!($part));
             Ok($body)
@@ -59,17 +60,17 @@ enum Stage {
     Failed,
 }
 
-/// How a part that is not there takes its place.
+/// The space that a missing part takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Size {
-    /// The room of a pane, with a skeleton while it is fetched.
+    /// The space of a pane, with a skeleton while it is fetched.
     Pane,
-    /// What a small part needs: nothing while it is fetched.
+    /// The space of a small part: none while it is fetched.
     Small,
 }
 
-/// A pane with what `make` returns, once that is there. `name` stands in sentences: "the terminal".
-/// Rendered in the browser only, after hydration.
+/// A pane with the result of `make`, once that is available. `name` is used in sentences: "the
+/// terminal". Rendered in the browser only, after hydration.
 pub fn pane<F>(name: &'static str, make: impl Fn() -> F + 'static) -> AnyView
 where
     F: Future<Output = Result<AnyView, NotLoaded>> + 'static,
@@ -164,8 +165,8 @@ fn not_loaded(name: &str, size: Size, again: Callback<()>) -> AnyView {
     }
 }
 
-/// A page whose code is fetched when somebody goes there. While it can't be fetched, a page that
-/// the server rendered stays as it is and is tried again; to any other, the reader can come back.
+/// A page whose code is fetched on demand. If that fails, a server-rendered page stays as it is and
+/// the fetch is retried; on any other, the user can retry.
 pub async fn page<F>(make: impl Fn() -> F + 'static) -> AnyView
 where
     F: Future<Output = Result<AnyView, NotLoaded>> + 'static,
@@ -178,8 +179,8 @@ async fn whole(make: Box<dyn Fn() -> Making>) -> AnyView {
     loop {
         match make().await {
             Ok(view) => return view,
-            Err(NotLoaded) if !hydrated.get_untracked() => browser::pause(AGAIN).await,
-            // It is asked for again at once, and then as often as the reader wants.
+            Err(NotLoaded) if !hydrated.get_untracked() => browser::pause(RETRY_DELAY).await,
+            // It is retried at once, and then as often as the user wants.
             Err(NotLoaded) => return fetched("the page", Size::Pane, make),
         }
     }

@@ -1,5 +1,5 @@
-//! The section "People" of the dialog "Share": who is in the project and may do what, and whom its
-//! owner invites, by e-mail or by a link.
+//! The section "People" of the dialog "Share": the members and their roles, and invitations by
+//! e-mail or by a link.
 
 use leptos::{ev::SubmitEvent, html, prelude::*, task::spawn_local};
 
@@ -13,7 +13,7 @@ use crate::{
     protocol::{ApiError, Invited, Member, OpenInvitation, People, ProjectId, ProjectRole},
 };
 
-/// What the section has, and what became of the last thing that was done in it.
+/// The section's contents, and the result of its last action.
 #[derive(Clone, Copy)]
 struct Section {
     project: ProjectId,
@@ -25,7 +25,7 @@ struct Section {
 }
 
 impl Section {
-    /// Does it, and shows what the server has then.
+    /// Performs an action, and shows the server's new state.
     fn perform<T: 'static>(
         self,
         work: impl Future<Output = Result<T, ApiError>> + 'static,
@@ -69,7 +69,7 @@ pub fn PeopleSection(project: ProjectId) -> impl IntoView {
             <div>
                 <h3 id="people" class="text-sm font-medium">"People"</h3>
                 <p class="mt-0.5 text-xs leading-5 text-muted-foreground">
-                    "Editors send messages and change files, at the cost of their own credits. Viewers look."
+                    "Editors send messages and change files, paid with their own credits. Viewers can only look."
                 </p>
             </div>
             {part(move || trouble.get().map(|text| view! { <Alert>{text}</Alert> }).into_any())}
@@ -199,8 +199,8 @@ fn InviteForm(section: Section) -> impl IntoView {
         let inviting = invite(project, role.get_untracked(), None);
         section.perform(inviting, move |done| {
             said.set(match browser::copy(&done.link) {
-                true => "Copied. The link is for one person, within 14 days.".to_owned(),
-                false => "The link is for one person, within 14 days.".to_owned(),
+                true => "Copied. The link works for one person, within 14 days.".to_owned(),
+                false => "The link works for one person, within 14 days.".to_owned(),
             });
             invited.set(Some(done));
         });

@@ -1,6 +1,6 @@
 //! The Preview tab: the running app in a frame, covered by an explanation while there is no page.
-//! The frame stays mounted as long as its address does. It is reloaded when the app changed without
-//! hot reload, and stays on the page that is open in it.
+//! The frame stays mounted as long as its address does. It is reloaded if the app changed without
+//! hot reload, and stays on its current page.
 
 mod console;
 mod errors;
@@ -63,7 +63,7 @@ pub fn PreviewPane(
     let element = NodeRef::<html::Iframe>::new();
     let frame = AppFrame::new(element, url);
 
-    // `loaded` is the last load that finished; it is set again when the app navigates.
+    // `loaded` is the last finished load; it is set again when the app navigates.
     let reloads = RwSignal::new(0_u32);
     let wanted = Memo::new(move |_| (url.get(), reloads.get()));
     let loaded = RwSignal::new(None::<Load>);
@@ -95,7 +95,7 @@ pub fn PreviewPane(
     };
     let on_load = move |_| {
         page_changed();
-        frame.was_loaded();
+        frame.note_load();
         // Another page has other errors; it reports them when it is greeted.
         errors.replace(Vec::new());
         frame.greet();
@@ -108,9 +108,9 @@ pub fn PreviewPane(
             Some(Notice::Connected) => freshness.update_value(|fresh| fresh.disconnected = false),
             Some(Notice::Disconnected) => freshness.update_value(|fresh| fresh.disconnected = true),
             Some(Notice::Errors(reported)) => errors.replace(reported),
-            Some(Notice::Place(place)) => frame.is_at(place),
-            Some(Notice::History(back, forward)) => frame.has_history(back, forward),
-            Some(Notice::Reloading) => frame.reloads(),
+            Some(Notice::Place(place)) => frame.set_place(place),
+            Some(Notice::History(back, forward)) => frame.set_history(back, forward),
+            Some(Notice::Reloading) => frame.note_reload(),
             None => {}
         });
     });
@@ -138,7 +138,7 @@ pub fn PreviewPane(
         }
         ended
     });
-    // A frame that is made anew has loaded nothing.
+    // A new frame has loaded nothing.
     Effect::new(move || {
         if url.with(Option::is_none) {
             loaded.set(None);
@@ -204,8 +204,7 @@ pub fn PreviewPane(
     }
 }
 
-/// The address for the frame: first that of a page that answers, then the same until another page
-/// does.
+/// The address for the frame: the first that answers, kept until another one answers.
 fn frame_url(state: &PreviewState, known: Option<String>) -> Option<String> {
     match state {
         PreviewState::None | PreviewState::Asleep { .. } => None,

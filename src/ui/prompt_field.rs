@@ -1,6 +1,6 @@
-//! The text field of the home page's form and of the workspace's chat: it grows, counts when it
-//! gets tight, says what is wrong, and never loses what was typed: the text lives in the element,
-//! not in a signal that could overwrite it at hydration. An image may go with the text.
+//! The text field of the home page's form and of the workspace's chat. It grows, shows how much
+//! room is left near the limit, says what is wrong, and never loses input: the text lives in the
+//! element, not in a signal that could overwrite it at hydration. An image may accompany the text.
 
 mod image;
 mod improve;
@@ -21,12 +21,12 @@ const TIGHT: usize = PROMPT_MAX_CHARS * 9 / 10;
 /// The workspace's field, by its id.
 pub const MESSAGE_ID: &str = "message";
 
-/// What browsers give as the key's code while an input method handles it. Safari ends a composition
-/// before the keydown of the Enter that ended it, so that only this tells (w3c.github.io/uievents,
+/// The key code that browsers report while an input method handles a key. Safari ends a composition
+/// before the keydown of the Enter that ended it, so this is the only sign (w3c.github.io/uievents,
 /// 6.3.1).
 const IN_COMPOSITION: u32 = 229;
 
-/// Whether the key sends the text: Enter, unless it makes a new line or ends an input method's
+/// Whether the key sends the text: Enter, unless it inserts a line break or ends an input method's
 /// composition.
 fn sends(key: &ev::KeyboardEvent) -> bool {
     key.key() == "Enter"
@@ -79,7 +79,7 @@ pub fn PromptTextarea(
     }
 }
 
-/// The complaint, and how much room is left, under the field with this `id`.
+/// The complaint, and the remaining room, under the field with this `id`.
 #[component]
 pub fn PromptNote(field: PromptField, id: &'static str) -> impl IntoView {
     let count = Memo::new(move |_| field.text.with(|text| text.trim().chars().count()));
@@ -111,7 +111,7 @@ pub fn PromptNote(field: PromptField, id: &'static str) -> impl IntoView {
     }
 }
 
-/// With a comma before the last three digits.
+/// With a comma as the thousands separator.
 fn grouped(number: usize) -> String {
     match number {
         0..1000 => number.to_string(),

@@ -1,5 +1,5 @@
-//! The dashboard: all runs with their state, time and cost. The filter is in the address, so that a
-//! reload or a link shows the same. Each row leads to a run's details.
+//! The dashboard: all runs with their state, time and cost. The filter is part of the address, so
+//! that a reload or a link shows the same. Each row links to a run's details.
 
 mod actions;
 mod details;
@@ -40,7 +40,7 @@ use filter::Filter;
 use list::RunList;
 use usage::UsageLine;
 
-/// How long the search waits for the next letter.
+/// The pause in typing after which the search begins.
 const TYPING: Duration = Duration::from_millis(300);
 
 /// The list of runs. Its code, like that of a run's page, is fetched when somebody goes there.
@@ -59,12 +59,12 @@ impl LazyRoute for RunsRoute {
 panes! {
     administration:
 
-    /// The list; its code is fetched when it is wanted.
+    /// The list; its code is fetched on demand.
     pub fn runs_page() {
         for_administrators(|| view! { <RunsPage/> }.into_any())
     }
 
-    /// A run; its code is fetched when it is wanted.
+    /// A run; its code is fetched on demand.
     pub fn run_page() {
         for_administrators(|| view! { <RunDetailsPage/> }.into_any())
     }
@@ -181,8 +181,8 @@ fn RunsPage() -> impl IntoView {
                         <Icon name=IconName::ChevronRight class="size-4 rotate-90"/>
                     </span>
                 </div>
-                // Without scripts the form is sent. Parsed as text where there are scripts, so its
-                // content is no part of the view.
+                // Without scripts, the form is submitted. With scripts, this is parsed as text, so
+                // that its content is not part of the view.
                 <noscript inner_html=format!(
                     r#"<button type="submit" class="{}">Search</button>"#,
                     button_class(ButtonVariant::Outline, ButtonSize::Default),

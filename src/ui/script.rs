@@ -1,4 +1,4 @@
-//! Scripts that a part of the page needs: fetched when it is first shown, once.
+//! Scripts for parts of the page: each is fetched once, when first needed.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -9,7 +9,7 @@ use leptos::{
     web_sys::js_sys::{self, Reflect},
 };
 
-/// Fetches the script, a module that makes the global object with this name; whether it is there.
+/// Fetches the script, a module that defines this global object; returns whether it is available.
 pub async fn load(address: &str, global: &str) -> bool {
     let is_there =
         || Reflect::has(&js_sys::global(), &global.into()).is_ok_and(std::convert::identity);

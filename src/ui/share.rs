@@ -1,5 +1,5 @@
-//! The dialog "Share": whether whoever has the link may open the app, which version they see, and
-//! what else they may; and who works on the project. Every change is saved at once.
+//! The dialog "Share": whether anyone with the link may open the app, which version they see, and
+//! what else they may do; and the project's members. Every change is saved at once.
 
 use leptos::{prelude::*, task::spawn_local};
 
@@ -36,7 +36,7 @@ pub fn ShareButton(project: ProjectId) -> impl IntoView {
 panes! {
     sharing:
 
-    /// What is in the dialog; its code is fetched when it is first opened.
+    /// The dialog's contents; their code is fetched when it is first opened.
     pub fn share_settings(project: ProjectId) {
         let state = LocalResource::new(move || get_share(project));
         let people = visitor::expect().accounts.then(|| view! { <PeopleSection project/> });
@@ -54,7 +54,7 @@ panes! {
                 Some(version) => view! { <Settings project state version/> }.into_any(),
                 None => view! {
                     <p class="text-sm leading-6 text-muted-foreground">
-                        "There is nothing to share yet. Come back when the first version is there."
+                        "There is nothing to share yet. Come back once the first version is saved."
                     </p>
                 }
                 .into_any(),
@@ -64,7 +64,7 @@ panes! {
     }
 }
 
-/// What is saved of the dialog.
+/// The dialog's saved settings.
 #[derive(Clone, Copy)]
 struct Choices {
     project: ProjectId,
@@ -76,7 +76,7 @@ struct Choices {
     slug: RwSignal<Option<String>>,
     trouble: RwSignal<Option<String>>,
     is_saving: StoredValue<bool>,
-    /// Something was changed while it was being saved.
+    /// Whether something was changed while it was being saved.
     is_changed: StoredValue<bool>,
 }
 

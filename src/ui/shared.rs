@@ -1,5 +1,5 @@
-//! `/s/{slug}`: a shared app as whoever has the link sees it, its source where that is allowed, and
-//! the way to a copy of one's own. The pages work without scripts.
+//! `/s/{slug}`: a shared app for anyone with the link, its source if that is allowed, and the
+//! button to remix it. The pages work without scripts.
 
 use leptos::prelude::*;
 use leptos_meta::Meta;
@@ -27,10 +27,11 @@ use crate::{
     protocol::{ApiError, ErrorCode, PreviewState, SharedApp, SharedSource},
 };
 
-/// Between two looks at an app that runs, in milliseconds: its sandbox is kept for those who ask.
+/// The interval of checks on a running app, in milliseconds: its sandbox is kept as long as
+/// somebody asks.
 const SHOWN_MS: i64 = 25_000;
-/// A page without scripts asks again by itself.
-const AGAIN: &str = "<meta http-equiv=\"refresh\" content=\"4\">";
+/// Refreshes a page without scripts.
+const REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"4\">";
 
 /// `/s/{slug}`
 pub struct SharedRoute;
@@ -61,7 +62,7 @@ impl LazyRoute for SharedSourceRoute {
 panes! {
     sharing:
 
-    /// The shared app; its code is fetched when it is wanted.
+    /// The shared app; its code is fetched on demand.
     pub fn shared_page() {
         view! { <SharedPage/> }.into_any()
     }
@@ -116,7 +117,7 @@ fn Refused(error: ApiError) -> impl IntoView {
     }
 }
 
-/// What a link to an app shows of it elsewhere.
+/// The description for links to an app.
 const DESCRIPTION: &str = "A running app, built with CodeFlow. Open it, or make your own from it.";
 
 #[component]
@@ -128,7 +129,7 @@ fn SharedView(slug: String, app: SharedApp) -> impl IntoView {
     };
     let (name_of_tab, card_title, address) = (title.clone(), title.clone(), format!("/s/{slug}"));
     let state = RwSignal::new(Ok::<_, ApiError>(app));
-    // When to look again, in milliseconds since the epoch.
+    // The time of the next check, in milliseconds since the epoch.
     let due = StoredValue::new(0_i64);
     let name = StoredValue::new(slug.clone());
     let look = Action::new(move |_: &()| async move {
@@ -149,7 +150,7 @@ fn SharedView(slug: String, app: SharedApp) -> impl IntoView {
     let is_due = move || due.try_get_value().is_some_and(|due| browser::now() >= due);
     live::refresh_while(is_due, look);
 
-    // The frame stays while its app compiles anew, and as long as its address does.
+    // The frame stays while its app recompiles, and as long as its address stays.
     let url = Memo::new(move |before: Option<&Option<String>>| {
         state.with(|state| match state.as_ref().ok().map(|app| &app.preview) {
             Some(PreviewState::Ready { url, .. }) => Some(url.clone()),
@@ -192,7 +193,7 @@ fn SharedView(slug: String, app: SharedApp) -> impl IntoView {
     }
 }
 
-/// What is said in place of the app.
+/// The message in place of the app.
 #[component]
 fn Waiting(state: Result<SharedApp, ApiError>) -> impl IntoView {
     let (words, is_busy) = match state {
@@ -214,12 +215,12 @@ fn Waiting(state: Result<SharedApp, ApiError>) -> impl IntoView {
                 {is_busy.then(|| view! { <Spinner/> })}
                 {words}
             </p>
-            {is_busy.then(|| view! { <noscript inner_html=AGAIN></noscript> })}
+            {is_busy.then(|| view! { <noscript inner_html=REFRESH></noscript> })}
         </div>
     }
 }
 
-/// Makes a project of one's own from the app; who is not signed in comes back after that.
+/// Remixes the app; users who are not signed in return here after signing in.
 #[component]
 fn Remix(slug: String) -> impl IntoView {
     let refusal = ServerAction::<RemixShare>::new().value().get_untracked();

@@ -1,5 +1,5 @@
-//! The people of the project that is open: what who looks may do there, who did what, and who else
-//! is there at this moment. The feed keeps it up to date.
+//! The open project's people: the user's role, the authors of changes, and who else has it open.
+//! The feed keeps this up to date.
 
 use leptos::prelude::*;
 
@@ -17,7 +17,7 @@ impl TeamState {
         state
     }
 
-    /// Takes in what the feed says. A page for another role is loaded anew.
+    /// Applies the feed's news. If the user's role changed, the page is reloaded.
     pub fn follow(self, team: Team) {
         match self.0.try_with_untracked(|before| before.role) {
             Some(before) if before != team.role => _ = location().reload(),
@@ -27,7 +27,7 @@ impl TeamState {
     }
 }
 
-/// What who looks may do in the project.
+/// The user's role in the project.
 fn role() -> ProjectRole {
     let state = use_context::<TeamState>();
     let role = state.and_then(|state| state.0.try_with_untracked(|team| team.role));
@@ -42,7 +42,8 @@ pub fn is_owner() -> bool {
     role() == ProjectRole::Owner
 }
 
-/// Who did something, where more than one may have; nobody noted is the owner.
+/// The name of the author, if the project has more than one person; no recorded author means the
+/// owner.
 pub fn name_of(user: Option<&UserId>) -> Option<String> {
     let state = use_context::<TeamState>()?;
     let name = state
@@ -51,7 +52,7 @@ pub fn name_of(user: Option<&UserId>) -> Option<String> {
     name.flatten()
 }
 
-/// Who wrote a message, where more than one may have.
+/// The author of a message, if the project has more than one person.
 pub fn author(user: Option<UserId>) -> AnyView {
     view! { <span class="font-medium empty:hidden">{words(move || name_of(user.as_ref()).unwrap_or_default())}</span> }
         .into_any()

@@ -1,5 +1,5 @@
-//! The Terminal tab: a place for `terminal/main.js`, which is fetched when the tab is first opened
-//! and does the rest. It has its own socket, `/ws/projects/{id}/terminal`.
+//! The Terminal tab: a container for `terminal/main.js`, which is fetched when the tab is first
+//! opened and does the rest. It has its own socket, `/ws/projects/{id}/terminal`.
 
 use leptos::{
     html,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::protocol::ProjectId;
 
-/// Where esbuild puts the script, and what it is known by.
+/// The path of esbuild's output, and the script's global object.
 const SCRIPT: &str = "/terminal/terminal.js";
 const GLOBAL: &str = "codeflowTerminal";
 

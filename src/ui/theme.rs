@@ -1,5 +1,5 @@
-//! Light, dark or as the system: a class on `<html>`, which `boot.js` sets before the first paint
-//! and when the preference changes.
+//! Light, dark or the system's theme: a class on `<html>`, which `boot.js` sets before the first
+//! paint and when the preference changes.
 
 use leptos::prelude::*;
 
@@ -18,7 +18,7 @@ pub const THEMES: [(&str, &str, IconName); 3] = [
     ("system", "System", IconName::Monitor),
 ];
 
-/// Prefers the theme with this value.
+/// Selects the theme with this value.
 pub fn choose(theme: &'static str) {
     browser::remember("theme", &theme);
 }

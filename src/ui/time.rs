@@ -1,5 +1,5 @@
-//! Moments as text: "5 minutes ago" in the browser, with the hour in the reader's zone as a title;
-//! date and hour in UTC on the server, which does not know when and where the page is read.
+//! Times as text: "5 minutes ago" in the browser, with the exact time in the reader's zone as a
+//! title; on the server, which knows neither the reader's time nor zone, date and time in UTC.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::protocol::Timestamp;
 pub struct Clock(RwSignal<Option<i64>>);
 
 impl Clock {
-    /// Made once, by the app.
+    /// Called once, by the app.
     pub fn provide() {
         let now = RwSignal::new(None);
         let hydrated = Hydrated::expect();
@@ -31,7 +31,7 @@ impl Clock {
     }
 }
 
-/// A `<time>` that says how long ago something was, and when exactly.
+/// A `<time>` that shows how long ago something was, with the exact time as its title.
 #[component]
 pub fn RelativeTime(at: Timestamp) -> impl IntoView {
     let clock = expect_context::<Clock>();
@@ -96,16 +96,16 @@ pub fn short_duration(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
-/// The server's clock, continued in the browser, so that durations are measured by one clock only.
+/// The server's clock, continued in the browser, so that all durations use the same clock.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerClock {
     now: RwSignal<Timestamp>,
-    /// The server's time less the browser's, in milliseconds.
+    /// The difference between the server's and the browser's time, in milliseconds.
     ahead: StoredValue<i64>,
 }
 
 impl ServerClock {
-    /// `at`: the server's time when it answered last. Ticks every second until the current owner is
+    /// `at`: the server's time in its last answer. Ticks every second until the current owner is
     /// cleaned up.
     pub fn new(at: Timestamp) -> Self {
         let clock = Self {
@@ -136,7 +136,7 @@ impl ServerClock {
         self.now.get()
     }
 
-    /// Never goes back, although answers take more or less time.
+    /// Never goes backwards, although answers take varying times.
     fn to(self, at: Timestamp) {
         self.now.try_maybe_update(|now| {
             let later = at > *now;
@@ -152,7 +152,7 @@ fn moment(at: Timestamp) -> String {
     format!("{} {hours:02}:{minutes:02} UTC", date(at))
 }
 
-/// As HTML's `datetime` has it.
+/// The format of HTML's `datetime`.
 fn iso(at: Timestamp) -> String {
     let (hours, minutes) = hour(at);
     let seconds = at.0.div_euclid(1000).rem_euclid(60);

@@ -1,4 +1,4 @@
-//! Versions: the list of all that were saved, with what each changed, and the view of one without
+//! Versions: the list of all saved versions with their changes, and the view of one without
 //! restoring it.
 
 mod changes;
@@ -41,8 +41,8 @@ pub const VERSIONS_ID: &str = "versions-button";
 panes! {
     versions:
 
-    /// The view of a version, or of two compared (`1..3`); its code is fetched when somebody first
-    /// looks at one.
+    /// The view of a version, or a comparison of two (`1..3`); its code is fetched when first
+    /// needed.
     pub fn version_view(project: ProjectId, version: String) {
         match sides_in(&version) {
             Some((from, to)) => view! { <ComparisonPane project from to/> }.into_any(),
@@ -76,7 +76,7 @@ fn VersionsPanel(
         open.set(false);
         browser::focus(VERSIONS_ID);
     };
-    // Wherever the focus is, but not while a field, menu or dialog has a use for the key.
+    // Wherever the focus is, except while a field, menu or dialog uses the key.
     let keys = window_event_listener(ev::keydown, move |key| {
         if key.key() == "Escape" && !key.default_prevented() && !browser::is_occupied() {
             close();
@@ -146,7 +146,7 @@ fn VersionsPanel(
 fn VersionItem(
     project: ProjectId,
     version: Fragment,
-    /// Whether it is what the app is made from.
+    /// Whether the app is based on it.
     newest: bool,
     /// Whether one is being restored.
     restoring: RwSignal<bool>,
@@ -261,7 +261,7 @@ fn files_changed(count: i32, first: bool) -> String {
     }
 }
 
-/// What it looked like, if that is known. Its name says which it is.
+/// Its picture, if there is one. Its accessible name says which version it is.
 fn picture(version: &Fragment) -> Option<impl IntoView + use<>> {
     let path = format!("/api/pictures/{}", version.picture.as_ref()?);
     Some(view! {

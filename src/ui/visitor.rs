@@ -1,5 +1,5 @@
-//! Who looks at the page, as the server said when it was loaded: signing in and out loads it anew.
-//! In a page's header it is the menu "Account", or the way to sign in.
+//! The page's visitor, as known when the server rendered it: signing in and out reloads the page.
+//! In the header, the menu "Account", or the link to sign in.
 
 use leptos::{prelude::*, server::SharedValue};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::protocol::{AccountRole, Visitor};
 
-/// Made once, by the app.
+/// Called once, by the app.
 pub fn provide() {
     let visitor = SharedValue::new(|| use_context::<Visitor>().unwrap_or_default()).into_inner();
     credits::provide(visitor.credits);
@@ -23,21 +23,22 @@ pub fn expect() -> Visitor {
     expect_context()
 }
 
-/// Whether they may have projects: everybody who is signed in, and everybody where there are no
+/// Whether they may have projects: true for signed-in users, and for everybody where there are no
 /// accounts.
 pub fn is_in() -> bool {
     let visitor = expect();
     !visitor.accounts || visitor.account.is_some()
 }
 
-/// Whether they see everybody's runs: administrators do, and everybody where there are no accounts.
+/// Whether they see all users' runs: true for administrators, and for everybody where there are no
+/// accounts.
 pub fn is_administrator() -> bool {
     let visitor = expect();
     let role = visitor.account.map(|account| account.role);
     !visitor.accounts || role == Some(AccountRole::Admin)
 }
 
-/// The menu of who is signed in, or the way to sign in; nothing where there are no accounts.
+/// The menu of a signed-in user, or the link to sign in; empty where there are no accounts.
 #[component]
 pub fn AccountMenu() -> impl IntoView {
     const MENU: &str = "account-menu";
@@ -47,7 +48,7 @@ pub fn AccountMenu() -> impl IntoView {
     }
     let Some(account) = visitor.account else {
         return view! {
-            // Loaded anew: what the server knows comes with the page.
+            // Reloads: what the server knows comes with the page.
             <a href="/sign-in" rel="external" class=button_class(ButtonVariant::Ghost, ButtonSize::Sm)>"Sign in"</a>
             <a href="/sign-up" rel="external" class=button_class(ButtonVariant::Default, ButtonSize::Sm)>"Sign up"</a>
         }
@@ -71,7 +72,7 @@ pub fn AccountMenu() -> impl IntoView {
     .into_any()
 }
 
-/// Says on every page that an administrator acts as somebody else, and ends it.
+/// On every page, says that an administrator acts as another user, with a button to end it.
 #[component]
 pub fn ActingBanner() -> impl IntoView {
     let visitor = expect();

@@ -39,7 +39,7 @@ use composer::Composer;
 use header::{PhonePart, WorkspaceHeader};
 use separator::Separator;
 
-/// How many of the last prompts a page has at first.
+/// The number of last prompts in a newly loaded page.
 const SHOWN_PROMPTS: u64 = 20;
 
 const PREVIEW: Tab = Tab {
@@ -58,7 +58,7 @@ const TERMINAL: Tab = Tab {
     icon: IconName::Terminal,
 };
 
-/// The page of the project in the address. Its code is fetched when somebody opens one.
+/// The page of the project in the address. Its code is fetched on demand.
 pub struct WorkspaceRoute;
 
 impl LazyRoute for WorkspaceRoute {
@@ -74,17 +74,17 @@ impl LazyRoute for WorkspaceRoute {
 panes! {
     workspace:
 
-    /// The page; its code is fetched when it is wanted.
+    /// The page; its code is fetched on demand.
     pub fn workspace_page() {
         view! { <WorkspacePage/> }.into_any()
     }
 }
 
-/// What leads to a project: its link, and the form that makes one.
+/// Elements that lead to a project: links, and the form that creates one.
 const WAYS_IN: &str = "a[href^='/projects/'], #new-project";
 
-/// Fetches the code of a project's page as soon as somebody is about to open one: points at its
-/// link, moves the focus to it, or types a prompt.
+/// Prefetches the code of a project's page when the user is about to open one: points at its link,
+/// focuses it, or types a prompt.
 pub fn fetch_when_wanted() {
     Effect::new(|| {
         let wanted = StoredValue::new(false);
@@ -97,7 +97,7 @@ pub fn fetch_when_wanted() {
                 wanted.set_value(true);
                 #[cfg(all(lazy_parts, feature = "hydrate"))]
                 leptos::task::spawn_local(async {
-                    // Asked for again when the page is opened.
+                    // It is fetched again when the page is opened.
                     let _ = __wasm_split_preload_workspace_page().await;
                 });
             }
@@ -143,8 +143,8 @@ fn WorkspacePage() -> impl IntoView {
     }
 }
 
-/// What is fetched within the page from here on is waited for in its own place. Waited for by the
-/// page, it would take the whole page away meanwhile, and begin its frame and its dialogs anew.
+/// From here on, each part of the page waits for its own resources. If the page waited for them, it
+/// would be replaced as a whole meanwhile, and its frame and dialogs would restart.
 fn keep_page() {
     provide_context(SuspenseContext {
         tasks: ArcRwSignal::default(),
@@ -175,10 +175,10 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     let title = Memo::new(move |_| conversation.with(|all| all.title().to_owned()));
     let notice = DemoNoticeState::new();
     let query = use_query_map();
-    // The version that is looked at, by number or id.
+    // The viewed version, by number or id.
     let viewed = Memo::new(move |_| query.with(|query| query.get(VERSION_QUERY)));
     let versions_open = RwSignal::new(false);
-    // An address that names a file shows it, which may be a version's.
+    // An address with a file shows that file, possibly a version's.
     let names_file = query.with_untracked(|query| query.get(FILE_QUERY).is_some())
         && viewed.with_untracked(Option::is_none);
     let (first_tab, first_part) = match names_file {
@@ -194,7 +194,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     });
     commands::add(project, (tab, part), viewed, versions_open);
     let code_shown = Memo::new(move |_| tab.get() == CODE.id && viewed.with(Option::is_none));
-    // The code is fetched when somebody first looks, then stays.
+    // The code is fetched when first needed, then stays.
     let code_seen =
         Memo::new(move |seen: Option<&bool>| seen.copied().unwrap_or(false) || code_shown.get());
     let terminal_seen = Memo::new(move |seen: Option<&bool>| {
@@ -227,7 +227,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                     class=("flex", move || part.get() == PhonePart::App)
                     class=("hidden", move || part.get() != PhonePart::App)
                 >
-                    // The app itself stays in the page while a version is looked at.
+                    // The app itself stays mounted while a version is viewed.
                     <div class="min-h-0 flex-1 flex-col" class=("flex", move || viewed.with(Option::is_none)) class=("hidden", move || viewed.with(Option::is_some))>
                         <div class="flex h-11 shrink-0 items-center border-b border-border px-2">
                             <TabsList label="The app" tabs=if can_edit { &[PREVIEW, CODE, TERMINAL] } else { &[PREVIEW, CODE] } selected=tab/>
@@ -256,7 +256,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
     }
 }
 
-/// What stands in the place of the message field for who may only look.
+/// The note in place of the message field for viewers.
 #[component]
 fn ViewerNote() -> impl IntoView {
     view! {
@@ -266,7 +266,7 @@ fn ViewerNote() -> impl IntoView {
     }
 }
 
-/// Something that happened to the project and that people should know.
+/// A notice about the project.
 #[component]
 fn ProjectNotice(conversation: RwSignal<Conversation>) -> impl IntoView {
     let notice = Memo::new(move |_| conversation.with(|all| all.notice().map(str::to_owned)));
@@ -277,8 +277,8 @@ fn ProjectNotice(conversation: RwSignal<Conversation>) -> impl IntoView {
     }
 }
 
-/// What the current run is doing. The element is always there: assistive technology announces only
-/// what changes inside it.
+/// The current run's status. The element always exists, because assistive technology announces only
+/// changes inside it.
 #[component]
 fn StatusLine(conversation: RwSignal<Conversation>, interrupted: Signal<bool>) -> impl IntoView {
     let status = Memo::new(move |_| conversation.with(Conversation::status_line));

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::App;
 use crate::{
-    agent::{RunError, text::plain},
-    protocol::{DevLine, DevLog, LogLevel},
+    agent::{RunError, nextjs::log::level_of, text::plain},
+    protocol::{DevLine, DevLog, LogLevel, first_chars},
 };
 
-/// How much of the log is read at once, in bytes: the end of what is new.
+/// How much of the log is read at once, in bytes; only the end of longer parts.
 const PART: u64 = 64 << 10;
-/// How many lines a part has at most, and how many characters a line.
+/// The maximum number of lines in a part, and of characters in a line.
 const MAX_LINES: usize = 400;
 const MAX_LINE: usize = 1000;
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Prints where the part begins, then the part. A log that is shorter than before is another one.
+/// Prints the offset of the part, then the part. A log that has become shorter is a new one.
 const READ: &str = r#"
 log=/tmp/dev-server.log
 size=$(stat -c %s "$log" 2>/dev/null) || { echo none; exit 0; }
@@ -25,7 +25,7 @@ tail -c +$((LOG_AFTER + 1)) "$log" | head -c "$LOG_PART"
 "#;
 
 impl App {
-    /// What the dev server printed after so many bytes.
+    /// The dev server's log from this offset on.
     pub async fn dev_log(&self, after: u64) -> Result<DevLog, RunError> {
         let (after, part) = (after.to_string(), PART.to_string());
         let envs = [("LOG_AFTER", after.as_str()), ("LOG_PART", &part)];
@@ -43,7 +43,7 @@ fn read(output: &[u8]) -> DevLog {
     let Some(start) = start else {
         return DevLog::default();
     };
-    // The last line may be half written.
+    // The last line may be incomplete.
     let whole = part
         .iter()
         .rposition(|byte| *byte == b'\n')
@@ -55,7 +55,7 @@ fn read(output: &[u8]) -> DevLog {
     }
 }
 
-/// The lines that say something, each with its level: those of a stack have that of its first.
+/// The non-empty lines, each with its level; lines of a stack trace have that of its first line.
 fn lines(text: &str) -> Vec<DevLine> {
     let mut level = LogLevel::Message;
     let mut lines = Vec::new();
@@ -66,27 +66,11 @@ fn lines(text: &str) -> Vec<DevLine> {
         }
         lines.push(DevLine {
             level,
-            text: line.chars().take(MAX_LINE).collect(),
+            text: first_chars(line, MAX_LINE).to_owned(),
         });
     }
     let extra = lines.len().saturating_sub(MAX_LINES);
     lines.split_off(extra)
-}
-
-/// As Next.js marks its lines; other servers write the words.
-fn level_of(line: &str) -> LogLevel {
-    let line = line.trim_start();
-    let is_error = line.starts_with('⨯')
-        || line.split([':', ' ']).next().is_some_and(|first| {
-            first.ends_with("Error") || matches!(first, "ERROR" | "error" | "Uncaught")
-        });
-    if is_error {
-        LogLevel::Error
-    } else if line.starts_with('⚠') || line.to_ascii_lowercase().starts_with("warn") {
-        LogLevel::Warning
-    } else {
-        LogLevel::Message
-    }
 }
 
 #[cfg(test)]

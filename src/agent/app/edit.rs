@@ -1,6 +1,6 @@
-//! A person's changes to the app's files: each is one command in the sandbox, which looks at what
-//! is there before it changes anything, so that what somebody else wrote meanwhile is never
-//! replaced. Links are followed inside the app only.
+//! Changes that people make to the app's files. Each is one command in the sandbox, which checks
+//! the current state before it changes anything, so that nobody's concurrent changes are
+//! overwritten. Links are followed inside the app only.
 
 use std::time::Duration;
 
@@ -20,17 +20,16 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The exit codes of [`CHANGE`].
 const REFUSED: i32 = 3;
 const DIFFERS: i32 = 4;
-/// How many lines a search returns, how much of each in characters, and how much leaves the sandbox
-/// in bytes.
+/// The limits of a search: lines returned, characters per line, and bytes that leave the sandbox.
 const MAX_MATCHES: usize = 300;
 const MAX_LINE: usize = 200;
 const MAX_BYTES: usize = 2000;
-/// What a file is said to be based on that must not be there.
+/// The base of a write to a file that must not exist yet.
 const ABSENT: &str = "absent";
 
-/// `$EDIT` is what to do, `$EDIT_PATH` and `$EDIT_TO` are paths below the home, `$EDIT_PART` is a
-/// file with the new content, `$EDIT_HASH` its hash, and `$EDIT_BASE` that of what it replaces.
-/// Refusals are one word on standard error.
+/// `$EDIT` is the operation, `$EDIT_PATH` and `$EDIT_TO` are paths below the home, `$EDIT_PART` is
+/// a file with the new content, `$EDIT_HASH` its hash, and `$EDIT_BASE` the hash of the content to
+/// replace. A refusal is one word on standard error.
 const CHANGE: &str = r#"
 refuse() { printf %s "$1" >&2; exit 3; }
 inside() {
@@ -83,17 +82,17 @@ delete)
 esac
 "#;
 
-/// How a write ended.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edited {
     Done,
-    /// Nothing was written: the file is not the one that the write was based on.
+    /// Nothing was written: the file's content differs from the write's base.
     Differs,
 }
 
 impl App {
-    /// Writes the file if its content still has the hash `base`, or if there is none and `base` is
-    /// `None`. `Err(User)` with a sentence when it can't be written.
+    /// Writes the file if its content still has the hash `base` (`None`: if there is no file yet).
+    /// `Err(User)` with a sentence if it can't be written.
     pub async fn write_over(
         &self,
         path: &AppPath,
@@ -101,7 +100,7 @@ impl App {
         hash: &str,
         base: Option<&str>,
     ) -> Result<Edited, RunError> {
-        // In the app's folder, so that it takes the file's place in one step; listings leave it
+        // In the app's folder, so that renaming it replaces the file atomically; listings leave it
         // out.
         let part = format!("{HOME}/.codeflow-edit-{}", uuid::Uuid::now_v7());
         self.run_isolated(walk::OPEN_HOME).await?;
@@ -119,14 +118,14 @@ impl App {
         self.change_files(path, &envs).await
     }
 
-    /// Makes the folder. `Err(User)` with a sentence when something is there.
+    /// Creates the folder. `Err(User)` with a sentence if the path is taken.
     pub async fn make_folder(&self, path: &AppPath) -> Result<(), RunError> {
         self.change_files(path, &[("EDIT", "folder"), ("EDIT_PATH", path.as_str())])
             .await
             .map(drop)
     }
 
-    /// Moves a file or folder to a path where nothing is, else `Err(User)` with a sentence.
+    /// Moves a file or folder to a free path, else `Err(User)` with a sentence.
     pub async fn move_path(&self, from: &AppPath, to: &AppPath) -> Result<(), RunError> {
         let envs = [
             ("EDIT", "move"),
@@ -136,7 +135,7 @@ impl App {
         self.change_files(to, &envs).await.map(drop)
     }
 
-    /// Deletes a file, or a folder with all that is in it. `Err(User)` when there is none.
+    /// Deletes a file, or a folder with everything in it. `Err(User)` if there is none.
     pub async fn delete_path(&self, path: &AppPath) -> Result<(), RunError> {
         self.change_files(path, &[("EDIT", "delete"), ("EDIT_PATH", path.as_str())])
             .await
@@ -157,7 +156,7 @@ impl App {
             DIFFERS => Ok(Edited::Differs),
             code => {
                 let why = String::from_utf8_lossy(&output.stderr);
-                // What programs said comes before the word.
+                // The output of other programs comes before the word.
                 let word = why.rsplit('\n').next().unwrap_or_default();
                 Err(RunError::User(if code == REFUSED {
                     refusal(path, word, &why)
@@ -168,7 +167,7 @@ impl App {
         }
     }
 
-    /// Runs a script that only its variables tell what to do, and nothing in the app's folder.
+    /// Runs a script that is controlled only by its variables, not by anything in the app's folder.
     async fn run_as_program(
         &self,
         script: &str,
@@ -198,8 +197,8 @@ impl App {
         Ok(output)
     }
 
-    /// The file's bytes, `limit` at most; `None` when there is none, or no plain file. `Err(User)`
-    /// with a sentence when it leads out of the app, can't be read, or is larger.
+    /// The file's bytes, at most `limit`; `None` if there is no such regular file. `Err(User)` with
+    /// a sentence if it leads out of the app, can't be read, or is larger.
     pub async fn read_own(
         &self,
         path: &AppPath,
@@ -223,11 +222,11 @@ case $at in /home/user/?*) ;; *) exit 3 ;; esac
         }
     }
 
-    /// The lines of the app's files that contain the text, in any case, without generated files.
+    /// The lines of the app's files that contain the text, ignoring case, without generated files.
     pub async fn search(&self, text: &str) -> Result<FileMatches, RunError> {
         let excluded = grep_exclusions();
-        // The text comes through the environment, so the shell interprets nothing in it. Pipes and
-        // devices are skipped: reading them may never end.
+        // The text is passed in the environment, so that the shell interprets nothing in it. Pipes
+        // and devices are skipped, because reading them may never end.
         let script = format!(
             "cd {HOME} && grep -rnZIiF -D skip {excluded} --exclude=package-lock.json --exclude='.codeflow-*' \
              -e \"$SEARCH\" . 2>/dev/null | cut -b -{MAX_BYTES} | head -n {}",
@@ -240,7 +239,7 @@ case $at in /home/user/?*) ;; *) exit 3 ;; esac
     }
 }
 
-/// Reads grep's lines, `path\0line:text`.
+/// Parses grep's output, `path\0line:text`.
 fn matches(output: &[u8]) -> FileMatches {
     let output = String::from_utf8_lossy(output);
     let mut matches: Vec<FileMatch> = output
@@ -261,7 +260,7 @@ fn matches(output: &[u8]) -> FileMatches {
     FileMatches { matches, more }
 }
 
-/// The sentence for a person.
+/// The refusal as a sentence for people.
 fn refusal(path: &AppPath, word: &str, why: &str) -> String {
     match word {
         "outside" => format!(

@@ -1,17 +1,18 @@
-//! What a walk of the app's folder found, and how its report is parsed.
+//! The result of walking the app's folder, and the parser of its report.
 
 use crate::agent::RunError;
 
-/// How deep the walk goes: a folder tree as JSON stays below the depth that its parsers allow, 128.
+/// The depth limit of the walk, so that a folder tree as JSON stays below its parsers' limit of
+/// 128.
 pub const MAX_DEPTH: usize = 40;
-/// What ends a whole report.
+/// The end of a complete report.
 pub const END: &[u8] = b"end";
 
 /// What the walk found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub entries: Vec<FoundEntry>,
-    /// Whether that is all.
+    /// Whether the report is complete.
     pub whole: bool,
 }
 
@@ -39,11 +40,11 @@ pub enum FoundKind {
     Link(Option<String>),
     Pipe,
     Socket,
-    /// A device, or what else there may be.
+    /// A device or anything else.
     Other,
 }
 
-/// Parses a report; an entry that is cut off at its end is left out.
+/// Parses a report; a truncated last entry is left out.
 pub fn parse(report: &[u8]) -> Result<Found, RunError> {
     let mut fields = report.split(|byte| *byte == 0).collect::<Vec<_>>();
     // After the last zero byte.

@@ -1,6 +1,6 @@
-//! What a version keeps of the app's folder: everything except what can't be read, what is not a
-//! file, and what exceeds a version's limits. The app's own sources come first, and the choice is
-//! deterministic.
+//! The contents of a version: everything in the app's folder except what can't be read, what is not
+//! a file, and what exceeds a version's limits. The app's own sources take precedence, and the
+//! choice is deterministic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,16 +10,16 @@ use super::{
 };
 use crate::{protocol::LeftOut, sandbox::MAX_FILE};
 
-/// How many files and links a version may have, and how many empty folders.
+/// The maximum number of files and links in a version, and of empty folders.
 pub const MAX_FILES: usize = 5000;
 const MAX_FOLDERS: usize = 1000;
-/// How large all files of a version together may be, in bytes.
+/// The maximum total size of a version's files, in bytes.
 pub const MAX_BYTES: u64 = 100 << 20;
-/// How long a path may be, in bytes.
+/// The maximum length of a path, in bytes.
 const MAX_PATH: usize = 1024;
-/// Files larger than this, in bytes, come after the others.
+/// Files larger than this, in bytes, are kept only if there is room.
 const LARGE: u64 = 1 << 20;
-/// Top-level folders that builds and tests usually make: their contents come last.
+/// Top-level folders with outputs of builds and tests: their contents are kept last.
 const OUTPUT_FOLDERS: [&str; 5] = ["out", "dist", "build", "coverage", "storybook-static"];
 /// Generated files, which belong to no version.
 const GENERATED_FILES: [&str; 6] = [
@@ -38,7 +38,7 @@ const PART_PREFIX: &str = ".codeflow-";
 pub struct Listing {
     /// Sorted by path.
     pub kept: Vec<Kept>,
-    /// Sorted by path; many in one folder are one entry.
+    /// Sorted by path; many in the same folder become one entry.
     pub left_out: Vec<LeftOut>,
     /// The paths of named pipes: a program that reads one blocks until another writes to it.
     pub pipes: Vec<String>,
@@ -61,7 +61,7 @@ pub enum KeptKind {
     Link {
         target: String,
     },
-    /// A folder in which nothing is kept.
+    /// A folder without kept contents.
     Folder,
 }
 
@@ -95,7 +95,7 @@ impl Listing {
         files.map(|kept| kept.path.clone()).collect()
     }
 
-    /// Chooses from what the walk found.
+    /// Chooses from the walk's results.
     pub fn choose(found: Found) -> Self {
         let mut left_out = Leftovers::default();
         let mut pipes = Vec::new();
@@ -139,7 +139,7 @@ impl Listing {
     }
 }
 
-/// What a version keeps of an entry, or why it doesn't.
+/// The part of an entry that a version keeps, or why it keeps nothing.
 fn judge(entry: &FoundEntry) -> Result<KeptKind, String> {
     if !entry.is_text {
         return Err("its name is not UTF-8".to_owned());
@@ -204,8 +204,8 @@ fn stays_inside(path: &str, target: &str) -> bool {
     !target.is_empty()
 }
 
-/// As many of the files (with their sizes) as a version holds. Build outputs, large files and
-/// crowded folders go first.
+/// As many of the files (given with their sizes) as fit into a version. Build outputs, large files
+/// and crowded folders are dropped first.
 fn bounded(mut files: Vec<(u64, Kept)>, left_out: &mut Leftovers) -> Vec<Kept> {
     let mut crowds: HashMap<String, usize> = HashMap::new();
     for (_, file) in &files {
@@ -245,7 +245,7 @@ fn bounded(mut files: Vec<(u64, Kept)>, left_out: &mut Leftovers) -> Vec<Kept> {
     kept
 }
 
-/// Adds the folders in which nothing is kept.
+/// Adds the folders without kept contents.
 fn keep_folders(kept: &mut Vec<Kept>, folders: Vec<String>, left_out: &mut Leftovers) {
     let mut implied: BTreeSet<String> = BTreeSet::new();
     for path in kept.iter().map(|kept| &kept.path).chain(&folders) {
@@ -278,7 +278,7 @@ fn folder_of(path: &str) -> &str {
 #[derive(Default)]
 struct Leftovers {
     single: Vec<LeftOut>,
-    /// By folder and reason: the first path, and how many there are.
+    /// By folder and reason: the first path, and the number of paths.
     many: BTreeMap<(String, String), (String, usize)>,
 }
 

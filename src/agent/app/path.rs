@@ -1,4 +1,4 @@
-//! Paths in the app: relative to the sandbox's home, which they can't leave.
+//! Paths in the app: relative to the sandbox's home, and unable to leave it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::protocol::first_chars;
 
 /// The folder that the app lives in.
 pub const HOME: &str = "/home/user";
-/// Folders whose contents are generated and belong to no version.
+/// Folders with generated contents, which belong to no version.
 pub const GENERATED_FOLDERS: [&str; 9] = [
     "node_modules",
     ".next",
@@ -45,7 +45,7 @@ const TOP_FOLDERS: [&str; 16] = [
     "utils",
 ];
 
-/// How long a path and each of its names may be, in bytes.
+/// The maximum length of a path and of each name in it, in bytes.
 const MAX_PATH: usize = 1024;
 const MAX_NAME: usize = 255;
 
@@ -84,8 +84,7 @@ pub enum OwnPathError {
 }
 
 impl AppPath {
-    /// Reads a path as it is, character for character: what people name their files is not guessed
-    /// at.
+    /// Parses a path literally, because people's file names are not to be guessed at.
     pub fn exact(text: &str) -> Result<Self, OwnPathError> {
         if text.is_empty() {
             return Err(OwnPathError::Empty);
@@ -110,8 +109,8 @@ impl AppPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// Reads a path as models write them: relative, with a leading `./`, as an import (`@/lib/x`),
-    /// absolute below the home, or with a slash for the app's root.
+    /// Parses a path in the notations of models: relative, with a leading `./`, as an import
+    /// (`@/lib/x`), absolute below the home, or with a slash for the app's root.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let text = text.trim();
         if text.contains(['\0', '\n', '\r']) || text.len() > MAX_PATH {
@@ -169,8 +168,8 @@ impl AppPath {
     }
 }
 
-/// Whether a path (without its leading slash) is in an app and not on the machine: a file such as
-/// `package.json`, or one in a folder that apps have.
+/// Whether a path (without its leading slash) means one in the app, not on the machine: a file such
+/// as `package.json`, or one in a typical folder of apps.
 fn is_of_an_app(below: &str) -> bool {
     match below.split_once('/') {
         Some((top, _)) => TOP_FOLDERS.contains(&top),

@@ -1,6 +1,6 @@
-//! Turns an app into that of a version: in a new sandbox, whose folder then holds what the version
-//! has and nothing else of the template, or in a running one. Files that the sandbox refuses are
-//! skipped: a project whose version can't be restored completely can still be worked on.
+//! Turns an app into that of a version: in a new sandbox, whose folder then contains only the
+//! version's files, or in a running one. Files that the sandbox refuses are skipped, because a
+//! project can be worked on even if its version can't be restored completely.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,15 +17,14 @@ use crate::{
     sandbox::SandboxError,
 };
 
-/// The file that names the app's packages, the one that pins them, and how long their installation
-/// may take.
+/// The file with the app's packages, its lock file, and how long installing them may take.
 const MANIFEST: &str = "package.json";
 const LOCK: &str = "package-lock.json";
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(150);
-/// Where the list of changes is written for [`CHANGE`].
+/// The list of changes for [`CHANGE`].
 const CHANGES: &str = "/tmp/.codeflow-changes";
-/// Makes the listed changes, each of three zero-terminated fields. One that fails does not stop the
-/// others.
+/// Applies the listed changes, each given as three zero-terminated fields. A failed change does not
+/// stop the others.
 const CHANGE: &str = r#"cd /home/user && while IFS= read -r -d '' change && IFS= read -r -d '' path && IFS= read -r -d '' target; do
 case $change in
 remove) rm -f -- "$path" || rmdir -- "$path";;
@@ -52,10 +51,10 @@ enum Change {
 
 impl App {
     /// Turns the app of a new sandbox into that of the version, and installs the packages that the
-    /// template doesn't have. Returns what the sandbox refused.
+    /// template lacks. Returns what the sandbox refused.
     pub async fn rebuild(&self, entries: Vec<AppEntry>) -> Result<Vec<LeftOut>, RunError> {
         let found = match self.walk().await {
-            // Nothing is removed then.
+            // Then nothing is removed.
             Err(RunError::User(_)) => Default::default(),
             walked => walked?,
         };
@@ -69,9 +68,9 @@ impl App {
         self.restore(entries, false).await
     }
 
-    /// Turns the app, of which a version would keep `before`, into that of another version, and
-    /// installs packages where the two differ in them, or `again`: an earlier attempt did not
-    /// finish. What no version keeps stays. Returns the paths that changed, sorted.
+    /// Turns the app with the entries `before` into that of another version, and installs packages
+    /// if the two differ in them, or if `again` says that an earlier attempt did not finish. What
+    /// no version keeps stays. Returns the changed paths, sorted.
     pub async fn turn_into(
         &self,
         before: &[AppEntry],
@@ -95,7 +94,7 @@ impl App {
     }
 
     /// Writes the entries into the app's folder, leaves everything else in it alone, and installs
-    /// missing packages. `again`: an earlier attempt did not finish, so half of it may be there.
+    /// missing packages. `again`: an earlier attempt did not finish and may have done half of it.
     /// Returns what the sandbox refused.
     pub async fn restore(
         &self,
@@ -211,19 +210,19 @@ impl App {
     }
 }
 
-/// What turns an app into another.
+/// The changes that turn one app into another.
 #[derive(Debug, Default, PartialEq)]
 struct Difference {
-    /// Comes first: a link, say, would lead what is written elsewhere.
+    /// Applied first, because a link, for example, would redirect later writes.
     removed: Vec<Change>,
     written: Vec<AppEntry>,
-    /// Files that are executable no more.
+    /// Files that are no longer executable.
     plain: Vec<Change>,
-    /// Of files and links that differ, sorted.
+    /// The paths of differing files and links, sorted.
     paths: Vec<String>,
 }
 
-/// What turns the app from `before` into `after`; both are sorted by path.
+/// The changes from `before` to `after`; both are sorted by path.
 fn difference(before: &[AppEntry], after: Vec<AppEntry>) -> Difference {
     let mut folders = BTreeSet::new();
     for entry in before {
@@ -287,8 +286,8 @@ fn difference(before: &[AppEntry], after: Vec<AppEntry>) -> Difference {
     }
 }
 
-/// Removes what exists (paths, and whether each is a folder) and is not in the version: files
-/// first, then folders from the inside out.
+/// Removals of the existing paths (each marked if it is a folder) that are not in the version:
+/// files first, then folders from the inside out.
 fn superfluous(there: &[(&str, bool)], entries: &[AppEntry]) -> Vec<Change> {
     let (mut folders, mut others) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {

@@ -1,5 +1,5 @@
-//! The sandbox that a run works in, whichever it is: when it vanishes during the run, another one
-//! takes its place, with the files of the latest version and those that this run has written since.
+//! The sandbox that a run works in. If it vanishes during the run, another one takes its place,
+//! with the files of the latest version and those that the run has written since.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +24,7 @@ const REPLACED: &str = "[The sandbox was lost and has been made anew. The files 
 /// latest version.
 pub type OpenApp<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<App, RunError>> + Send + Sync + 'a>;
 
-/// A run's sandbox, and what the run has written into it.
+/// A run's sandbox, and the files that the run has written into it.
 pub struct RunSandbox<'a> {
     open: OpenApp<'a>,
     state: Mutex<State>,
@@ -32,7 +32,7 @@ pub struct RunSandbox<'a> {
     in_doubt: AtomicBool,
 }
 
-/// Puts the app in doubt when dropped, unless the work with it ended without blaming the sandbox.
+/// Puts the app in doubt when dropped, unless the work with it ended without a sandbox error.
 struct Doubt<'a>(Option<&'a AtomicBool>);
 
 impl Drop for Doubt<'_> {
@@ -44,21 +44,21 @@ impl Drop for Doubt<'_> {
 }
 
 struct State {
-    /// As it was last opened.
+    /// The app as last opened.
     app: Option<App>,
-    /// The sandbox that has everything this run wrote.
+    /// The sandbox that contains everything this run wrote.
     settled: String,
-    /// Whether a restoration began and did not end.
+    /// Whether a restoration was interrupted.
     half_restored: bool,
-    /// Whether the sandbox was replaced and the model doesn't know yet.
+    /// Whether the sandbox was replaced without the model knowing it yet.
     replaced: bool,
     /// What this run wrote: paths and contents.
     written: BTreeMap<String, Vec<u8>>,
 }
 
 impl<'a> RunSandbox<'a> {
-    /// `begun_in` is the sandbox in which the run began. Without an app, it is opened when it is
-    /// first needed.
+    /// `begun_in` is the sandbox in which the run began. Without an app, it is opened when first
+    /// needed.
     pub fn new(app: Option<App>, begun_in: String, open: OpenApp<'a>) -> Self {
         Self {
             open,
@@ -106,8 +106,8 @@ impl<'a> RunSandbox<'a> {
         Ok(app)
     }
 
-    /// Works with the app. After an error of the sandbox, or when the work is cancelled, the app is
-    /// opened again before its next use.
+    /// Works with the app. After an error of the sandbox, or a cancellation, the app is opened
+    /// again before its next use.
     pub async fn with_app<T, Fut>(&self, work: impl FnOnce(App) -> Fut) -> Result<T, RunError>
     where
         Fut: Future<Output = Result<T, RunError>>,
@@ -121,7 +121,7 @@ impl<'a> RunSandbox<'a> {
         worked
     }
 
-    /// Records the sandbox in which a step ended: it has what this run had written until then.
+    /// Records the sandbox in which a step ended: it contains what this run had written until then.
     pub(in crate::agent) async fn settled_in(&self, sandbox: &str) {
         sandbox.clone_into(&mut self.state.lock().await.settled);
     }
@@ -145,7 +145,7 @@ impl<'a> RunSandbox<'a> {
         self.state.lock().await.written.keys().cloned().collect()
     }
 
-    /// What the model must know about the sandbox; returned once.
+    /// The notice about the sandbox for the model; returned once.
     pub(in crate::agent) async fn notice(&self) -> Option<&'static str> {
         std::mem::take(&mut self.state.lock().await.replaced).then_some(REPLACED)
     }

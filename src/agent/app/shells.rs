@@ -19,7 +19,7 @@ impl App {
         size: TerminalSize,
     ) -> Result<ShellStream, RunError> {
         let started = match self.sandbox.start_shell(tag, HOME, size).await {
-            // The app's folder may be closed, as after `chmod 000 ~`.
+            // The app's folder may be inaccessible, for example after `chmod 000 ~`.
             Err(SandboxError::Refused(why)) => {
                 self.run_isolated(walk::OPEN_HOME)
                     .await
@@ -31,7 +31,7 @@ impl App {
         Ok(started?)
     }
 
-    /// Listens to a shell; `None` when it runs no more.
+    /// Listens to a shell; `None` if it is no longer running.
     pub async fn follow_shell(&self, tag: &str) -> Result<Option<ShellStream>, RunError> {
         match self.sandbox.follow_shell(tag).await {
             Ok(stream) => Ok(Some(stream)),
@@ -40,7 +40,7 @@ impl App {
         }
     }
 
-    /// The tags of the shells, and of whatever else has one.
+    /// The tags of the shells, and of other tagged processes.
     pub async fn tags(&self) -> Result<Vec<String>, RunError> {
         let tagged = self.sandbox.tagged().await?;
         Ok(tagged.into_iter().map(|(tag, _)| tag).collect())
@@ -51,17 +51,17 @@ impl App {
         Ok(self.sandbox.type_into(tag, keys).await?)
     }
 
-    /// Gives a shell's terminal another size.
+    /// Resizes a shell's terminal.
     pub async fn resize_shell(&self, tag: &str, size: TerminalSize) -> Result<(), RunError> {
         Ok(self.sandbox.resize(tag, size).await?)
     }
 
-    /// Ends a shell with all that it has started.
+    /// Ends a shell and everything it started.
     pub async fn end_shell(&self, tag: &str) -> Result<(), RunError> {
         Ok(self.sandbox.end_shell(tag).await?)
     }
 
-    /// Ends these processes; those that have ended are no error.
+    /// Kills these processes; those that have already ended are no error.
     pub async fn end_processes(&self, pids: &[u32]) -> Result<(), RunError> {
         let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
         let command = format!("kill -KILL {}", pids.join(" "));

@@ -1,6 +1,6 @@
-//! What is in the app's folder: one command walks it in the sandbox, with tools that every template
-//! has (GNU find), and reports its entries as zero-terminated fields. Nothing in the app's folder
-//! can make it fail: entries that can't be read are reported as such.
+//! Lists the app's folder: one command walks it in the sandbox, with tools that every template has
+//! (GNU find), and reports its entries as zero-terminated fields. Nothing in the app's folder can
+//! make it fail: unreadable entries are reported as such.
 
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{agent::RunError, sandbox::RunOptions};
 
-/// Folders in the app's folder that belong to programs, beside those named in
-/// [`GENERATED_FOLDERS`].
+/// Folders of programs within the app's folder, besides [`GENERATED_FOLDERS`].
 const PROGRAMS_FOLDERS: [&str; 5] = [
     "./.local",
     "./.bun",
@@ -20,17 +19,17 @@ const PROGRAMS_FOLDERS: [&str; 5] = [
     "./.yarn/cache",
     "./.yarn/unplugged",
 ];
-/// The longest report that fits in the command's output, in bytes.
+/// The maximum size of a report in the command's output, in bytes.
 const SHORT: usize = 1_000_000;
-/// The longest report, in bytes: some 300,000 entries. It comes through a file.
+/// The maximum size of a report in a file, in bytes: about 300,000 entries.
 const LONG: usize = 24 << 20;
 /// How long the walk may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Matches what is readable and, if it is a folder, can be entered.
+/// Matches readable entries, and folders only if they can be entered.
 const READABLE: &str = r"-readable \( ! -type d -o -executable \)";
 
 impl App {
-    /// Walks the app's folder. `Err(User)` if the sandbox can't do that.
+    /// Walks the app's folder. `Err(User)` if the sandbox can't do it.
     pub(super) async fn walk(&self) -> Result<Found, RunError> {
         let output = self
             .run_isolated(&format!("{} | head -c {SHORT}", command()))
@@ -51,7 +50,7 @@ impl App {
         }
     }
 
-    /// The same with a report of any length.
+    /// The same with a report of any size, through a file.
     async fn walk_by_file(&self) -> Result<Found, RunError> {
         let command = format!(
             "list=$(mktemp /tmp/codeflow-list-XXXXXX || mktemp /dev/shm/codeflow-list-XXXXXX) && \
@@ -69,8 +68,8 @@ impl App {
         parse(&read?)
     }
 
-    /// The output of a command that nothing in the app's folder can influence: neither the user's
-    /// profile nor programs of packages.
+    /// The output of a command that nothing in the app's folder can influence, neither the user's
+    /// profile nor packages' programs.
     pub(super) async fn run_isolated(&self, command: &str) -> Result<Vec<u8>, RunError> {
         let envs = [
             ("HOME", "/"),
@@ -95,8 +94,8 @@ impl App {
     }
 }
 
-/// The command that lists the app's folder. It first opens a folder that its own user can't enter,
-/// as after `chmod 000 ~`.
+/// The command that lists the app's folder. First it reopens a folder that its own user can't
+/// enter, for example after `chmod 000 ~`.
 fn command() -> String {
     let names = GENERATED_FOLDERS
         .map(|name| format!("-name {name}"))
@@ -112,6 +111,6 @@ fn command() -> String {
     )
 }
 
-/// Lets the sandbox's user into its home if it has locked itself out.
+/// Lets the sandbox's user into its home after it has locked itself out.
 pub(super) const OPEN_HOME: &str =
     "[ -r /home/user -a -w /home/user -a -x /home/user ] || chmod u+rwx /home/user";

@@ -1,4 +1,4 @@
-//! What a page does while it loads: when it comes to rest, what it throws and logs, and which other
+//! The activity of a loading page: when it comes to rest, what it throws and logs, and which other
 //! servers it asks.
 
 use std::{
@@ -23,10 +23,10 @@ pub const STALLED: Duration = Duration::from_secs(8);
 pub const QUIET: Duration = Duration::from_millis(900);
 /// A page that never comes to rest is read this long after it has loaded.
 const RESTLESS: Duration = Duration::from_secs(8);
-/// A page that loads more times than this reloads itself for ever. Sign-ins and the dev server
+/// A page that loads more often than this reloads itself forever. Sign-ins and the dev server
 /// reload a few times.
 const MAX_LOADS: usize = 5;
-/// So does one that has loaded this often when its time is over, and has not come to rest.
+/// The same for a page that has loaded this often, and has not come to rest, when its time is over.
 const MANY_LOADS: usize = 3;
 /// How many errors, warnings and hosts are kept, each.
 const MAX_KEPT: usize = 64;
@@ -47,7 +47,7 @@ pub struct PageActivity {
     host: String,
     /// The page's own frame, as opposed to those within it.
     frame: Option<String>,
-    /// Exceptions with the browser's id for them, and other errors as grave.
+    /// Exceptions with their ids in the browser, and other errors as serious.
     errors: Vec<(Option<i64>, String)>,
     warnings: Vec<String>,
     /// When the page that is there now had loaded.
@@ -83,7 +83,7 @@ impl PageActivity {
         self.frame = frame.as_str().map(str::to_owned);
     }
 
-    /// Waits until the page has loaded and nothing has happened in it for so long.
+    /// Waits until the page has loaded and nothing has happened in it for this long.
     pub async fn until_it_rests(
         &mut self,
         browser: &mut Browser,
@@ -149,12 +149,12 @@ impl PageActivity {
         self.crashed || self.hangs || self.loads > MAX_LOADS
     }
 
-    /// Whether the page, or something that it asked for, is on its way.
+    /// Whether the page, or something it requested, is still loading.
     pub fn is_busy(&self) -> bool {
         self.loaded.is_none() || !self.requests.is_empty()
     }
 
-    /// Expects that the page loads another one, as after a click on a link.
+    /// Expects the page to navigate, for example after a click on a link.
     pub fn may_load(&mut self) {
         self.loads = 0;
     }
@@ -174,7 +174,7 @@ impl PageActivity {
         self.redirects_to.as_deref()
     }
 
-    /// Adds, at the end, how the page is blank, if it is, and what the dev server's overlay says.
+    /// Adds, at the end, how the page is blank, if it is, and the text of the dev server's overlay.
     pub fn end(&mut self, blank: Option<String>, overlay: String) {
         let thrown = !self.errors.is_empty();
         if self.status >= 500 && !thrown {
@@ -187,7 +187,7 @@ impl PageActivity {
         if !thrown && !overlay.is_empty() {
             self.error(None, overlay);
         }
-        // What is drawn with WebGL can't be seen here.
+        // WebGL drawings are invisible here.
         if let Some(blank) = blank.filter(|_| !self.lacks_webgl()) {
             self.error(None, blank);
         }
@@ -199,7 +199,7 @@ impl PageActivity {
     }
 
     /// The errors and the warnings. It is not the app's fault that the check reaches no other
-    /// servers and has no WebGL.
+    /// servers and lacks WebGL.
     pub fn into_findings(self) -> (Vec<String>, Vec<String>) {
         let offline = !self.foreign.is_empty() && !self.failed;
         let is_excused = |text: &String| lacks_webgl(text) || (offline && found_no_server(text));

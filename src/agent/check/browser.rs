@@ -49,8 +49,8 @@ const ARGUMENTS: [&str; 17] = [
 ];
 /// The window, in pixels.
 pub const WINDOW: (u32, u32) = (1280, 800);
-/// Where the visitor is. Whatever works only with the sandbox's own clock and language fails here,
-/// as it would for most visitors.
+/// The visitor's location. Whatever works only with the sandbox's own clock and language fails
+/// here, as it would for most visitors.
 const TIME_ZONE: &str = "Asia/Tokyo";
 const LOCALE: &str = "de-DE";
 /// How long it may take to end by itself.
@@ -121,7 +121,7 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Replaces the page by an empty one of a visitor who was never there.
+    /// Replaces the page with an empty one for a new visitor.
     pub async fn renew(&mut self) -> Result<(), BrowserError> {
         self.session = None;
         let gone = json!({ "browserContextId": self.visitor.take() });
@@ -187,8 +187,8 @@ impl Browser {
         }
     }
 
-    /// As [`Browser::call`], for what the page itself must answer: it is silent when it had its
-    /// turn on the processors.
+    /// Like [`Browser::call`], for questions that the page itself must answer: it counts as silent
+    /// once it has had its turn on the processors.
     pub async fn ask(&mut self, method: &str, params: Value) -> Result<Value, BrowserError> {
         let id = self.send(method, params).await?;
         let patience = self.patience(ANSWER);
@@ -207,7 +207,7 @@ impl Browser {
         self.capture(json!({})).await
     }
 
-    /// What this part of the page looks like: a PNG. `part` has the command's other parameters.
+    /// A picture of this part of the page, as PNG. `part` contains the command's other parameters.
     pub async fn capture(&mut self, part: Value) -> Result<Vec<u8>, BrowserError> {
         let mut how = json!({ "format": "png", "optimizeForSpeed": true });
         if let (Some(how), Value::Object(part)) = (how.as_object_mut(), part) {
@@ -218,7 +218,7 @@ impl Browser {
         Ok(png.unwrap_or_default())
     }
 
-    /// Begins to wait for the page to do something within this time, on a machine that is not busy.
+    /// Begins waiting for the page to respond within this time, as measured on an idle machine.
     pub fn patience(&self, answer: Duration) -> Patience {
         Patience::new(self.remains.group.clone(), answer)
     }

@@ -1,4 +1,4 @@
-//! How many browsers load pages at a time, and whether this machine has one at all.
+//! Limits how many browsers load pages at a time, and knows whether this machine has one at all.
 
 use std::{
     sync::{
@@ -26,12 +26,12 @@ pub struct Browsers {
     /// Whether one has loaded a page. A later failure is then a fault of that browser, and not of
     /// the machine.
     proven: Arc<AtomicBool>,
-    /// Whether the log has the warning that there is none.
+    /// Whether the lack of a browser has been logged.
     warned: Arc<AtomicBool>,
 }
 
 impl Browsers {
-    /// Removes what an earlier server's browsers left; starts none.
+    /// Removes the leftovers of an earlier server's browsers; starts none.
     pub fn new(settings: &config::Browser) -> Self {
         static SWEPT: Once = Once::new();
         SWEPT.call_once(|| launch::sweep(&std::env::temp_dir()));

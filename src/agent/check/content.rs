@@ -1,7 +1,7 @@
-//! What a page shows when it has come to rest. The question runs in an isolated world beside the
-//! page's own, which has none of the page's replacements
-//! (chromedevtools.github.io/devtools-protocol/tot/Page/#method-createIsolatedWorld), by accessors
-//! that its elements' names can't shadow. The answer is checked like any other input.
+//! What a page shows once it has come to rest. The question runs in an isolated world, free of the
+//! page's own replacements of functions
+//! (chromedevtools.github.io/devtools-protocol/tot/Page/#method-createIsolatedWorld), through
+//! accessors that its elements' names can't shadow. The answer is validated like any other input.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,8 @@ use crate::agent::nextjs::page;
 
 /// The world's name, for those who look into the browser.
 const WORLD: &str = "codeflow-check";
-/// How many times a page is read that keeps navigating: that ends the isolated world.
+/// How many times reading a page that keeps navigating is attempted: navigation ends the isolated
+/// world.
 const ATTEMPTS: usize = 3;
 /// The longest text of the dev server's overlay, in characters.
 const MAX_OVERLAY: usize = 2000;
@@ -32,7 +33,7 @@ pub struct PageContent {
     pub drawn: bool,
     /// Whether it fills the window with something to draw, write or click on.
     surface: bool,
-    /// How many coloured elements fill the window, which may have handlers.
+    /// How many coloured elements fill the window and may have handlers.
     surfaces: usize,
     pub overlay: String,
     /// The page that the framework shows instead: `not-found`, `forbidden` or `unauthorized`.
@@ -143,7 +144,7 @@ async fn read_once(browser: &mut Browser) -> Result<PageContent, BrowserError> {
     Ok(PageContent { world, ..content })
 }
 
-/// The answer, if it has the right shape, and no more of it than was asked for.
+/// The answer, if it is well-formed, limited to what was asked for.
 fn parse(answer: Value) -> Option<PageContent> {
     let mut content: PageContent = serde_json::from_value(answer).ok()?;
     content.overlay = content.overlay.chars().take(MAX_OVERLAY).collect();

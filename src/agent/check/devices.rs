@@ -1,6 +1,6 @@
-//! The devices of the checking browser's network namespace: loopback, and a pair that leads from
-//! one end to the other. Without a device beside loopback a browser takes itself for offline:
-//! `navigator.onLine` is false, and WebRTC waits for ever.
+//! The devices of the checking browser's network namespace: loopback, and a connected pair. Without
+//! a device besides loopback, a browser considers itself offline: `navigator.onLine` is false, and
+//! WebRTC waits forever.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ const ENDS: [&str; 2] = ["net0", "net1"];
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// An attribute of a veth device that describes its other end (linux/veth.h).
 const VETH_INFO_PEER: u16 = 1;
-/// How long the head of a netlink message is, and what describes a device in it (rtnetlink(7)), in
+/// The length of a netlink message's head, and of a device's description in it (rtnetlink(7)), in
 /// bytes.
 const HEAD: u32 = 16;
 const DEVICE: [u8; 16] = [0; 16];
@@ -75,7 +75,7 @@ fn give_address(device: &str, address: Ipv4Addr) -> io::Result<()> {
     Ok(())
 }
 
-/// What is asked for of a device (netdevice(7)).
+/// A request about a device (netdevice(7)).
 fn request(device: &str, what: libc::__c_anonymous_ifr_ifru) -> libc::ifreq {
     let mut name = [0; libc::IFNAMSIZ];
     for (to, from) in name.iter_mut().zip(device.bytes()) {

@@ -1,5 +1,5 @@
-//! A page's events that wait to be read. The page decides how many there are and how large, so few
-//! of each kind are kept, and of each only the fields that the check reads.
+//! A page's events that wait to be read. The page controls their number and size, so few of each
+//! kind are kept, and only the fields that the check reads.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -35,8 +35,8 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("response", &["status"]),
     ("redirectResponse", &["status"]),
 ];
-/// The longest text and list in an event, in characters and entries; the most fields of an object;
-/// the deepest nesting.
+/// The maximum length of a text and of a list in an event, in characters and entries; the maximum
+/// number of an object's fields; the maximum nesting.
 const MAX_TEXT: usize = 4096;
 const MAX_LIST: usize = 16;
 const MAX_FIELDS: usize = 32;
@@ -68,7 +68,7 @@ impl Events {
         else {
             return;
         };
-        // The page's own frames come and go as it likes.
+        // The page may create and remove frames at will.
         if method == "Page.frameNavigated" && message["params"]["frame"]["parentId"].is_string() {
             return;
         }
@@ -116,7 +116,7 @@ fn pick(value: &mut Value, fields: &[&str]) {
     *value = Value::Object(kept.collect::<Map<String, Value>>());
 }
 
-/// Cuts what is too long or too deep.
+/// Cuts what is too long or too deeply nested.
 fn shorten(value: &mut Value, depth: usize) {
     match value {
         Value::Array(_) | Value::Object(_) if depth == 0 => *value = Value::Null,

@@ -39,7 +39,7 @@ const MAX_REASON: usize = 1024;
 /// The process's arguments. Its standard input is a socket of the server's.
 #[derive(Debug, clap::Args)]
 pub struct Jail {
-    /// Files of the control group that it joins
+    /// Files of the control group to join
     #[arg(long)]
     join: Vec<PathBuf>,
     /// The user that the browser runs as, where this process is root

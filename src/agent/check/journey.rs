@@ -1,6 +1,6 @@
-//! Journeys: what a visitor does in the app and then sees, as small files that the agent keeps with
-//! it (`docs/journeys.md` has their format). The check plays them in its own browser after the
-//! pages have been found sound, each as a visitor who was never there.
+//! Journeys: what a visitor does in the app and then sees, in small files that the agent keeps with
+//! the app (`docs/journeys.md` has their format). The check plays them in its own browser once the
+//! pages are found sound, each as a new visitor.
 
 mod input;
 mod keys;
@@ -124,8 +124,8 @@ pub fn require(journeys: &[String], listing: &Listing, report: &mut Report) {
     }));
 }
 
-/// The journeys among an app's files that a message does not ask to remove or rename: it names
-/// neither them nor journeys as such.
+/// The app's journeys that a message does not ask to remove or rename: it mentions neither them nor
+/// journeys in general.
 pub fn kept(files: &[String], message: &str) -> Vec<String> {
     let message = message.to_lowercase();
     if message.contains("journey") {

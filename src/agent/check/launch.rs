@@ -1,5 +1,5 @@
-//! Starts the checking browser where it can do no harm (`jail`), with a folder and a control group
-//! of its own, and removes both.
+//! Starts the checking browser in confinement (`jail`), with a folder and a control group of its
+//! own, and removes both.
 
 use std::{
     io,
@@ -32,7 +32,7 @@ const NAME: &str = "codeflow-browser-";
 const PROCESSES: u32 = 1024;
 /// Processors that one browser may use.
 const PROCESSORS: u32 = 2;
-/// How many times its folder is removed until it is gone, and the time between.
+/// How many times removing its folder is attempted, and the pause in between.
 const REMOVALS: usize = 40;
 const REMOVE_AGAIN: Duration = Duration::from_millis(250);
 /// This program, even if its file was replaced in the meantime (proc_pid_exe(5)).
@@ -40,7 +40,7 @@ const PROGRAM: &str = "/proc/self/exe";
 /// How long the jail may take to hand over its listener, on a busy machine.
 const HAND_OVER: Duration = Duration::from_secs(20);
 
-/// Why the browser did not do what it should.
+/// Why the browser failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BrowserError {
     /// There is none, or it has no way to the app: no page can be loaded.
@@ -66,7 +66,7 @@ pub struct Launched {
     pub remains: Remains,
 }
 
-/// What a browser leaves: its folder, and its control group where it has one. Its processes may
+/// A browser's leftovers: its folder, and its control group if it has one. Its processes may still
 /// write into the folder for a moment after they were signalled, so both are removed until they are
 /// gone.
 pub struct Remains {
@@ -117,8 +117,9 @@ fn remove_until_gone(folder: &Path, group: Option<&Cgroup>) {
     }
 }
 
-/// Removes what browsers left whose servers were killed in the middle of a check. Call it before
-/// this process starts one: in a container the server before had the same process id.
+/// Removes the leftovers of browsers whose servers were killed in the middle of a check. Call it
+/// before this process starts one: in a container, the previous server may have had the same
+/// process id.
 pub fn sweep(temporary: &Path) {
     let is_left = |name: &str| {
         let server = name
@@ -207,7 +208,7 @@ pub async fn launch(
         ])
         .map_err(|error| BrowserError::Unusable(error.to_string()))?;
     let child = command.spawn()?;
-    // Its ends are the child's alone: when it ends, so do the pipes.
+    // Only the child holds its ends: when it ends, so do the pipes.
     drop(command);
     jail.set_read_timeout(Some(HAND_OVER))?;
     let listener = tokio::task::spawn_blocking(move || jail::listener(&jail))
@@ -227,8 +228,8 @@ pub async fn launch(
     })
 }
 
-/// A control group of this name for one browser; `None`, with one warning, where this machine lets
-/// us create none.
+/// A control group of this name for one browser; `None`, with one warning, if this machine doesn't
+/// allow us to create any.
 fn group(settings: &config::Browser, path: &Path) -> Option<Cgroup> {
     static WARNED: Once = Once::new();
     let limits = Limits {
@@ -254,7 +255,7 @@ fn mapping(parent_fd: OwnedFd, child_fd: i32) -> FdMapping {
     }
 }
 
-/// Which host names lead where: the app's to the relay, any port of it, and all others nowhere.
+/// Maps host names: the app's to the relay, on any port, and all others nowhere.
 fn resolver_rules(host: &str) -> String {
     format!("MAP {host} 127.0.0.1:{}, MAP * ~NOTFOUND", jail::PORT)
 }

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::sandbox::PageAddress;
 
-/// How many times a page that shows nothing is read, for what fades in.
-const LOOKS: usize = 4;
+/// How many times an apparently empty page is read, for content that fades in.
+const MAX_CHECKS: usize = 4;
 /// The time between two readings.
-const LOOK_AGAIN: Duration = Duration::from_millis(700);
+const POLL_INTERVAL: Duration = Duration::from_millis(700);
 /// The events of a page that can't be loaded arrive within this time.
 const SETTLE: Duration = Duration::from_millis(300);
 /// The longest error, in characters, and how many are reported.
@@ -62,7 +62,7 @@ const UNREACHABLE: [&str; 6] = [
 const SURFACE: &str = "There is no text, and one thing in one colour fills the window; that is \
                        fine if it is meant to";
 
-/// What is wrong with a page that calls notFound() once its answer has begun.
+/// The problem of a page that calls notFound() once its answer has begun.
 const NOT_FOUND: &str = "It shows that it is not found (404), although there is a page for it: the \
                          page, or what it uses, calls notFound().";
 
@@ -99,10 +99,10 @@ pub async fn load(
     let mut screenshot = None;
     if !activity.is_lost() {
         let mut blank = None;
-        for look in 0..LOOKS {
+        for look in 0..MAX_CHECKS {
             if look > 0 {
                 activity
-                    .listen(browser, Instant::now() + LOOK_AGAIN)
+                    .listen(browser, Instant::now() + POLL_INTERVAL)
                     .await?;
             }
             match read_now(browser).await {

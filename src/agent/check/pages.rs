@@ -122,8 +122,8 @@ impl Agent {
             .push("no browser was there to load the pages in; only what the user's open preview reports is known".to_owned());
     }
 
-    /// Loads the pages, and of each route with a parameter one that they link to; false when there
-    /// is no browser.
+    /// Loads the pages, and for each route with a parameter one page that they link to; `false` if
+    /// there is no browser.
     async fn tour(
         &self,
         mut tour: Tour<'_>,
@@ -175,7 +175,7 @@ impl Agent {
         Ok(true)
     }
 
-    /// Loads a page, twice when its failure may not be its own fault; `None` when there is no
+    /// Loads a page, a second time if its failure may not be its own fault; `None` if there is no
     /// browser.
     async fn load(
         &self,

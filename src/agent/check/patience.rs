@@ -1,5 +1,5 @@
-//! How long a page may take to answer. On a busy machine it may wait for a processor, and that says
-//! nothing of the page: it counts as silent only once it has had its turn.
+//! How long a page may take to answer. On a busy machine it may be waiting for a processor, which
+//! says nothing about the page: it counts as silent only once it has had its turn.
 
 use std::{
     fs,
@@ -10,12 +10,13 @@ use crate::cgroup::Cgroup;
 
 /// How long a page may take to answer a question, on a machine that is not busy.
 pub const ANSWER: Duration = Duration::from_secs(12);
-/// It has had its turn when its browser has computed for this part of the time, …
+/// It has had its turn once its browser has computed for this fraction of the time, …
 const COMPUTED_PART: u32 = 2;
-/// … or when the processors had nothing to do for this part of theirs: it waits for something else.
+/// … or once the processors were idle for this fraction of theirs: it is waiting for something
+/// else.
 const IDLE_PART: u32 = 4;
-/// However busy the machine is, it is waited for so many times as long.
-const LONGEST: u32 = 5;
+/// However busy the machine is, the wait is extended at most to this multiple.
+const MAX_EXTENSION: u32 = 5;
 
 /// The wait for one answer.
 pub struct Patience {
@@ -23,7 +24,7 @@ pub struct Patience {
     /// How long it lasts on a machine that is not busy.
     answer: Duration,
     begun: Instant,
-    /// What had been used before.
+    /// The usage at the beginning.
     computed: Option<Duration>,
     idle: Option<Duration>,
 }
@@ -40,10 +41,10 @@ impl Patience {
         }
     }
 
-    /// When to ask whether it is at an end.
+    /// When to ask whether it has run out.
     pub fn deadline(&self) -> Instant {
         let waited = self.begun.elapsed();
-        self.begun + self.answer.max(waited + self.answer / LONGEST)
+        self.begun + self.answer.max(waited + self.answer / MAX_EXTENSION)
     }
 
     pub fn is_at_an_end(&self) -> bool {
@@ -62,8 +63,7 @@ impl Patience {
     }
 }
 
-/// `computed`: by the browser; `idle`: of all processors together. What is unknown counts as
-/// enough.
+/// `computed`: by the browser; `idle`: by all processors together. Unknown values count as enough.
 fn has_had_its_turn(
     answer: Duration,
     waited: Duration,
@@ -71,7 +71,7 @@ fn has_had_its_turn(
     idle: Option<Duration>,
     processors: u32,
 ) -> bool {
-    let is_over = waited >= answer * LONGEST;
+    let is_over = waited >= answer * MAX_EXTENSION;
     let has_computed = computed.is_none_or(|computed| computed >= answer / COMPUTED_PART);
     let is_free = idle.is_none_or(|idle| idle >= waited * processors / IDLE_PART);
     waited >= answer && (is_over || has_computed || is_free)
@@ -81,7 +81,7 @@ fn processor_time(group: Option<&Cgroup>) -> Option<Duration> {
     group?.processor_time().map(Duration::from_nanos)
 }
 
-/// How long the machine's processors have had nothing to do since it was started.
+/// How long the machine's processors have been idle since boot.
 fn idle() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     // cpu user nice system idle iowait …, in hundredths of a second (proc_stat(5)).

@@ -1,4 +1,4 @@
-//! A page's screenshot made small: what lists of projects and versions show. Also tells dark ones.
+//! Shrinks a page's screenshot for lists of projects and versions. Also detects dark pages.
 
 use std::io::Cursor;
 
@@ -10,10 +10,10 @@ use image::{
 const SIZE: (u32, u32) = (640, 400);
 /// The largest screenshot that is decoded, in pixels of each side.
 const MAX_SIDE: u32 = 4096;
-/// Tried in turn until the picture is small enough.
+/// JPEG qualities, tried in turn until the picture is small enough.
 const QUALITIES: [u8; 3] = [82, 65, 40];
-/// In bytes.
-const LARGEST: usize = 100_000;
+/// The maximum size of a picture, in bytes.
+const MAX_JPEG_BYTES: usize = 100_000;
 
 /// The screenshot (PNG); `None` when it can't be read, or is too large.
 pub fn decoded(png: &[u8]) -> Option<DynamicImage> {
@@ -40,7 +40,7 @@ pub fn small(png: &[u8]) -> Option<Vec<u8>> {
         let mut jpeg = Vec::new();
         let encoder = JpegEncoder::new_with_quality(&mut jpeg, quality);
         picture.write_with_encoder(encoder).ok()?;
-        (jpeg.len() <= LARGEST).then_some(jpeg)
+        (jpeg.len() <= MAX_JPEG_BYTES).then_some(jpeg)
     })
 }
 
@@ -57,7 +57,7 @@ mod tests {
         let mut png = Cursor::new(Vec::new());
         page.write_to(&mut png, ImageFormat::Png)?;
         let jpeg = small(png.get_ref()).unwrap_or_default();
-        assert!(jpeg.len() <= LARGEST);
+        assert!(jpeg.len() <= MAX_JPEG_BYTES);
         let read = image::load_from_memory_with_format(&jpeg, ImageFormat::Jpeg)?;
         assert_eq!((read.width(), read.height()), SIZE);
         assert_eq!(small(b"no picture"), None);

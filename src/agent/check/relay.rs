@@ -1,5 +1,5 @@
-//! The one way out of the checking browser's network namespace: each connection to its listener
-//! goes on to one server, the app's data plane, and nowhere else.
+//! The only way out of the checking browser's network namespace: each connection to its listener is
+//! forwarded to one server, the app's data plane.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,8 +12,8 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// How many connections a page may have at a time: a browser makes 6 for requests, and 255 for
-/// sockets.
+/// The maximum number of concurrent connections per page: a browser opens 6 for requests, and 255
+/// for sockets.
 const MAX_CONNECTIONS: usize = 256;
 /// How long a connection to the server may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -68,7 +68,7 @@ async fn serve(listener: TcpListener, server: Arc<str>, failure: Arc<Mutex<Optio
             if let Ok(mut server) = connected {
                 // A page's small requests must not wait for each other.
                 let _ = (browser.set_nodelay(true), server.set_nodelay(true));
-                // A connection that is cut is the page's to notice.
+                // A broken connection is the page's concern.
                 let _ = copy_bidirectional(&mut browser, &mut server).await;
             }
         });

@@ -1,5 +1,5 @@
-//! What a check found: as text for the model and for people, and as a signature that tells whether
-//! the same problems came back.
+//! The findings of a check: as text for the model and for people, and as a signature that tells
+//! whether the same problems have come back.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const MAX_UNCHECKED: usize = 20;
 pub struct Report {
     /// What keeps the app from being done.
     pub problems: Vec<Problem>,
-    /// What else is worth knowing.
+    /// Other findings.
     pub notes: Vec<String>,
     /// What was checked and works.
     pub seen: Vec<String>,
@@ -146,8 +146,8 @@ impl Report {
         )
     }
 
-    /// The problems without what changes from one time to the next: numbers, such as lines and
-    /// addresses. An HTTP status says what is wrong.
+    /// The problems without the parts that vary, that is numbers such as lines and addresses. An
+    /// HTTP status stays, because it says what is wrong.
     pub fn signature(&self) -> BTreeSet<(String, String)> {
         let problems = self.problems.iter();
         problems
@@ -198,7 +198,7 @@ impl Report {
         );
     }
 
-    /// Whether the model has read in it that a journey is gone.
+    /// Whether it tells the model that a journey is gone.
     pub(in crate::agent) fn says_gone(&self) -> bool {
         self.problems
             .iter()
@@ -212,7 +212,7 @@ impl Report {
     }
 }
 
-/// What keeps a check from coming to an end, and may pass. The sandbox is not in doubt.
+/// A transient error that keeps a check from finishing. The sandbox is not in doubt.
 pub(super) fn unfinished(why: &str) -> RunError {
     RunError::Transient(Fault {
         kind: FaultKind::Slow,

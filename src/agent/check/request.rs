@@ -26,7 +26,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(1500);
 /// happen. The first request also compiles it, which takes long on a busy machine.
 const HANDLER: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(20)];
 
-/// Requests a path; true when it answers well. Adds what is wrong, or odd, to the report.
+/// Requests a path; `true` if it answers well. Adds errors and oddities to the report.
 pub async fn ask(
     app: &App,
     path: &str,
@@ -108,16 +108,17 @@ pub async fn answers_get(app: &App, route: &Route) -> Result<bool, RunError> {
     Ok(routes::answers_get(&String::from_utf8_lossy(&source)))
 }
 
-/// What an answer says about the app.
+/// The judgement of an answer.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Well,
-    /// There is no page to load, and the app may mean it. With a note.
+    /// There is no page to load, possibly on purpose. With a note.
     Meant(String),
     Wrong(Problem),
 }
 
-/// Judges an answer. A handler may answer anything to a request without arguments, but not throw.
+/// Judges an answer. A handler may answer a request without arguments in any way, but must not
+/// throw.
 fn judge(answer: &Answer, path: &str, kind: RouteKind) -> Verdict {
     let status = answer.status;
     let wrong = |kind, text: String| Verdict::Wrong(Problem::new(kind, path, text));

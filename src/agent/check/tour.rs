@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{config, sandbox::PageAddress};
 
-/// How many times a browser is started for a page. A page that ends it each time is at fault.
+/// How many times a browser is started for a page. A page that crashes it each time is at fault.
 const ATTEMPTS: usize = 2;
 
 pub struct Tour<'a> {
     settings: &'a config::Browser,
     address: PageAddress,
-    /// The browser that is there, or why the last one did not start.
+    /// The running browser, or why the last one did not start.
     browser: Option<Result<Browser, BrowserError>>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Tour<'a> {
                 }
             };
             let findings = page::load(&mut browser, &self.address, path).await;
-            // The kernel ended its tab, or all of it: the page would do that again.
+            // The kernel killed its tab, or all of it; the page would cause that again.
             if browser.ran_out_of_memory()
                 && findings.as_ref().map_or(true, |findings| findings.lost)
             {

@@ -20,17 +20,17 @@ use crate::agent::{
 /// How many pages are shown: the first one, and those that were changed.
 const MAX_PAGES: usize = 3;
 /// After this long no further page is loaded.
-const ENOUGH: Duration = Duration::from_secs(40);
-/// How far down a picture goes, in pixels: providers shrink what is larger
+const MAX_DURATION: Duration = Duration::from_secs(40);
+/// The maximum height of a picture, in pixels: providers shrink larger ones
 /// (docs.claude.com/en/docs/build-with-claude/vision).
 const MAX_HEIGHT: u32 = 1560;
-/// What moves into its place after a window's size has changed arrives there within this time.
+/// How long animations after a change of the window's size may take.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Tried in turn until a picture is small enough.
 const QUALITIES: [u8; 3] = [85, 65, 40];
 /// In bytes.
-const LARGEST: usize = 500_000;
-/// The windows, in pixels, and what has them. The first one is that in which a page is loaded.
+const MAX_JPEG_BYTES: usize = 500_000;
+/// The windows with their sizes in pixels. Pages are loaded in the first one.
 const SCREENS: [(&str, (u32, u32)); 2] = [("desktop", WINDOW), ("phone", (390, 844))];
 
 /// A page as a screen shows it.
@@ -48,8 +48,8 @@ pub struct View {
 }
 
 impl Agent {
-    /// What the app's first page and those that these files make look like. Pages that can't be
-    /// loaded are left out; there are none without a browser.
+    /// Pictures of the app's first page and of the pages that these files make. Pages that can't be
+    /// loaded are left out; without a browser there are none.
     pub async fn views(
         &self,
         app: &App,
@@ -70,7 +70,7 @@ impl Agent {
             }
         };
         for path in pages(&files, changed) {
-            if begun.elapsed() > ENOUGH {
+            if begun.elapsed() > MAX_DURATION {
                 break;
             }
             let shown = async {
@@ -139,7 +139,7 @@ fn jpeg(png: &[u8]) -> Option<Vec<u8>> {
         let mut jpeg = Cursor::new(Vec::new());
         let encoder = JpegEncoder::new_with_quality(&mut jpeg, quality);
         picture.write_with_encoder(encoder).ok()?;
-        Some(jpeg.into_inner()).filter(|jpeg| jpeg.len() <= LARGEST)
+        Some(jpeg.into_inner()).filter(|jpeg| jpeg.len() <= MAX_JPEG_BYTES)
     })
 }
 

@@ -1,5 +1,5 @@
-//! An attached image becomes a written design specification in front of the user's message, so that
-//! the model that writes the app needs no vision.
+//! Turns an attached image into a written design specification in front of the user's message, so
+//! that the model that writes the app needs no vision.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,26 +13,26 @@ use crate::{
 const PROMPT: &str = include_str!("prompts/design.md");
 /// The name of this step in the conversation.
 const TOOL: &str = "describeImage";
-/// What people read when no model looked at the image.
+/// The notice for people if no model looked at the image.
 const UNSEEN: &str =
     "The demo can't look at images. Yours is kept with your message, but has no effect on the app.";
 /// The tag around a specification.
 const TAG: &str = "attached_image";
-/// How much of a specification is used, in characters: a model that never stops would fill the
-/// chat.
+/// How much of a specification is used, in characters, because a model that never stops would fill
+/// the chat.
 const MAX_SPEC: usize = 24_000;
 
-/// What an image shows.
+/// The description of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Design {
-    /// Markdown; empty when the model can't look at images, as the demo can't.
+    /// Markdown; empty if the model doesn't support images, like the demo.
     pub spec: String,
     #[serde(default)]
     pub spent: Spent,
 }
 
 impl Agent {
-    /// Whether the first provider (0) or an alternative can look at images: the demo can't.
+    /// Whether the first provider (0) or an alternative supports images; the demo doesn't.
     pub fn can_look(&self, alternative: usize) -> bool {
         self.model.supports_vision(alternative)
     }
@@ -85,7 +85,7 @@ impl Agent {
     }
 }
 
-/// The error, as one about the image.
+/// The error, rephrased as one about the image.
 fn unread(error: RunError) -> RunError {
     let about = |message: &str| {
         format!(
@@ -116,7 +116,7 @@ impl Design {
         )
     }
 
-    /// How the conversation shows that a model looks at the image (`None`), or what it saw.
+    /// The event for an image that is being looked at (`None`), or for its description.
     pub fn shown(design: Option<&Self>, step: &str) -> EventKind {
         match design {
             Some(design) if design.spec.is_empty() => EventKind::Text {

@@ -1,4 +1,4 @@
-//! A better wording of what a user is about to ask for, which they accept or not.
+//! Improves the wording of a user's prompt; the user decides whether to accept it.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::{
 /// A prompt's version on the first line, then the rules.
 const PROMPT: &str = include_str!("prompts/improve.md");
 /// How long to wait for one model.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// What the model writes around the text.
 const TAGS: (&str, &str) = ("<prompt>", "</prompt>");
 
 impl Agent {
-    /// The same wish in better words, by the naming model of the first provider that answers.
-    /// Errors with what to tell the user.
+    /// The improved prompt, from the naming model of the first provider that answers. The error is
+    /// a message for the user.
     pub async fn improve(&self, prompt: &NewPrompt) -> Result<String, String> {
         if self.model.notice().demo {
             return Err(
@@ -47,13 +47,13 @@ impl Agent {
         let mut why = String::new();
         for alternative in 0..=self.alternatives() {
             let answer = self.model.stream(alternative, &request, |_| {});
-            why = match tokio::time::timeout(PATIENCE, answer).await {
+            why = match tokio::time::timeout(TIMEOUT, answer).await {
                 Ok(Ok(reply)) => match improved(&reply.text) {
                     Some(text) => return Ok(text),
                     None => "it answered without a text".to_owned(),
                 },
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {} seconds", PATIENCE.as_secs()),
+                Err(_) => format!("no answer within {} seconds", TIMEOUT.as_secs()),
             };
             tracing::warn!(
                 model.alternative = alternative,
@@ -69,7 +69,7 @@ impl Agent {
     }
 }
 
-/// The text in a model's answer; `None` where there is none that could be sent.
+/// The text in a model's answer; `None` if it contains none that could be sent.
 fn improved(answer: &str) -> Option<String> {
     let begun = answer.split_once(TAGS.0).map_or(answer, |(_, after)| after);
     let text = begun.split_once(TAGS.1).map_or(begun, |(text, _)| text);

@@ -1,5 +1,5 @@
-//! What a long project's runs remember: its notes, which earlier runs and people keep in a file of
-//! the app, and what its user asked for before the messages that a run is shown.
+//! A long project's memory: its notes, which earlier runs and people keep in a file of the app, and
+//! the user's requests before the messages that a run sees.
 
 use super::PrevMessage;
 use crate::protocol::{Role, shorten};
@@ -8,7 +8,7 @@ use crate::protocol::{Role, shorten};
 pub const NOTES: &str = "AGENTS.md";
 /// The longest notes that are shown, in bytes.
 const MAX_NOTES: usize = 8 << 10;
-/// How much is shown of the earlier requests: of all, in bytes, and of one, in characters.
+/// How much of the earlier requests is shown: in bytes in total, and in characters per request.
 const MAX_REQUESTS: usize = 6 << 10;
 const MAX_REQUEST: usize = 400;
 
@@ -32,8 +32,8 @@ pub fn notes(content: &[u8]) -> String {
     )
 }
 
-/// The user's earlier requests, the latest first, as one message before the others: the latest as
-/// far as there is room. `None` where there are none.
+/// The user's earlier requests, latest first, as one message before the others, as far as there is
+/// room. `None` if there are none.
 pub fn earlier_requests(requests: &[String]) -> Option<PrevMessage> {
     let mut room = MAX_REQUESTS;
     let shown = requests.iter().map_while(|request| {

@@ -1,4 +1,4 @@
-//! Titles of projects and versions, by the naming model, or from the prompt's first words if it
+//! Titles of projects and versions: from the naming model, or from the prompt's first words if it
 //! does not answer.
 
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::{
 /// The longest title, in characters.
 const MAX_TITLE: usize = 60;
 /// How long to wait for a title.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a version and its project are called.
+/// The titles of a version and its project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Titles {
     pub project: String,
@@ -30,8 +30,8 @@ pub struct Titles {
 }
 
 impl Agent {
-    /// Names what was made, with the first provider (0) or an alternative. If the model fails or
-    /// takes too long, the title comes from the prompt.
+    /// Names the result, with the first provider (0) or an alternative. If the model fails or takes
+    /// too long, the titles come from the prompt.
     pub async fn name(
         &self,
         alternative: usize,
@@ -66,7 +66,7 @@ impl Agent {
             cache_key: String::new(),
         };
         let answer =
-            tokio::time::timeout(PATIENCE, self.model.stream(alternative, &request, |_| {})).await;
+            tokio::time::timeout(TIMEOUT, self.model.stream(alternative, &request, |_| {})).await;
         let (title, spent, model) = match answer {
             Ok(Ok(reply)) => (clean(&reply.text), reply.spent, reply.model),
             Ok(Err(error)) => {

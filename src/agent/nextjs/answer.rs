@@ -1,4 +1,5 @@
-//! What a page of the dev server says about the app: it works, it is starting, or it fails and why.
+//! The state of an app, judged by a page of the dev server: it works, it is starting, or it fails
+//! and why.
 
 use std::collections::BTreeSet;
 
@@ -11,19 +12,19 @@ const MAX_STYLESHEETS: usize = 8;
 
 /// Marks the template's first page, which no app keeps.
 const PLACEHOLDER: &str = "data-codeflow-placeholder";
-/// What is wrong with a page that answers 404.
+/// The problem of a page that answers 404.
 pub const NOT_FOUND: &str = "It answers with HTTP 404, although there is a page for it: either \
                              the page calls notFound(), or Next.js does not serve its file, as it does not \
                              serve src/app when there is an app folder.";
 
-/// What an app's page shows.
+/// The state of an app's page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageState {
     /// Nothing listens yet.
     Starting,
     /// The page answers.
     Ready,
-    /// The page fails. Why, in a few lines for people.
+    /// The page fails, with the reason in a few lines for people.
     Failed(String),
 }
 
@@ -42,7 +43,7 @@ impl Answer {
         }
     }
 
-    /// What it shows, if it is a page.
+    /// The state that it shows, if it is a page.
     pub fn page_state(&self) -> PageState {
         judge(self.status, &self.body)
     }
@@ -52,8 +53,8 @@ impl Answer {
         self.status >= 500 && self.body.contains("id=\"__NEXT_DATA__\"")
     }
 
-    /// Whether Next.js says that a route handler threw an error: with its error page, or with
-    /// nothing at all.
+    /// Whether Next.js reports that a route handler threw an error, with its error page or an empty
+    /// response.
     pub fn is_uncaught(&self) -> bool {
         let body = self.body.trim();
         self.status == 500
@@ -81,7 +82,7 @@ impl Answer {
         self.body.contains(text)
     }
 
-    /// What it says, on a line of its own, when that is short and for people.
+    /// The response's text on a line of its own, if it is short and readable.
     pub fn beginning(&self) -> String {
         if let PageState::Failed(reason) = self.page_state()
             && !reason.starts_with("The app answered")
@@ -111,9 +112,9 @@ fn judge(status: u16, body: &str) -> PageState {
     }
 }
 
-/// The error in Next.js' development error page: in the data of its overlay (what does not
-/// compile), in the template that carries it to the client (what threw there), or in the rows of
-/// React's stream (what threw in a server component).
+/// The error in Next.js' development error page: in the data of its overlay (compile errors), in
+/// the template that carries it to the client (errors thrown there), or in the rows of React's
+/// stream (errors thrown in a server component).
 fn next_error(body: &str) -> Option<String> {
     let data = between(body, "id=\"__NEXT_DATA__\"", "</script>")
         .and_then(|script| script.split_once('>'));

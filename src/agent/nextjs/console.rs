@@ -1,5 +1,5 @@
-//! What a page throws and logs, as text: React's and Next.js' own messages are shortened, or
-//! recognized as noise.
+//! Errors and console messages of a page, as text: React's and Next.js' own messages are shortened,
+//! or recognized as noise.
 
 use std::sync::LazyLock;
 
@@ -25,14 +25,14 @@ pub fn exception(details: &Value) -> String {
     }
 }
 
-/// What React's texts on mismatches end with, before the difference (react-dom,
+/// The end of React's explanation of a mismatch, before the difference (react-dom,
 /// `throwOnHydrationMismatch`).
 const MISMATCH: &str = "react.dev/link/hydration-mismatch";
-/// How many components above the difference are named, and how many of its lines.
+/// How many components above the difference are named, and how many of its lines are shown.
 const MAX_NEAR: usize = 4;
 const MAX_DIFFERENT: usize = 8;
 
-/// The message, and those lines of the stack behind it that are the app's own.
+/// The message, followed by the app's own lines of the stack trace.
 fn own_frames(description: &str) -> String {
     let is_frame = |line: &&str| line.trim_start().starts_with("at ");
     let message = description.lines().take_while(|line| !is_frame(line));
@@ -51,7 +51,7 @@ fn own_frames(description: &str) -> String {
     message.chain(own.take(4)).collect::<Vec<_>>().join("\n")
 }
 
-/// React's words on a hydration mismatch, without the causes that it lists each time: what differs,
+/// React's message about a hydration mismatch, without its standard list of causes: what differs,
 /// where, and how. `None` for any other text.
 fn mismatch(text: &str) -> Option<String> {
     let (before, after) = text.split_once(MISMATCH)?;
@@ -74,7 +74,7 @@ fn mismatch(text: &str) -> Option<String> {
     ))
 }
 
-/// The arguments of `console.error` as one text, with `%s` and its kin filled in.
+/// The arguments of `console.error` as one text, with `%s` and similar filled in.
 pub fn console_text(args: &Value) -> String {
     let mut args = args
         .as_array()
@@ -105,7 +105,7 @@ pub fn console_text(args: &Value) -> String {
                 text.push_str(&args.next().unwrap_or_default());
                 rest = &rest[at + 2..];
             }
-            // Styles are for the console alone.
+            // Styles apply only in the console.
             b'c' => {
                 args.next();
                 rest = &rest[at + 2..];
@@ -125,8 +125,8 @@ pub fn console_text(args: &Value) -> String {
     mismatch(text).unwrap_or_else(|| text.to_owned())
 }
 
-/// Whether an exception is not the app's fault: browsers report what they put off until the next
-/// frame, and Next.js throws to navigate.
+/// Whether an exception is not the app's fault: browsers report layout work that they postpone, and
+/// Next.js throws in order to navigate.
 pub fn is_noise(details: &Value) -> bool {
     let exception = &details["exception"];
     let thrown = exception["description"]
@@ -156,8 +156,8 @@ pub fn is_noise(details: &Value) -> bool {
         || digest.is_some_and(|digest| digest.starts_with("NEXT_"))
 }
 
-/// Whether the page says that it got no WebGL, which a browser without a graphics processor does
-/// not have (Chromium from 137 on).
+/// Whether the page reports a lack of WebGL, which a browser without a graphics processor does not
+/// offer (Chromium from 137 on).
 pub fn lacks_webgl(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("webgl")
@@ -166,8 +166,7 @@ pub fn lacks_webgl(text: &str) -> bool {
             .any(|sign| text.contains(sign))
 }
 
-/// Whether an error says that a request found no server, in the words of the browser itself or of
-/// axios.
+/// Whether an error says that a request found no server, in the wording of the browser or of axios.
 pub fn found_no_server(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     first.ends_with("TypeError: Failed to fetch")
@@ -175,9 +174,9 @@ pub fn found_no_server(text: &str) -> bool {
         || first.contains("NetworkError when attempting")
 }
 
-/// What React and Next.js log about a page that is broken, though nothing was thrown: React has
-/// caught the error, and rendered something else. The preview's script has the list, so that the
-/// check and the preview find the same.
+/// Messages of React and Next.js about a broken page although nothing was thrown: React caught the
+/// error and rendered something else. The list is shared with the preview's script, so that the
+/// check and the preview agree.
 static FAULTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let script = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
     let list = script

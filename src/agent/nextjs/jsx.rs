@@ -1,5 +1,5 @@
-//! One element in a source of the app, as far as its text and its classes stand there as they are:
-//! read and rewritten for people who change them in the preview. What is computed is left alone.
+//! One element in a source of the app, as far as its text and its classes are literal: read and
+//! rewritten for people who change them in the preview. Computed values are left alone.
 
 mod entities;
 mod scan;
@@ -9,14 +9,14 @@ use std::ops::Range;
 use entities::{decoded, encoded};
 use scan::{Value, attributes, skip_braces};
 
-/// What of an element a source says.
+/// An element's text or classes in its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Literal {
-    /// It stands there; `range` is what a new value replaces.
+    /// A literal; `range` is the part that a new value replaces.
     Written { range: Range<usize>, value: String },
-    /// It is not there, and may be put at this place.
+    /// It is missing, and may be inserted at this position.
     Absent { at: usize },
-    /// An expression decides. `forwards` when it takes what the component was given.
+    /// Computed by an expression. `forwards` says that it passes on what the component was given.
     Computed { forwards: bool },
 }
 
@@ -26,16 +26,16 @@ pub struct Element<'a> {
     source: &'a str,
     name: &'a str,
     attributes: Vec<scan::Attribute<'a>>,
-    /// Behind its last attribute or its name.
+    /// The offset after its last attribute or its name.
     inner_end: usize,
-    /// Behind its `>`; `None` when the tag closes itself.
+    /// The offset after its `>`; `None` if the tag closes itself.
     content: Option<usize>,
 }
 
 impl<'a> Element<'a> {
-    /// The element called `tag` that begins at a line and column, counted from 1: the one nearest
-    /// to it in the line, as columns of source maps are not exact. An element of HTML may also come
-    /// from a variable there, such as `<Comp …>`.
+    /// The element `tag` that begins at this line and column, counted from 1. As source maps'
+    /// columns are imprecise, it is the nearest one in the line. An HTML element may also come from
+    /// a variable there, such as `<Comp …>`.
     pub fn find(source: &'a str, tag: &str, line: u32, column: u32) -> Option<Self> {
         if tag.is_empty() {
             return None;
@@ -111,7 +111,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The text, where it is all that is in the element.
+    /// The text, if the element contains nothing else.
     pub fn text(&self) -> Literal {
         const COMPUTED: Literal = Literal::Computed { forwards: false };
         let Some(start) = self.content else {
@@ -134,7 +134,7 @@ impl<'a> Element<'a> {
                 None => COMPUTED,
             };
         }
-        // Or a string in braces, and nothing else.
+        // A string in braces is accepted, too.
         if rest[end..].starts_with('{') && rest[..end].trim().is_empty() {
             let open = start + end;
             let Some(close) = skip_braces(self.source, open) else {
@@ -153,7 +153,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// The source with other classes in place of a literal; none at all removes the attribute.
+/// The source with the literal's classes replaced; without any, the attribute is removed.
 pub fn with_classes(source: &str, literal: &Literal, classes: &str) -> Option<String> {
     let classes = collapsed(classes);
     match literal {
@@ -185,7 +185,7 @@ pub fn with_text(source: &str, literal: &Literal, text: &str) -> Option<String> 
     }
 }
 
-/// With blanks and line breaks as a page shows them.
+/// Collapses blanks and line breaks, as a page does.
 pub fn collapsed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -201,7 +201,7 @@ fn name_at(text: &str) -> &str {
     &text[..end]
 }
 
-/// How many bytes of blanks a text has before and after its words.
+/// How many bytes of blanks a text has at its beginning and end.
 fn margins(text: &str) -> (usize, usize) {
     let words = text.trim();
     match words.is_empty() {
@@ -213,7 +213,7 @@ fn margins(text: &str) -> (usize, usize) {
     }
 }
 
-/// The place in bytes of so many UTF-16 units.
+/// The byte offset of a number of UTF-16 units.
 fn units(text: &str, count: usize) -> usize {
     let mut left = count;
     for (at, sign) in text.char_indices() {
@@ -225,7 +225,7 @@ fn units(text: &str, count: usize) -> usize {
     text.len()
 }
 
-/// The string that an expression consists of, if there is nothing to compute or to unescape in it.
+/// The string in an expression, if there is nothing to compute or unescape in it.
 fn simple_string(code: &str) -> Option<&str> {
     let code = code.trim();
     let quote = code

@@ -1,4 +1,4 @@
-//! What Next.js and React put into a page besides the app's own elements.
+//! Elements that Next.js and React add to a page.
 
 /// JavaScript that finds them with the functions of `check/content.rs`: `instead` is the element
 /// that says which page is shown instead of one whose answer had begun

@@ -1,4 +1,4 @@
-//! What the system prompt says of Next.js and of the template's packages, each part by its name.
+//! The system prompt's parts about Next.js and the template's packages, by name.
 
 pub const PARTS: [(&str, &str); 4] = [
     ("server", include_str!("prompts/server.md")),

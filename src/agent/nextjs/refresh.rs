@@ -1,5 +1,5 @@
-//! Makes the dev server read a file again that it may have read too early: the file changes for a
-//! moment, and then back.
+//! Makes the dev server reread a file that it may have read too early, by changing the file for a
+//! moment.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::agent::{App, RunError};
 
 /// How long the dev server may take to notice that a file changed.
 const NOTICED: Duration = Duration::from_millis(400);
-/// The endings of the files that it compiles.
+/// The extensions of the files that it compiles.
 const COMPILED: [&str; 6] = [".tsx", ".ts", ".jsx", ".js", ".mjs", ".css"];
 
-/// Refreshes the file that a compile error names, if it names one: the error may be about the
-/// file's text before.
+/// Refreshes the file that a compile error names, if any, because the error may concern the file's
+/// earlier text.
 pub async fn failing_file(app: &App, compile_error: &str) -> Result<(), RunError> {
     let Some(path) = named(compile_error) else {
         return Ok(());

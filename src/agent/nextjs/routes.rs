@@ -1,12 +1,15 @@
-//! The app's addresses, read off its files as Next's App Router reads them
+//! The app's routes, derived from its files as Next's App Router does
 //! (nextjs.org/docs/app/api-reference/file-conventions).
 
 use std::collections::BTreeSet;
 
-/// Something the app answers.
+/// The file of an app's first page.
+pub const FIRST_PAGE: &str = "app/page.tsx";
+
+/// A route of the app.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
-    /// Its path, with a slash in front; parts in brackets stand for anything.
+    /// Its path, with a leading slash; parts in brackets match anything.
     pub path: String,
     pub kind: RouteKind,
     /// The file that answers.
@@ -41,7 +44,7 @@ fn route(file: &str) -> Option<Route> {
     let mut path = String::new();
     for part in folders.split('/').filter(|part| !part.is_empty()) {
         match part.chars().next() {
-            // Private folders answer nothing, slots and intercepted routes nothing of their own.
+            // Private folders have no routes, slots and intercepted routes none of their own.
             Some('_' | '@') => return None,
             Some('(') if part.ends_with(')') => {}
             Some('(') => return None,
@@ -63,7 +66,7 @@ fn route(file: &str) -> Option<Route> {
 }
 
 impl Route {
-    /// Whether a part of its path stands for anything.
+    /// Whether a part of its path matches anything.
     pub fn is_dynamic(&self) -> bool {
         self.path.contains('[')
     }
@@ -87,7 +90,7 @@ impl Route {
         wanted.next().is_none()
     }
 
-    /// Whether one of these files is its own: it, or a layout, template or error page on the way to
+    /// Whether one of these files belongs to it: its own, or a layout, template or error page above
     /// it.
     pub fn is_touched_by(&self, changed: &BTreeSet<String>) -> bool {
         changed.contains(&self.file)

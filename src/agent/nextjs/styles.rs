@@ -1,7 +1,7 @@
-//! Makes the dev server rebuild an app's styles before the app is checked. Tailwind reads all files
-//! for class names when the dev server compiles the styles. A file written between that and the end
-//! of the compilation is missed: nothing compiles them again, and its part of the page stays
-//! unstyled.
+//! Makes the dev server rebuild an app's styles before the app is checked. Tailwind scans all files
+//! for class names when the dev server compiles the styles. A file written between that scan and
+//! the end of the compilation is missed: nothing recompiles the styles, and its part of the page
+//! stays unstyled.
 
 use std::time::{Duration, Instant};
 
@@ -15,15 +15,15 @@ use crate::{
 /// Where an app's styles begin, and what they import.
 const STYLESHEETS: [&str; 2] = ["app/globals.css", "src/app/globals.css"];
 const TAILWIND: &str = "tailwindcss";
-/// A rule without effect. A word follows that differs each time: it is `n` and a number, since the
-/// dev server rounds numbers.
+/// A rule without effect. It is followed by a word that differs each time, made of `n` and a
+/// number, because the dev server rounds plain numbers.
 const MARK: &str = "\n:root{--codeflow-mark:";
 const MARK_END: &str = "}\n";
 /// How long the dev server may take to serve a change, once its page answers and in all.
 const SERVED: Duration = Duration::from_secs(8);
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// The time between two readings of what it serves.
-const LOOK_AGAIN: Duration = Duration::from_millis(80);
+/// The interval at which the served styles are read.
+const POLL_INTERVAL: Duration = Duration::from_millis(80);
 
 /// Compiles the styles again. True when the dev server serves the result: by then it has seen every
 /// file written before this call. False when there are no styles, or it serves none.
@@ -94,7 +94,7 @@ async fn serves(app: &App, mark: &str, is_wanted: bool) -> Result<bool, RunError
                     return Ok(false);
                 }
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     tokio::time::timeout(TIMEOUT, looking)

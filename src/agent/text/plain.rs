@@ -1,10 +1,10 @@
-//! Programs' output as plain text: what a person would finally read on the terminal. Escape
-//! sequences are removed, a progress bar is its last frame, lines end with `\n`, and tabs are the
-//! only other control characters.
+//! Programs' output as plain text, as a person would finally see it on the terminal. Escape
+//! sequences are removed, a progress bar becomes its last frame, lines end with `\n`, and tabs are
+//! the only other control characters.
 
 use anstyle_parse::{Params, Parser, Perform};
 
-/// How far to the right the cursor goes: one sequence could ask for a line of 64 KiB.
+/// The maximum column of the cursor: otherwise one sequence could create a line of 64 KiB.
 const MAX_COLUMN: usize = 1000;
 /// Ends any unfinished sequence (ECMA-48, CAN).
 const CANCEL: u8 = 0x18;
@@ -43,7 +43,7 @@ pub fn text(output: &[u8]) -> String {
     screen.into_text()
 }
 
-/// One line of text as plain text, such as a title.
+/// A single line as plain text, such as a title.
 pub fn line(line: &str) -> String {
     text(line.as_bytes()).replace('\n', " ")
 }
@@ -54,14 +54,15 @@ struct Screen {
     lines: Vec<Line>,
     row: usize,
     column: usize,
-    /// The cursor returned to the line's beginning: what is printed next replaces the line.
+    /// Whether the cursor has returned to the line's beginning, so that further output replaces the
+    /// line.
     returned: bool,
 }
 
 #[derive(Default)]
 struct Line {
     letters: Vec<char>,
-    /// It was written more than once.
+    /// Whether it was written more than once.
     redrawn: bool,
 }
 
@@ -86,7 +87,7 @@ impl Screen {
         self.returned = column == 0;
     }
 
-    /// Moves to an empty line when the screen is cleared: what was on it stays in the text.
+    /// Moves to an empty line when the screen is cleared; its earlier content stays in the text.
     fn start_fresh_line(&mut self) {
         self.row = self.lines.len().saturating_sub(1);
         if self.line().letters.is_empty() {

@@ -1,20 +1,21 @@
-//! What must not leave this machine for a model: the values of keys and passwords in files, in the
-//! output of commands, and in messages. A rule that hides secrets never fails open: the server does
-//! not start when one does not compile.
+//! Values that must not be sent to a model: keys and passwords in files, in commands' output, and
+//! in messages. The rules never fail open: the server does not start if one of them does not
+//! compile.
 
 use regex::{Captures, Regex};
 
 use crate::llm::ChatMessage;
 
-/// What stands where a value was.
+/// The replacement for a value.
 pub const PLACEHOLDER: &str = "[secret left out]";
 
-/// How far from an assignment its line is read, in bytes: some programs are a single line.
+/// How far around an assignment its line is read, in bytes, because some programs are a single
+/// line.
 const NEARBY: usize = 512;
 
 /// The rules that find secrets, as regular expressions.
 struct Rules {
-    /// Values that are known by their form.
+    /// Values recognized by their form.
     keys: &'static str,
     /// Private keys in PEM.
     private_keys: &'static str,
@@ -25,8 +26,8 @@ struct Rules {
     /// without quotes it matches the first character. [`Redactor::end_of_secret`] judges whether
     /// the value is a secret.
     assignments: &'static str,
-    /// What may stand before an assignment on a line of its own: nothing, or its place as `cat -n`
-    /// and `grep -n` print it.
+    /// What may precede an assignment on its line: nothing, or its position as `cat -n` and `grep
+    /// -n` print it.
     line_start: &'static str,
 }
 
@@ -59,7 +60,7 @@ const RULES: Rules = Rules {
     line_start: r"^[+-]?[ \t]*(?:\d+[ \t]+|[^\s:=]+[:-](?:\d+[:-])?[ \t]*)?$",
 };
 
-/// Leaves the values of keys and passwords out of texts.
+/// Removes the values of keys and passwords from texts.
 pub struct Redactor {
     keys: Regex,
     private_keys: Regex,
@@ -122,9 +123,9 @@ impl Redactor {
         kept
     }
 
-    /// Where the value of an assignment ends, if it is a secret. In a line of an environment the
-    /// name alone decides; in code, names such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common,
-    /// and the value must look like a secret too.
+    /// The end of an assignment's value, if it is a secret. In a line of an environment, the name
+    /// alone decides. In code, where names such as `STORAGE_KEY` and `FORGOT_PASSWORD` are common,
+    /// the value must look like a secret too.
     fn end_of_secret(&self, text: &str, found: &Captures<'_>) -> Option<usize> {
         let (name, sign, value) = (
             found.name("name")?,
@@ -140,7 +141,7 @@ impl Redactor {
         let strength = strength(name.as_str()).filter(|_| capitals || small)?;
         let exported = found.name("export").is_some();
         let (assigned, tight) = (sign.contains('='), sign == "=");
-        // Other names of one word are those of variables and fields.
+        // Other single-word names belong to variables and fields.
         let of_env_style = capitals || name.as_str().contains('_');
 
         if let Some(inner) = value.as_str().strip_prefix(['"', '\'']) {
@@ -177,7 +178,7 @@ impl Redactor {
         })
     }
 
-    /// Whether what follows is the first thing on its line.
+    /// Whether what follows is at the beginning of its line.
     fn starts_line(&self, before: &str) -> bool {
         let near = &before[before.floor_char_boundary(before.len().saturating_sub(NEARBY))..];
         let begin = near
@@ -188,13 +189,13 @@ impl Redactor {
     }
 }
 
-/// The rest of the line from there on, as far as it is read.
+/// The rest of the line from this offset, as far as it is read.
 fn line_at(text: &str, begin: usize) -> &str {
     let near = &text[begin..text.floor_char_boundary(begin + NEARBY)];
     near.lines().next().unwrap_or_default()
 }
 
-/// Whether it is a value, and not empty, nor code that reads one.
+/// Whether it is a non-empty value, and not code that reads one.
 fn is_value(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('$')
@@ -202,12 +203,12 @@ fn is_value(text: &str) -> bool {
         && !text.contains(PLACEHOLDER)
 }
 
-/// How certainly a name is a secret's.
+/// How likely a name is that of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strength {
     /// Such as `DB_PASSWORD` and `API_KEY`.
     Sure,
-    /// A key may open a door, or be the key of a map or a keyboard.
+    /// A key may open a door, or belong to a map or a keyboard.
     Key,
 }
 
@@ -232,7 +233,7 @@ impl Strength {
     }
 }
 
-/// How certainly the name is a secret's; `None` when it is not.
+/// How likely the name is that of a secret; `None` if it is not.
 fn strength(name: &str) -> Option<Strength> {
     let name = name.to_ascii_lowercase();
     // The shell's own variables for folders.
@@ -283,7 +284,7 @@ fn strength(name: &str) -> Option<Strength> {
     }
 }
 
-/// Whether a file holds secrets by its name: `.env` and its kin, except samples.
+/// Whether a file's name says that it contains secrets: `.env` and similar, except samples.
 pub fn is_secret_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let sample = ["example", "sample", "template"]
@@ -292,7 +293,7 @@ pub fn is_secret_file(path: &str) -> bool {
     (name == ".env" || name.starts_with(".env.")) && !sample
 }
 
-/// An error for a model that would write the placeholder over the value it stands for.
+/// Fails if a model would overwrite a value with its placeholder.
 pub fn refuse_placeholder(path: &str, content: &str) -> Result<(), String> {
     if content.contains(PLACEHOLDER) {
         return Err(format!(

@@ -1,6 +1,6 @@
-//! Tags around what the model must take as data.
+//! Tags around text that the model must treat as data.
 
-/// The text without the tag's name: nothing in it can end what stands between the tags.
+/// The text without the tag's name, so that nothing in it can close the tag.
 pub fn without(text: &str, tag: &str) -> String {
     let plain = tag.replace('_', " ");
     let mut safe = text.to_owned();

@@ -1,30 +1,30 @@
-//! Which of the app's files a tool call works on: it decides which calls of an answer may run at
+//! The files of the app that a tool call accesses, which decide which calls of an answer may run at
 //! the same time.
 
 use crate::agent::AppPath;
 
-/// What of the app a call reads or changes. Paths are normalized, as [`AppPath`] has them.
+/// The files that a call reads or changes. Paths are normalized, as in [`AppPath`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileAccess {
-    /// Nothing, such as a call that can't be executed.
+    /// No files, for example for an invalid call.
     None,
     /// These files.
     Reads(Vec<String>),
     /// Any file.
     ReadsAll,
-    /// It changes these files and no others.
+    /// It changes only these files.
     Writes(Vec<String>),
-    /// It may change anything, or needs everything at rest.
+    /// It may change anything, or must not run beside anything else.
     All,
 }
 
 impl FileAccess {
-    /// Reads these of the app's files; invalid paths are not among them.
+    /// Reads these files of the app; invalid paths are ignored.
     pub fn reads<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Reads(normalized_paths(paths))
     }
 
-    /// Writes these of the app's files; invalid paths are not among them.
+    /// Writes these files of the app; invalid paths are ignored.
     pub fn writes<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Writes(normalized_paths(paths))
     }

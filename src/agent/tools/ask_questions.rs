@@ -1,5 +1,5 @@
-//! `askQuestions`: puts questions to the user, which ends the run; the answers are the next
-//! message.
+//! `askQuestions`: asks the user questions, which ends the run; the next message contains the
+//! answers.
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
@@ -12,9 +12,9 @@ use super::{
 };
 use crate::protocol::{MessagePart, Question, Status, first_chars};
 
-/// How many questions are put at once; further ones are left out.
+/// How many questions are asked at once; further ones are dropped.
 const MAX_QUESTIONS: usize = 4;
-/// How many options a question has; further ones are left out.
+/// The maximum number of options per question; further ones are dropped.
 const MAX_OPTIONS: usize = 5;
 /// The longest question and the longest option, in characters.
 const MAX_QUESTION: usize = 300;
@@ -22,7 +22,7 @@ const MAX_OPTION: usize = 100;
 
 #[derive(Debug, Deserialize)]
 pub struct Arguments {
-    /// Questions with options, or mere texts; a single one may stand by itself.
+    /// Questions with options, or plain texts; a single one need not be in a list.
     questions: Value,
 }
 
@@ -57,7 +57,7 @@ pub fn spec() -> (&'static str, Value) {
 }
 
 impl Arguments {
-    /// The questions as they are put.
+    /// The questions as asked.
     fn questions(&self) -> Vec<Question> {
         let questions = list(&self.questions);
         let questions = questions.iter().filter_map(question);

@@ -1,5 +1,4 @@
-//! `checkApp`: the check that decides at the end whether the work is done, which the model may run
-//! at any time.
+//! `checkApp`: runs the final check, which decides whether the work is done, at any time.
 
 use std::time::Duration;
 

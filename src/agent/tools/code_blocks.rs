@@ -1,5 +1,5 @@
-//! The files in an answer's code blocks, for models without tool calls: a block that names a file
-//! is that file's whole text.
+//! Files in an answer's code blocks, for models without tool calls: a block that names a file is
+//! that file's complete text.
 
 mod names;
 
@@ -10,8 +10,8 @@ use regex::Regex;
 
 use crate::protocol::first_chars;
 
-/// Blocks in these languages are commands, output of commands, and changes: not a file's text,
-/// unless the file's extension says so.
+/// Languages of blocks with commands, commands' output, or changes. Such a block is not a file's
+/// text, unless the file's extension matches.
 const COMMANDS: [&str; 8] = [
     "bash",
     "sh",
@@ -33,10 +33,10 @@ const PRINTED: [&str; 7] = [
 ];
 const CHANGES: [&str; 2] = ["diff", "patch"];
 
-/// Files with these extensions are prose: what looks like code in them may be intended.
+/// Extensions of prose files, in which code fences and the like may be intended.
 const TEXTS: [&str; 6] = ["md", "mdx", "markdown", "txt", "rst", "adoc"];
 
-/// Lines that stand for omitted ones: `// ... existing code ...`, `{/* rest of the form */}`, `…`.
+/// Lines in place of omitted code: `// ... existing code ...`, `{/* rest of the form */}`, `…`.
 #[expect(clippy::expect_used, reason = "a literal that the tests below compile")]
 static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -63,17 +63,17 @@ pub struct Files {
     pub refused: Vec<Refused>,
 }
 
-/// A file with its whole text.
+/// A file with its complete text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
     pub path: String,
     pub content: String,
-    /// Whether the block's own fence names it, as the instructions ask; else the line before the
-    /// block does, or a comment in it.
+    /// Whether the block's own fence names it, as the instructions demand; otherwise the line
+    /// before the block does, or a comment in it.
     pub named_on_fence: bool,
 }
 
-/// A block that names a file but is not its whole text.
+/// A block that names a file but is not its complete text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused {
     /// What is wrong, for the model.
@@ -87,7 +87,7 @@ impl Files {
         self.whole.is_empty() && self.refused.is_empty()
     }
 
-    /// Adds a block, if it is a file. Of two blocks for the same file the later one counts, unless
+    /// Adds a block if it is a file. Of two blocks for the same file the later one counts, unless
     /// only the earlier one is named on its fence.
     fn take(&mut self, path: String, content: String, language: &str, named_on_fence: bool) {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -127,7 +127,7 @@ impl Files {
     }
 }
 
-/// The line that stands for omitted ones, if there is one. Prose may quote such lines.
+/// The line in place of omitted code, if there is one. Prose may quote such lines.
 fn left_out<'a>(content: &'a str, extension: &str) -> Option<&'a str> {
     if TEXTS.contains(&extension) {
         return None;
@@ -184,7 +184,7 @@ pub fn files(answer: &str) -> Files {
 }
 
 /// The text within a code fence around a whole file; `None` if there is none, or if the file is
-/// prose and may have fences of its own.
+/// prose and may contain fences of its own.
 pub fn without_fence<'a>(path: &str, content: &'a str) -> Option<&'a str> {
     let name = path
         .rsplit('/')
@@ -330,13 +330,13 @@ mod tests {
             "```tsx ../../etc/passwd.txt\nx\n```",
             "see https://a.example/x.html\n```\nx\n```",
             "https://a.example/x.html\n```\nx\n```",
-            // The sentence asks for a change of the file: the block is not the file.
+            // The sentence asks to change the file: the block is not the file.
             "Add this to app/globals.css:\n```css\n.a {}\n```",
             "Edit package.json, then run:\n```bash\nnpm install\n```",
             "Now update `app/page.tsx`:\n```tsx\nx\n```",
             "app/a.tsx and app/b.tsx\n```tsx\nx\n```",
             "```css\n#root.dark\n{ color: red; }\n```",
-            // Commands and what they print, under the name of a file.
+            // Commands and their output, under a file's name.
             "**package.json**\n```bash\nnpm install\n```",
             "**package.json**\n```Console\n$ npm install\n```",
             "**app/page.tsx**\n```text\n12 lines\n```",
@@ -386,7 +386,7 @@ mod tests {
         }
         let changes = files("```diff app/page.tsx\n-a\n+b\n```");
         assert!(changes.whole.is_empty() && changes.refused[0].named_on_fence);
-        // The whole file before it is written all the same.
+        // The complete file before it is still written.
         let both = files(
             "```tsx app/page.tsx\nx\n```\nThen:\n```tsx app/page.tsx\n// ... existing code\ny\n```",
         );

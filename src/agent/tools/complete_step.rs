@@ -1,4 +1,4 @@
-//! `completeStep`: ticks a step of the approved plan.
+//! `completeStep`: ticks off a step of the approved plan.
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
@@ -24,7 +24,7 @@ pub fn spec() -> (&'static str, Value) {
 }
 
 impl Arguments {
-    /// The index of the step that is meant.
+    /// The index of the named step.
     fn index(&self, plan: &AppPlan) -> Option<usize> {
         let named = words(&self.step).to_lowercase();
         let named = named.trim();

@@ -1,5 +1,5 @@
-//! Refuses commands that would start the app's own server, which runs already. If one gets through,
-//! the program's advice to kill the running server is removed from the output.
+//! Refuses commands that would start the app's own server, which is already running. If one gets
+//! through, the program's advice to kill the running server is removed from the output.
 
 use std::collections::HashMap;
 
@@ -13,16 +13,15 @@ use crate::{
 
 /// The port of the app's server.
 const PORT: u16 = 3000;
-/// Scripts that call scripts are followed this far.
+/// How many levels of scripts calling scripts are followed.
 const MAX_DEPTH: usize = 6;
-/// What every answer to such a command says.
+/// The beginning of every refusal.
 const RUNS: &str = "The app's own server already runs on port 3000, with hot reload: don't start \
                     another one, and don't stop or kill it.";
 
-/// Scripts that start an app's server by convention, where the app's manifest does not say what
-/// they do.
+/// Scripts that start an app's server by convention, if the app's manifest does not define them.
 const SERVER_SCRIPTS: [&str; 4] = ["dev", "start", "serve", "preview"];
-/// Words before a command that only say when or how it is run.
+/// Words before a command that only say when or how to run it.
 const RESERVED: [&str; 10] = [
     "{", "!", "if", "then", "else", "elif", "while", "until", "do", "time",
 ];
@@ -44,7 +43,7 @@ const WRAPPERS: [&str; 15] = [
     "unbuffer",
 ];
 const SHELLS: [&str; 4] = ["sh", "bash", "dash", "zsh"];
-/// What Next.js and Vite do besides serving.
+/// Subcommands of Next.js and Vite that don't serve.
 const OTHER_WORK: [&str; 14] = [
     "build",
     "lint",
@@ -69,7 +68,7 @@ struct Manifest {
     scripts: HashMap<String, String>,
 }
 
-/// Why the command is not run; `None` when it may be.
+/// Why the command is refused; `None` if it may run.
 pub(super) async fn refusal(app: &App, command: &str) -> Option<String> {
     let first = starting(command, &HashMap::new(), 0);
     let managers = ["npm", "pnpm", "yarn", "bun", "node"];
@@ -89,7 +88,7 @@ pub(super) async fn refusal(app: &App, command: &str) -> Option<String> {
     ))
 }
 
-/// The command's output without advice to kill the app's server, where it met that.
+/// The command's output without advice to kill the app's server.
 pub(super) fn without_advice(content: String) -> String {
     let is_next = content.contains("Another next dev server is already running");
     let is_taken = |line: &str| line.contains("EADDRINUSE") && line.contains(&format!(":{PORT}"));
@@ -116,7 +115,7 @@ pub(super) fn without_advice(content: String) -> String {
     format!("{}\n{RUNS}", kept.join("\n"))
 }
 
-/// The first command of the script that starts the app's server, as its words.
+/// The first command of the script that starts the app's server, as words.
 fn starting(script: &str, scripts: &HashMap<String, String>, depth: usize) -> Option<String> {
     if depth > MAX_DEPTH {
         return None;
@@ -126,7 +125,7 @@ fn starting(script: &str, scripts: &HashMap<String, String>, depth: usize) -> Op
         let bare = bare(&words);
         match bare.first().map(|word| word.as_str()) {
             Some("cd" | "pushd") => elsewhere = bare.get(1).is_some_and(|folder| !is_home(folder)),
-            // Another project's, below the app or outside of it.
+            // It belongs to another project, below or outside the app.
             _ if elsewhere => {}
             _ if starts(bare, scripts, depth) => {
                 return Some(first_chars(&words.join(" "), 100).to_owned());
@@ -145,7 +144,7 @@ fn is_home(folder: &str) -> bool {
     ) || folder == HOME
 }
 
-/// The words without those that only say when or how the command is run.
+/// The words without those that only say when or how to run the command.
 fn bare(mut words: &[String]) -> &[String] {
     let mut wrapped = false;
     while let Some((first, rest)) = words.split_first() {
@@ -177,7 +176,7 @@ fn is_assignment(word: &str) -> bool {
     })
 }
 
-/// The words that follow the options, some of which take a value.
+/// The words after the options, some of which take a value.
 fn after_options<'a>(mut words: &'a [String], valued: &[&str]) -> &'a [String] {
     while let Some((first, rest)) = words.split_first() {
         if !first.starts_with('-') {
@@ -189,7 +188,7 @@ fn after_options<'a>(mut words: &'a [String], valued: &[&str]) -> &'a [String] {
     words
 }
 
-/// Whether the words, the program's name first, start the app's server.
+/// Whether the words, beginning with the program's name, start the app's server.
 fn starts(words: &[String], scripts: &HashMap<String, String>, depth: usize) -> bool {
     let Some((program, arguments)) = words.split_first() else {
         return false;
@@ -239,7 +238,7 @@ fn starts(words: &[String], scripts: &HashMap<String, String>, depth: usize) -> 
                     .is_some_and(|name| script(name)),
                 "start" => script("start"),
                 "exec" | "x" | "dlx" => again(after_options(rest, &["-p", "--package"])),
-                // The others run scripts and programs by their mere names.
+                // The other package managers run scripts and programs without `run`.
                 _ if name == "npm" => false,
                 called if scripts.contains_key(called) || SERVER_SCRIPTS.contains(&called) => {
                     script(called)
@@ -272,7 +271,7 @@ fn starts(words: &[String], scripts: &HashMap<String, String>, depth: usize) -> 
     }
 }
 
-/// Whether a package manager is sent to another project than the app.
+/// Whether a package manager is told to work in another project.
 fn is_of_another(arguments: &[String]) -> bool {
     let folders = ["--prefix", "-C", "--dir", "--cwd"];
     let pairs = arguments.iter().zip(arguments.iter().skip(1));
@@ -290,7 +289,7 @@ fn is_of_another(arguments: &[String]) -> bool {
             .any(|argument| names.contains(&argument.split('=').next().unwrap_or_default()))
 }
 
-/// Whether Next.js or Vite serves when it is called like this.
+/// Whether Next.js or Vite serves with these arguments.
 fn serves(arguments: &[String]) -> bool {
     let asks = ["--help", "-h", "--version", "-v"];
     if arguments

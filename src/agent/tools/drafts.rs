@@ -1,38 +1,37 @@
-//! The files of a call while its arguments arrive, for people to watch: the JSON is read piece by
-//! piece, each byte once, so that a long file costs no more than its length.
+//! The files of a tool call while its arguments arrive, for people to watch. The JSON is parsed
+//! piece by piece, each byte once, so that the effort is linear in a file's length.
 
 use super::lists_files;
 use crate::{agent::AppPath, protocol::DraftPiece};
 
-/// Reads `{"files":[{"path":…,"content":…}]}` as far as it has come. Text that is no JSON ends the
-/// reading.
+/// Parses `{"files":[{"path":…,"content":…}]}` incrementally. Invalid JSON ends the parsing.
 #[derive(Debug)]
 pub struct Drafts {
     state: State,
-    /// The objects and lists that are open, the outermost first.
+    /// The open objects and lists, outermost first.
     open: Vec<Open>,
-    /// Whether the list of files has begun: another one does not count.
+    /// Whether the list of files has begun; a second one does not count.
     has_files: bool,
     file: File,
     pieces: Vec<DraftPiece>,
 }
 
-/// What is being read, or comes next.
+/// The token being read, or expected next.
 #[derive(Debug, Clone, PartialEq)]
 enum State {
     Value,
-    /// The first item of a list, or the list's end.
+    /// A list's first item or end.
     FirstItem,
     Name,
-    /// The first name of an object, or the object's end.
+    /// An object's first name or end.
     FirstName,
     Colon,
-    /// A comma, or the end of what is open.
+    /// A comma, or the end of the open object or list.
     Comma,
     String(Role, Escape),
     /// A number, or `true`, `false`, `null`.
     Word,
-    /// Nothing: the value is complete, or it is no JSON.
+    /// Nothing: the value is complete, or it is not JSON.
     End,
 }
 
@@ -42,7 +41,7 @@ enum Open {
     List(Place),
 }
 
-/// What an object or a list is.
+/// The meaning of an object or a list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
     Arguments,
@@ -51,7 +50,7 @@ enum Place {
     Other,
 }
 
-/// What a string is for.
+/// The meaning of a string.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Role {
     Name,
@@ -60,7 +59,7 @@ enum Role {
     Other,
 }
 
-/// How far an escape within a string has come.
+/// The progress of an escape sequence within a string.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Escape {
     None,
@@ -72,19 +71,19 @@ enum Escape {
 /// The file that is being read.
 #[derive(Debug, Default)]
 struct File {
-    /// Its first path, as far as it has come.
+    /// Its first path, as received so far.
     path: Option<String>,
-    /// Where its content goes; `None` until that begins after a path that can be one.
+    /// The path that its content belongs to; `None` until the content begins after a valid path.
     target: Option<String>,
     has_content: bool,
-    /// How much of the content has come, in bytes.
+    /// The length of the content so far, in bytes.
     length: usize,
-    /// The first half of a character that is escaped in two halves.
+    /// The first half of a character written as two escapes.
     high: Option<u32>,
 }
 
 impl Drafts {
-    /// The files of a call of this tool: none, unless it writes the files that it lists.
+    /// The files of a call to this tool; empty unless the tool writes the files that it lists.
     pub fn of(tool: &str) -> Self {
         Self {
             state: if lists_files(tool) {
@@ -99,7 +98,8 @@ impl Drafts {
         }
     }
 
-    /// Reads on. Returns what came of the files whose path is complete and whose content has begun.
+    /// Parses more text. Returns the new pieces of files whose path is complete and whose content
+    /// has begun.
     pub fn read(&mut self, more: &str) -> Vec<DraftPiece> {
         let mut rest = more;
         while let Some(letter) = rest.chars().next().filter(|_| self.state != State::End) {
@@ -174,7 +174,7 @@ impl Drafts {
         };
     }
 
-    /// The state after the next character of a string, which is none of the plain ones.
+    /// The state after a character of a string that needs special treatment.
     fn in_string(&mut self, role: Role, escape: Escape, letter: char) -> State {
         let next = match (escape, letter) {
             (Escape::None, '"') => {
@@ -216,7 +216,7 @@ impl Drafts {
         State::String(role, next)
     }
 
-    /// Adds a character of UTF-16, or half of one.
+    /// Adds a UTF-16 unit, possibly half of a character.
     fn put_unit(&mut self, role: Role, unit: u32) {
         let whole = match (self.file.high.take(), unit) {
             (Some(high), 0xdc00..=0xdfff) => {
@@ -240,14 +240,14 @@ impl Drafts {
         self.put(role, whole.encode_utf8(&mut [0; 4]));
     }
 
-    /// A half of a character whose other half does not come.
+    /// Replaces half of a character whose other half is missing.
     fn end_half(&mut self, role: Role) {
         if self.file.high.take().is_some() {
             self.put(role, "\u{fffd}");
         }
     }
 
-    /// Adds to what the string is for.
+    /// Adds text to the string's target.
     fn put(&mut self, role: Role, text: &str) {
         self.end_half(role);
         match role {
@@ -282,7 +282,7 @@ impl Drafts {
         }
     }
 
-    /// What the string that begins is for. A file's first path and first content count.
+    /// The meaning of the string that begins. A file's first path and first content count.
     fn role(&mut self) -> Role {
         let Some(Open::Object(Place::File, name)) = self.open.last() else {
             return Role::Other;
@@ -304,7 +304,7 @@ impl Drafts {
         }
     }
 
-    /// What the object or list is that begins.
+    /// The meaning of the object or list that begins.
     fn place(&mut self, bracket: char) -> Place {
         let is_object = bracket == '{';
         match self.open.last() {

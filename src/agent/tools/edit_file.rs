@@ -43,7 +43,7 @@ enum Edit {
     Done(String, usize),
     /// An earlier attempt has made it.
     AlreadyApplied,
-    /// The old text was not found; this is the nearest.
+    /// The old text was not found; this is the most similar one.
     Missed(String),
     Refused(String),
 }
@@ -60,7 +60,7 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     }
     let view = View::of(text);
     let (old, new) = (unix(old), unix(new));
-    // An insertion beside the old text leaves it there: only the new text shows that it was made.
+    // An insertion beside the old text keeps that: only the new text proves that it was made.
     if again && new.contains(&old) && view.text.contains(&new) {
         return Edit::AlreadyApplied;
     }
@@ -90,11 +90,11 @@ fn edit(text: &str, old: &str, new: &str, again: bool) -> Edit {
     }
 }
 
-/// A text whose lines all end with `\n`, the last one too: that is how models write line breaks,
-/// whatever the file has.
+/// A text in which every line, even the last, ends with `\n`, as models write line breaks whatever
+/// the file uses.
 struct View {
     text: String,
-    /// The line breaks in it that are two bytes of the file.
+    /// The positions of its line breaks that are two bytes in the file.
     pairs: Vec<usize>,
 }
 
@@ -118,19 +118,19 @@ impl View {
         Self { text: plain, pairs }
     }
 
-    /// The offset in the file of an offset in the view.
+    /// Converts an offset in the view to one in the file.
     fn in_file(&self, at: usize) -> usize {
         at + self.pairs.partition_point(|pair| *pair < at)
     }
 
-    /// The file with a range of the view replaced. The new text gets the line breaks of what it
-    /// replaces, in their order; everything else stays as it is.
+    /// The file with a range of the view replaced. The new text gets the line breaks of the
+    /// replaced text, in order; everything else stays.
     fn replace(&self, file: &str, from: usize, to: usize, new: &str) -> String {
         let (start, end) = (
             self.in_file(from).min(file.len()),
             self.in_file(to).min(file.len()),
         );
-        // The last line's break may exist in the view only.
+        // The last line's break may only exist in the view.
         let is_beyond = self.in_file(to) > file.len();
         let new = if is_beyond {
             new.strip_suffix('\n').unwrap_or(new)
@@ -297,7 +297,7 @@ mod tests {
             };
             assert_eq!(done, edited, "{file:?} {old:?}");
         }
-        // A line that looks the same is the same, and spaces are no line breaks.
+        // Lines that look equal are equal, and spaces are not line breaks.
         assert!(matches!(
             edit("a\r\nb\na\n", "a\n", "x\n", false),
             Edit::Refused(_)
@@ -353,12 +353,12 @@ mod tests {
         ));
         let (old, new) = ("import a\n", "import a\nimport b\n");
         for before in ["import a\nrest\n", "import a\r\nrest\r\n"] {
-            // Again, but the attempt before did not get that far.
+            // A repetition, but the attempt before did not get that far.
             let Edit::Done(after, 1) = edit(before, old, new, true) else {
                 panic!("it is not made yet");
             };
             assert_eq!(edit(&after, old, new, true), Edit::AlreadyApplied);
-            // Asked for once more, it is meant.
+            // An explicit second request is intended.
             assert!(matches!(edit(&after, old, new, false), Edit::Done(..)));
         }
     }

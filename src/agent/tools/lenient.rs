@@ -1,5 +1,4 @@
-//! Calls as models write them: names and arguments that are slightly wrong but can mean only one
-//! thing.
+//! Tool calls as models write them: names and arguments that are slightly wrong but unambiguous.
 
 use serde_json::{Deserializer, Value};
 
@@ -17,8 +16,8 @@ const NAMESPACES: [&str; 9] = [
     "codeflow",
 ];
 
-/// The form in which tool names are compared: lower case, without `_` and `-`, without a namespace
-/// such as `functions.`, and without what chat templates and models leave around a name:
+/// The normalized form of tool names: lower case, without `_` and `-`, without a namespace such as
+/// `functions.`, and without what chat templates and models leave around a name:
 /// `terminal<|channel|>commentary`, `listFiles}`, `terminal()`, `functions.terminal:0`.
 pub fn name(name: &str) -> String {
     let own = own_name(name)
@@ -29,7 +28,7 @@ pub fn name(name: &str) -> String {
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// The name without a namespace that `_` or `-` separates from it; `None` if it has none.
+/// The name without a namespace separated by `_` or `-`; `None` if it has none.
 pub fn without_namespace(name: &str) -> Option<&str> {
     let mut own = own_name(name);
     let mut found = None;
@@ -47,7 +46,7 @@ pub fn without_namespace(name: &str) -> Option<&str> {
     found
 }
 
-/// The name up to the first character that can't be in one, without a number after it.
+/// The name up to the first invalid character, without a number after it.
 fn own_name(name: &str) -> &str {
     let mut name = name.trim();
     while let Some((_, rest)) = name
@@ -76,13 +75,14 @@ pub fn arguments(text: &str, schema: &Value) -> Result<Value, String> {
     }
 }
 
-/// The value, converted to the schema's type if possible; else as it is, for its reader to reject.
+/// The value, converted to the schema's type if possible; otherwise unchanged, to be rejected
+/// later.
 fn fitted(value: Value, schema: &Value) -> Value {
     let wanted = schema["type"].as_str().unwrap_or_default();
     match (wanted, value) {
         ("object" | "array" | "integer" | "boolean", Value::String(text)) => {
             match serde_json::from_str::<Value>(text.trim()) {
-                // JSON in a string, once or more often.
+                // JSON in a string, possibly nested.
                 Ok(inner) => fitted(inner, schema),
                 Err(_) => Value::String(text),
             }
@@ -113,8 +113,8 @@ fn fitted(value: Value, schema: &Value) -> Value {
     }
 }
 
-/// The items of a list that a model may also have written as a text with a line for each, or of
-/// which it wrote the only one.
+/// The items of a list, which a model may also have written as a text with one item per line, or as
+/// a single item.
 pub fn list(value: &Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items.clone(),
@@ -124,9 +124,9 @@ pub fn list(value: &Value) -> Vec<Value> {
     }
 }
 
-/// What a value says that is meant to be text: a list as Markdown, an object by its fields' values.
+/// The text of a value: a list as Markdown, an object by its fields' values.
 pub fn words(value: &Value) -> String {
-    /// In the order in which people read them.
+    /// In reading order.
     const FIELDS: [&str; 12] = [
         "path",
         "name",
@@ -224,15 +224,15 @@ mod tests {
             ("", json!({})),
             (" null", json!({})),
             (r#"{"files":[{"path":"a"}]}"#, files.clone()),
-            // Something behind it.
+            // With trailing text.
             (r#"{"files":[{"path":"a"}]}}"#, files.clone()),
             ("{\"files\":[{\"path\":\"a\"}]}\n```\nDone.", files.clone()),
             (r#"{"files":[{"path":"a"}]}{"files":[]}"#, files.clone()),
-            // JSON in a string, as a whole or in parts.
+            // JSON in a string, completely or in parts.
             (r#""{\"files\":[{\"path\":\"a\"}]}""#, files.clone()),
             (r#"{"files":"[{\"path\":\"a\"}]"}"#, files.clone()),
             (r#"{"files":["{\"path\":\"a\"}"]}"#, files),
-            // Numbers and truths as text, and what is not given.
+            // Numbers and booleans as text, and missing values.
             (
                 r#"{"seconds":"120","wait":"true"}"#,
                 json!({ "seconds": 120, "wait": true }),
@@ -242,7 +242,7 @@ mod tests {
                 json!({ "seconds": 120, "wait": false }),
             ),
             (r#"{"seconds":null}"#, json!({})),
-            // What is text stays text, and what makes no sense stays what it is.
+            // Text stays text, and nonsense stays unchanged.
             (r#"{"text":"120"}"#, json!({ "text": "120" })),
             (r#"{"text":"{\"a\":1}"}"#, json!({ "text": "{\"a\":1}" })),
             (

@@ -70,7 +70,7 @@ impl Arguments {
             .as_ref()
             .map_or_else(|| HOME.to_owned(), AppPath::absolute);
         let entries = match app.sandbox().list_dir(&folder, 1).await {
-            // More than envd lists, or than fits in one answer.
+            // More entries than envd lists, or than fit in one answer.
             Err(SandboxError::RateLimited { message, .. }) if message.contains("entries") => {
                 return Err(too_many(&message));
             }
@@ -109,7 +109,7 @@ impl Arguments {
     }
 }
 
-/// Whether it is an entry of the folder, or stands for some of its files.
+/// Whether it is an entry of the folder, or represents some of its files.
 fn is_of_folder(left: &LeftOut, folder: &str) -> bool {
     let above = left.path.rsplit_once('/').map_or("", |(above, _)| above);
     above == folder || left.path == folder

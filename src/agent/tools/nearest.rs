@@ -1,18 +1,19 @@
-//! The lines of a file that are most like a text that is not in it.
+//! Finds the lines of a file that are most similar to a text that it does not contain.
 
 use std::collections::HashSet;
 
 use similar::TextDiff;
 use unicode_normalization::UnicodeNormalization;
 
-/// Lines that are less alike than this are not worth showing.
+/// Lines below this similarity are not worth showing.
 const ALIKE: f32 = 0.5;
-/// How many places are compared in detail: those that share the most words with the text.
+/// How many candidates are compared in detail: those that share the most words with the text.
 const COMPARED: usize = 10;
-/// The longest text that is compared, and shown, in bytes.
+/// The maximum length of a text to compare and show, in bytes.
 const MAX_TEXT: usize = 4000;
 
-/// The most alike run of as many lines, in words for the model; `None` when nothing is alike.
+/// The most similar run of equally many lines, described for the model; `None` if nothing is
+/// similar.
 pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let height = wanted.lines().count().clamp(1, lines.len().max(1));
@@ -23,7 +24,7 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     let (ratio, at) = candidates(&lines, wanted, height)
         .into_iter()
         .map(|at| {
-            // Comparing by words is enough.
+            // Comparing word by word suffices.
             let there = lines[at..at + height].join("\n");
             (
                 TextDiff::from_words(composed(wanted), composed(&there)).ratio(),
@@ -48,7 +49,7 @@ pub fn nearest(text: &str, wanted: &str) -> Option<String> {
     ))
 }
 
-/// The difference between the texts, if it is one that can't be seen.
+/// The difference between the texts, if it is an invisible one.
 fn difference(there: &str, wanted: &str) -> Option<&'static str> {
     let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
     if without_spaces(there) == without_spaces(wanted) {
@@ -58,13 +59,13 @@ fn difference(there: &str, wanted: &str) -> Option<&'static str> {
         .then_some(", and different only in how accents are encoded (Unicode NFC and NFD)")
 }
 
-/// With accents in one encoding.
+/// Normalizes the encoding of accents.
 fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Where the runs of lines begin that share the most words with the text, the best first; none that
-/// is much shorter or longer.
+/// The beginnings of the runs of lines that share the most words with the text, best first; without
+/// much shorter or longer ones.
 fn candidates(lines: &[&str], wanted: &str, height: usize) -> Vec<usize> {
     let words = |line: &str| -> Vec<String> {
         let words = line.split(|letter: char| !letter.is_alphanumeric());
@@ -74,7 +75,7 @@ fn candidates(lines: &[&str], wanted: &str, height: usize) -> Vec<usize> {
             .collect()
     };
     let known: HashSet<String> = words(wanted).into_iter().collect();
-    // Of each line: its words that the text has, all of its words, its bytes.
+    // For each line: its words that occur in the text, all of its words, its bytes.
     let counts: Vec<[usize; 3]> = lines
         .iter()
         .map(|line| {

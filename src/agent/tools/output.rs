@@ -1,5 +1,5 @@
-//! What a tool call led to: its output for the model, what it wrote, and errors that say who gets
-//! them.
+//! The result of a tool call: its output for the model, the written files, and errors that say who
+//! gets them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct ToolOutput {
     /// The files that were written.
     #[serde(default)]
     pub written: Vec<FileChange>,
-    /// Those of them whose contents are not in the call's arguments.
+    /// The written files whose contents are not in the call's arguments.
     #[serde(default)]
     pub contents: Vec<Written>,
     /// The file in which the text to replace was not found.
@@ -36,7 +36,7 @@ pub struct ToolOutput {
     pub took: Option<u64>,
 }
 
-/// A file as a call left it.
+/// A file in its state after a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     pub path: String,
@@ -77,7 +77,7 @@ impl Written {
 }
 
 impl ToolOutput {
-    /// For a command whose end was not seen.
+    /// The output for a command whose end was not observed.
     pub fn interrupted() -> Self {
         Self {
             failed: true,
@@ -89,7 +89,7 @@ impl ToolOutput {
         }
     }
 
-    /// For a call that wrote this file, whose content is not in the call's arguments.
+    /// The output of a call that wrote this file, whose content is not in the call's arguments.
     pub(super) fn wrote(file: Written, content: impl Into<String>) -> Self {
         Self {
             written: vec![FileChange {
@@ -141,12 +141,12 @@ impl From<SandboxError> for ToolError {
     }
 }
 
-/// The text with `\n` for all kinds of line breaks.
+/// The text with `\n` for all line breaks.
 pub(super) fn unix(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
-/// The text, without its middle if it is longer than `limit` bytes.
+/// The text; if it is longer than `limit` bytes, its middle is left out.
 pub fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
@@ -155,7 +155,7 @@ pub fn cut(text: &str, limit: usize) -> String {
     join(head, 0, tail, limit)
 }
 
-/// The beginning and the end of a text, between which `skipped` bytes are already missing.
+/// Joins the beginning and the end of a text between which `skipped` bytes are already missing.
 pub(super) fn join(head: &str, skipped: u64, tail: &str, limit: usize) -> String {
     let (kept, dropped) = head.split_at(head.floor_char_boundary(limit / 2));
     let (dropped_too, kept_too) =

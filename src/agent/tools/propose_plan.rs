@@ -1,4 +1,4 @@
-//! `proposePlan`: puts a plan before the user, which ends the run; approving it builds it.
+//! `proposePlan`: shows the user a plan, which ends the run; the user's approval builds it.
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
@@ -11,9 +11,10 @@ use super::{
 };
 use crate::protocol::{AppPlan, MessagePart, PROMPT_MAX_CHARS, PlanStep, Status, item};
 
-/// The most steps that a plan has.
+/// The maximum number of steps in a plan.
 const MAX_STEPS: usize = 20;
-/// The longest plan, in characters: with what its user adds, it fits into a message.
+/// The maximum length of a plan, in characters: with the user's additions, it must fit into a
+/// message.
 const MAX_CHARS: usize = PROMPT_MAX_CHARS * 8 / 10;
 
 #[derive(Debug, Deserialize)]
@@ -76,7 +77,7 @@ impl Arguments {
         plan
     }
 
-    /// The plan, or why it can't be put before the user.
+    /// The plan, or why it can't be proposed.
     fn checked(&self) -> Result<AppPlan, String> {
         let plan = self.plan();
         let chars = plan.to_markdown().chars().count();

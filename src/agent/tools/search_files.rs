@@ -22,9 +22,9 @@ const MAX_LINE: usize = 240;
 const MAX_BYTES: usize = 4000;
 /// How many unreadable files and folders are named.
 const MAX_DENIED: usize = 5;
-/// What grep says of them.
+/// Grep's message for them.
 const DENIED: &str = ": Permission denied";
-/// A shell's exit code for a program that SIGKILL ended (bash(1)), as the kernel does when memory
+/// The exit code for a program killed by SIGKILL (bash(1)), for example by the kernel when memory
 /// runs out.
 const KILLED: i32 = 128 + 9;
 
@@ -86,8 +86,8 @@ impl Arguments {
         let place = AppPath::folder(&self.path)?
             .map_or_else(|| ".".to_owned(), |path| path.as_str().to_owned());
         let excluded = grep_exclusions();
-        // The pattern and the place come through the environment, so the shell interprets nothing
-        // in them. Pipes and devices are skipped: reading them may never end.
+        // The pattern and the path are passed in the environment, so that the shell interprets
+        // nothing in them. Pipes and devices are skipped, because reading them may never end.
         let command = format!(
             "set -o pipefail; grep -rnIE -D skip {excluded} --exclude='.env*' --exclude='package-lock.json' -e \"$SEARCH_PATTERN\" \
              -- \"$SEARCH_PLACE\" | cut -b -{MAX_BYTES} | head -n {}",
@@ -145,7 +145,7 @@ impl Arguments {
     }
 }
 
-/// `path:line:text` without grep's own `./`; the lines of minified files are cut.
+/// `path:line:text` without grep's leading `./`; lines of minified files are cut.
 fn shorten(line: &str) -> String {
     let line = line.strip_prefix("./").unwrap_or(line);
     protocol::shorten(line, MAX_LINE).into_owned()

@@ -1,11 +1,11 @@
-//! The simple commands of a shell script, each as its words, as far as they are known without
-//! running it. Quotes are removed; redirections, comments and here-documents are left out; the
+//! The simple commands of a shell script, each split into words, as far as they are known without
+//! running it. Quotes are removed; redirections, comments and here-documents are dropped; the
 //! commands of a substitution are listed beside the one that contains it.
 
-/// Substitutions that are nested deeper than this are not read.
+/// Substitutions nested deeper than this are ignored.
 const MAX_DEPTH: usize = 8;
 
-/// The commands in order, still with the shell's reserved words at their beginning.
+/// The commands in order, including reserved words of the shell at their beginning.
 pub fn commands(script: &str) -> Vec<Vec<String>> {
     let mut reader = Reader {
         letters: script.chars().collect(),
@@ -107,7 +107,7 @@ impl Reader {
         }
     }
 
-    /// A piece of a word that begins with this letter.
+    /// Reads a part of a word that begins with this character.
     fn piece(&mut self, letter: char, word: &mut String, depth: usize) {
         match letter {
             '\\' => match self.next() {
@@ -145,7 +145,7 @@ impl Reader {
         documents: &mut Vec<String>,
         depth: usize,
     ) {
-        // A number before it says which stream is meant.
+        // A number before it specifies the stream.
         if simple
             .word
             .as_ref()

@@ -22,9 +22,9 @@ const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
 /// How many of a command's processes are listed for the model.
 const MAX_LISTED: usize = 10;
-/// How envd begins its refusal when the sandbox has no room for another process.
+/// The beginning of envd's refusal if the sandbox has no room for another process.
 const NOT_STARTED: &str = "error starting process";
-/// Nobody answers questions or sees colours.
+/// There is nobody to answer questions or see colours.
 const ENVS: [(&str, &str); 2] = [("CI", "1"), ("NO_COLOR", "1")];
 
 #[derive(Debug, Deserialize)]
@@ -153,7 +153,7 @@ impl Arguments {
         })
     }
 
-    /// Starts the command in a session of its own, so that it outlives the shell that starts it.
+    /// Starts the command in a session of its own, so that it outlives its shell.
     async fn start(&self, app: &App) -> Result<ToolOutput, ToolError> {
         let envs = [&ENVS[..], &[("BACKGROUND_COMMAND", self.command.as_str())]].concat();
         let start = "log=$(mktemp /tmp/background-XXXXXX.log); setsid bash -lc \"$BACKGROUND_COMMAND\" >\"$log\" 2>&1 </dev/null & echo \"pid $!, output in $log\"";
@@ -168,7 +168,7 @@ impl Arguments {
     }
 }
 
-/// Like [`App::run`], but the model gets the error when no process can be started: it may have left
+/// Like [`App::run`], but if no process can be started, the model gets the error: it may have left
 /// too many running.
 async fn run(
     app: &App,
@@ -190,7 +190,7 @@ fn shown(bytes: &[u8], gap: Option<Gap>) -> String {
         return cut(plain::text(bytes).trim_end(), MAX_OUTPUT / 2);
     };
     let (head, tail) = bytes.split_at(gap.at);
-    // What follows the gap may begin in the middle of a character, an escape sequence or a frame.
+    // The text after the gap may begin in the middle of a character, an escape sequence or a frame.
     let whole = tail
         .iter()
         .position(|byte| matches!(byte, b'\n' | b'\r'))
@@ -204,7 +204,7 @@ fn shown(bytes: &[u8], gap: Option<Gap>) -> String {
     )
 }
 
-/// The processes that the command started and that did not end with it; empty if there are none.
+/// A list of the processes that outlived the command; empty if there are none.
 fn of_processes(left: &Left, timed_out: bool) -> String {
     let list = |processes: &[RunningProcess]| {
         let listed = processes.iter().take(MAX_LISTED);

@@ -1,17 +1,17 @@
-//! Which tools a run has: those that change the app are only there to build it.
+//! The tools of a run: those that change the app are only available for building.
 
 use crate::protocol::Mode;
 
-/// What a tool is for.
+/// The purpose of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum ToolPurpose {
     /// It reads the app.
     Read,
     /// It may change the app, or run what is in it.
     Change,
     /// It ends the work on a plan.
     Plan,
-    /// It ticks a step of the approved plan.
+    /// It ticks off a step of the approved plan.
     Tick,
 }
 
@@ -36,16 +36,17 @@ impl Toolset {
         }
     }
 
-    pub(super) fn has(self, purpose: Purpose) -> bool {
+    pub(super) fn has(self, purpose: ToolPurpose) -> bool {
         match purpose {
-            Purpose::Read => true,
-            Purpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
-            Purpose::Plan => self == Self::Plan,
-            Purpose::Tick => self == Self::BuildByPlan,
+            ToolPurpose::Read => true,
+            ToolPurpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
+            ToolPurpose::Plan => self == Self::Plan,
+            ToolPurpose::Tick => self == Self::BuildByPlan,
         }
     }
 
-    /// Why what changes the app is not there, and what to do instead; nothing where it is.
+    /// Why tools that change the app are unavailable, and what to do instead; empty if they are
+    /// available.
     pub(super) fn refusal(self) -> &'static str {
         match self {
             Self::Build | Self::BuildByPlan => "",

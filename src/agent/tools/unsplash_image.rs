@@ -1,5 +1,5 @@
-//! `unsplashImage`: finds a photo that suits a description, saves it with the app's own files, and
-//! names its author (unsplash.com/documentation).
+//! `unsplashImage`: finds a photo for a description, saves it with the app's own files, and credits
+//! its author (unsplash.com/documentation).
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
 
 /// How long a request to Unsplash may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Says in links to Unsplash where visitors come from, as its guidelines ask.
+/// Identifies us in links to Unsplash, as its guidelines require.
 const REFERRAL: &str = "utm_source=codeflow&utm_medium=referral";
 
 #[derive(Debug, Deserialize)]
@@ -104,7 +104,7 @@ impl Handler for Arguments {
 }
 
 impl Arguments {
-    /// Where the photo goes: below `public/`, which is added if it is missing.
+    /// The photo's path: below `public/`, which is added if it is missing.
     fn place(&self) -> Result<AppPath, PathError> {
         let path = AppPath::new(&self.path)?;
         if path.as_str().starts_with("public/") {
@@ -163,8 +163,8 @@ impl Arguments {
             .sandbox()
             .write_file(&path.absolute(), image.clone())
             .await?;
-        // Unsplash counts each use for the author, as its guidelines ask. If that fails, the photo
-        // is saved anyway.
+        // Unsplash counts each use for the author, as its guidelines require. If that fails, the
+        // photo is saved anyway.
         if let Some(location) = photo
             .links
             .download_location
@@ -187,7 +187,7 @@ impl Arguments {
     }
 }
 
-/// The photo's bytes, which are a JPEG.
+/// The photo's bytes, a JPEG.
 async fn fetch(
     http: &reqwest::Client,
     url: &str,
@@ -226,8 +226,8 @@ async fn fetch(
     Ok(image)
 }
 
-/// Whether an address that Unsplash names is one of its own: below unsplash.com, or at the
-/// configured address.
+/// Whether an address in Unsplash's answer is its own: below unsplash.com, or at the configured
+/// address.
 fn is_theirs(url: &str, unsplash: &Unsplash) -> bool {
     let Ok(parsed) = reqwest::Url::parse(url) else {
         return false;

@@ -1,5 +1,5 @@
-//! One answer of the model, published while it grows, and asked for again with less of the chat
-//! when the provider refuses all of it.
+//! One answer of the model, published while it grows, and requested again with less of the chat if
+//! the provider refuses all of it.
 
 use parking_lot::Mutex;
 
@@ -14,13 +14,13 @@ use crate::{
     protocol::{EventKind, GrowingText, Mode, Status},
 };
 
-/// After this many answers that ended early, a large chat is sent with less in it: some providers
-/// end an answer early when the chat is too long.
+/// After this many answers that ended early, a large chat is shortened: some providers end an
+/// answer early if the chat is too long.
 const MAX_EARLY_ENDS: u32 = 2;
-/// How many times a chat that is too long is made smaller for one answer.
+/// How many times a chat that is too long is shortened for one answer.
 const MAX_HALVINGS: usize = 3;
 
-/// The answer that is asked for.
+/// The request for an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     step: &'a str,
@@ -68,7 +68,7 @@ impl EarlyEnds {
 }
 
 /// The answer. Its text, its thinking and its files are published while they grow. A chat that is
-/// too long for the model is sent again with less in it, and so is a large one whose answers ended
+/// too long for the model is shortened and sent again, and so is a large one whose answers ended
 /// early [`MAX_EARLY_ENDS`] times.
 pub async fn answer<J: Journal>(
     job: &Job<'_, '_, J>,
@@ -82,7 +82,7 @@ pub async fn answer<J: Journal>(
         })
         .await?;
     if asked.attempt.number > 1 {
-        // Takes back what the previous attempt had begun to say.
+        // Retracts what the previous attempt had begun to say.
         let (text, html) = (String::new(), String::new());
         journal
             .publish(EventKind::Text { turn, text, html })
@@ -121,8 +121,8 @@ pub async fn answer<J: Journal>(
     }
 }
 
-/// Sends the chat again without more and more of what is old in it: a provider's objection to an
-/// old message must not spoil every message to come.
+/// Sends the chat again with less and less of its old parts: a provider's objection to an old
+/// message must not block every later one.
 async fn without_what_is_refused<J: Journal>(
     job: &Job<'_, '_, J>,
     asked: &Asked<'_>,
@@ -164,7 +164,7 @@ async fn stream<J: Journal>(
     let (step, alternative) = (asked.step, asked.attempt.alternative);
     let (stream, so_far) = AnswerStream::channel();
     let last = so_far.clone();
-    // The part of an answer that arrived is paid for, even if its end never comes.
+    // The received part of an answer costs money, even if its end never arrives.
     let price = |size| job.agent.model.estimate(alternative, request, size);
     let writes = job.mode == Mode::Build;
     let streaming = async {

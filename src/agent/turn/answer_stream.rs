@@ -1,5 +1,5 @@
-//! An answer while it grows: its thinking, its text and the files that its tool calls write are
-//! published piece by piece, as the model produces them.
+//! A growing answer: its thinking, its text and the files that its tool calls write are published
+//! piece by piece, as the model produces them.
 
 use std::{
     collections::HashMap,
@@ -15,35 +15,35 @@ use crate::{
     protocol::{DraftPiece, EventKind, Spent, TextPiece},
 };
 
-/// The least time between two pieces of a growing answer. Where publishing one takes longer, as
-/// much time passes before the next.
+/// The minimum interval between two pieces of a growing answer. If publishing one takes longer, the
+/// next interval is as long.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// How much time passes between two updates of what a growing answer has cost.
-const NOTE_EVERY: Duration = Duration::from_secs(1);
+/// The interval at which the cost of a growing answer is updated.
+const USAGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much of a turn's thinking is shown and kept, in bytes.
 const MAX_THINKING: usize = 20 << 10;
-/// What stands where more of it is left out.
+/// The note in place of the thinking that is left out.
 const LEFT_OUT: &str = "\n\n*(The rest of the thinking is left out: it is too long.)*";
 
-/// An answer as far as it has come.
+/// A partial answer.
 #[derive(Debug, Default)]
 pub struct AnswerStream {
     text: String,
     thinking: Thinking,
-    /// Tool calls by their index: names, and arguments as far as they have come.
+    /// Tool calls by index: names, and the arguments so far.
     calls: HashMap<usize, (String, String)>,
 }
 
-/// What the model shows of its reasoning, as far as it has come.
+/// The reasoning that the model shows, so far.
 #[derive(Debug, Default)]
 struct Thinking {
     /// At most [`MAX_THINKING`] of it.
     text: String,
-    /// How much has come, in bytes.
+    /// The number of bytes received.
     size: usize,
-    /// When the first and the last piece came.
+    /// When the first and the last piece arrived.
     time: Option<(Instant, Instant)>,
 }
 
@@ -83,7 +83,7 @@ impl AnswerStream {
         }
     }
 
-    /// The thinking, and how long it took, in milliseconds.
+    /// The thinking, and its duration in milliseconds.
     pub fn thought(&self) -> (String, Option<u64>) {
         let text = self.thinking.text.trim().to_owned();
         let time = self.thinking.time.filter(|_| !text.is_empty());
@@ -103,29 +103,29 @@ impl AnswerStream {
     }
 }
 
-/// What of an answer was published. The pieces of an answer that grows are read once each.
+/// The published part of a growing answer. Its pieces are read once each.
 #[derive(Default)]
 struct Published {
     visible: summary::Visible,
-    /// How much of the text and of the thinking, in bytes.
+    /// The length of the published text and thinking, in bytes.
     text: usize,
     thinking: usize,
-    /// The tool calls by their index: what reads their files, and how much it has read.
+    /// The tool calls by index: the parser of their files, and how much it has read.
     calls: HashMap<usize, (tools::Drafts, usize)>,
 }
 
 impl Published {
-    /// What of the text for people has come since the last time.
+    /// The new part of the text for people.
     fn text_piece(&mut self, answer: &AnswerStream) -> Option<TextPiece> {
         piece_of(self.visible.of(&answer.text), &mut self.text)
     }
 
-    /// What of the thinking has come since the last time.
+    /// The new part of the thinking.
     fn thinking_piece(&mut self, answer: &AnswerStream) -> Option<TextPiece> {
         piece_of(&answer.thinking.text, &mut self.thinking)
     }
 
-    /// What of the files has come since the last time.
+    /// The new parts of the files.
     fn draft_pieces(&mut self, answer: &AnswerStream) -> Vec<DraftPiece> {
         let mut pieces = Vec::new();
         for (index, (name, arguments)) in &answer.calls {
@@ -140,7 +140,7 @@ impl Published {
     }
 }
 
-/// What of a growing text comes after so many bytes of it, without the space around it.
+/// The part of a growing text after `published` bytes, trimmed.
 fn piece_of(text: &str, published: &mut usize) -> Option<TextPiece> {
     let shown = text.trim();
     let offset = (*published).min(shown.len());
@@ -156,8 +156,8 @@ fn piece_of(text: &str, published: &mut usize) -> Option<TextPiece> {
     })
 }
 
-/// Publishes the answer while it grows, until its sender is dropped, and notes what so many bytes
-/// of it cost. `writes`: the files in its calls will be written.
+/// Publishes the answer while it grows, until its sender is dropped, and records the cost of the
+/// bytes so far. `writes`: whether the files in its calls will be written.
 pub async fn publish<J: Journal>(
     journal: &J,
     step: &str,
@@ -168,7 +168,7 @@ pub async fn publish<J: Journal>(
 ) -> Result<(), RunError> {
     let (mut published, mut noted) = (Published::default(), None::<Instant>);
     while answer.changed().await.is_ok() {
-        if noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY) {
+        if noted.is_none_or(|noted| noted.elapsed() >= USAGE_INTERVAL) {
             noted = Some(Instant::now());
             let size = answer.borrow().size();
             journal.spend(step, price(size)).await?;

@@ -2,7 +2,7 @@
 
 use crate::{agent::RunError, config, protocol::Spent};
 
-/// What a run has used so far, read off its steps' outputs alone, so that a restarted run counts
+/// The usage of a run so far, derived from its steps' outputs alone, so that a restarted run counts
 /// the same.
 #[derive(Debug, Default)]
 pub struct Budget {
@@ -15,7 +15,8 @@ impl Budget {
         self.spent.add(spent);
     }
 
-    /// An error for the user when nothing is left to spend after `lost`, which is not counted yet.
+    /// Fails with an error for the user if the budget is used up after `lost`, which is not counted
+    /// yet.
     pub fn check(&self, limits: &config::Limits, lost: Spent) -> Result<(), RunError> {
         let mut spent = self.spent;
         spent.add(lost);

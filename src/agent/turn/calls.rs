@@ -41,7 +41,7 @@ pub(super) async fn call_tools<J: Journal>(
             let span = tracing::info_span!("tool", tool.name = first_chars(&call.name, 80));
             async move { call_tool(job, &step, call, prepared).await }.instrument(span)
         });
-        // Each runs to completion, even if another one fails: what it has done is saved.
+        // All run to completion, even if one fails: the work they have done is saved.
         for output in futures::future::join_all(work).await {
             outputs.push(output?);
         }
@@ -49,7 +49,7 @@ pub(super) async fn call_tools<J: Journal>(
     Ok(outputs)
 }
 
-/// Consecutive calls, of which no two conflict.
+/// Consecutive calls without conflicts.
 fn batches(accesses: &[FileAccess]) -> Vec<std::ops::Range<usize>> {
     let mut batches: Vec<std::ops::Range<usize>> = Vec::new();
     for (index, access) in accesses.iter().enumerate() {
@@ -69,8 +69,8 @@ fn batches(accesses: &[FileAccess]) -> Vec<std::ops::Range<usize>> {
 
 /// Executes a call as a step, and publishes its beginning and end.
 ///
-/// A command whose end was not seen is never repeated: the model learns that it was interrupted,
-/// and decides.
+/// A command whose end was not observed is never repeated: the model learns that it was
+/// interrupted, and decides.
 async fn call_tool<J: Journal>(
     job: &Job<'_, '_, J>,
     step: &str,
@@ -140,8 +140,8 @@ async fn call_tool<J: Journal>(
     if !output.failed {
         sandbox.wrote(prepared.files(&output)).await;
     }
-    // As with text: after a restart the end may not have been published, and publishing it again
-    // is no event.
+    // As with text: a restart may have prevented publishing the end, and publishing it twice is no
+    // event.
     journal.publish(shown(Some(&output))).await?;
     Ok(output)
 }

@@ -1,6 +1,6 @@
-//! Room in the model's context. When a chat nears its limit, the oldest tool outputs go first, then
-//! what the model wrote itself; if that is not enough, the latest outputs lose their middle. The
-//! user's messages and the system prompt always stay.
+//! Makes room in the model's context. When a chat nears its limit, the oldest tool outputs are
+//! dropped first, then what the model wrote itself; if that is not enough, the latest outputs lose
+//! their middle. The user's messages and the system prompt always stay.
 
 use serde_json::Value;
 
@@ -10,21 +10,21 @@ use crate::{
     protocol::first_chars,
 };
 
-/// Bytes of source code per token: a little less than usual, to be on the safe side.
+/// Bytes of source code per token, a conservative estimate.
 const BYTES_PER_TOKEN: usize = 3;
-/// A chat that fills more of the context than this, in percent, is made smaller: the answer needs
-/// room too.
+/// A chat that fills more of the context than this, in percent, is shortened, because the answer
+/// needs room too.
 const FULL: usize = 70;
-/// How much of the context it fills afterwards, in percent. Well below [`FULL`], because each time
-/// the provider loses its cache of the chat's beginning.
+/// How much of the context it fills afterwards, in percent. It is well below [`FULL`], because each
+/// time the provider loses its cache of the chat's beginning.
 const ROOMY: usize = 45;
-/// This many of the latest messages, and all results of the last calls, are never left out: the
-/// model is working with them.
+/// How many of the latest messages, and all results of the last calls, are never dropped: the model
+/// is working with them.
 const LATEST: usize = 6;
-/// A chat with more bytes than this is large: some 5,000 tokens, enough for a tool output or two
-/// beside the system prompt.
+/// A chat with more bytes than this is large: about 5,000 tokens, enough for a tool output or two
+/// besides the system prompt.
 const LARGE: usize = 16 << 10;
-/// Texts that are shorter than this, in bytes, are not worth leaving out.
+/// Texts below this size, in bytes, are not worth dropping.
 const SHORT: usize = 400;
 
 /// Makes the chat smaller if it fills too much of a context of this many tokens.
@@ -36,8 +36,8 @@ pub fn make_room(messages: &mut [ChatMessage], context_tokens: usize) {
     }
 }
 
-/// Makes the chat half as large, for a model that refuses it as too long. Returns whether there was
-/// anything to leave out.
+/// Halves the chat, for a model that refuses it as too long. Returns whether anything could be
+/// dropped.
 pub fn halve(messages: &mut [ChatMessage]) -> bool {
     let before = bytes(messages);
     shrink(messages, before / 2, before / 2);
@@ -74,9 +74,9 @@ fn size(message: &ChatMessage) -> usize {
     }
 }
 
-/// Leaves out the oldest first, until the chat is no larger than `goal` bytes or nothing is left to
-/// leave out. If it is still larger than `most` bytes, the latest outputs are cut, those of the
-/// last calls last.
+/// Drops the oldest first, until the chat is no larger than `goal` bytes or nothing is left to
+/// drop. If it is still larger than `most` bytes, the latest outputs are cut, those of the last
+/// calls last.
 fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     let mut total = bytes(messages);
     let is_answer = |message: &ChatMessage| matches!(message, ChatMessage::Assistant { .. });
@@ -101,8 +101,8 @@ fn shrink(messages: &mut [ChatMessage], goal: usize, most: usize) {
     cut_outputs(latest, most.saturating_sub(bytes(before)));
 }
 
-/// Cuts the longest outputs in the middle, all to one length, until the messages together have no
-/// more than `most` bytes or each output has [`SHORT`].
+/// Cuts the longest outputs in the middle, all to the same length, until the messages together have
+/// at most `most` bytes or each output has [`SHORT`].
 fn cut_outputs(messages: &mut [ChatMessage], most: usize) {
     let cut_to = |message: &ChatMessage, limit: usize| match message {
         ChatMessage::Tool { content, .. } => Some(cut(content, limit)),
@@ -138,7 +138,7 @@ fn leave_out_output(message: &mut ChatMessage) {
     }
 }
 
-/// Leaves out the contents of files that the model wrote: it can read them.
+/// Drops the contents of files that the model wrote, because it can read them.
 fn leave_out_arguments(message: &mut ChatMessage) {
     let ChatMessage::Assistant { tool_calls, .. } = message else {
         return;

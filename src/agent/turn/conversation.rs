@@ -1,5 +1,5 @@
-//! A run's conversation with the model: asking for the next answer, executing its calls, and what
-//! is said to the model between its answers. What an answer leads to is decided by the loops.
+//! A run's conversation with the model: requesting answers, executing their calls, and the messages
+//! to the model in between. The loops decide what follows an answer.
 
 use super::{
     answer::{Asked, EarlyEnds, answer},
@@ -20,20 +20,20 @@ use crate::{
 
 /// How many answers in a row may hit the output token limit with nothing usable in them.
 pub(super) const MAX_CUTS: u32 = 2;
-/// The file format for models that call no tools.
+/// The file format for models without tool calls.
 pub(super) const IN_WORDS: &str = "Write each file whole, as a code block whose first line names it, like \
      this:\n\n```tsx app/page.tsx\n…\n```\n\nThe files are saved as you write \
      them. When everything is done, end with <task_summary>…</task_summary>.";
-/// The form of a plan in words.
+/// The format of a plan without tool calls.
 pub(super) const PLAN_IN_WORDS: &str = "Write the plan in Markdown: pages, data and look under a heading each, then a heading \
      “## Steps” with a numbered list of the steps, one line each.";
-/// What the model reads after an answer that hit its output token limit.
+/// The message to the model after an answer that hit its output token limit.
 pub(super) const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Complete tool calls \
      were executed. Continue with what is missing, and write fewer or smaller files in one answer.";
 
-/// What is said to the model in its mode.
+/// The messages to the model in its mode.
 struct Words {
-    /// To one that can't call tools.
+    /// To one without tool calls.
     in_words: &'static str,
     /// Before its last turn.
     last_turn: &'static str,
@@ -62,7 +62,7 @@ impl Words {
     }
 }
 
-/// The end of a run whose model was cut off again and again. `kept` says what becomes of its work.
+/// The error of a run whose model was cut off repeatedly. `kept` says what becomes of its work.
 pub(super) fn cut_off(kept: &str) -> RunError {
     RunError::User(format!(
         "The model's answer was cut off: it reached the model's limit of output tokens, and again \
@@ -71,30 +71,30 @@ pub(super) fn cut_off(kept: &str) -> RunError {
     ))
 }
 
-/// Where the model's files are in its answers.
+/// The place of files in the model's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileSource {
-    /// In code blocks: the model has called no tool yet, or was asked to write files so.
+    /// Code blocks: the model has called no tool yet, or was asked to write files this way.
     CodeBlocks,
-    /// In tool calls: a code block only quotes.
+    /// Tool calls: a code block only quotes.
     ToolCalls,
 }
 
-/// What the latest answers have in common that led nowhere.
+/// Why the latest answers made no progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stall {
-    /// The last answer led somewhere.
+    /// The last answer made progress.
     None,
     /// The last answer had no tool calls, files or summary, and a reminder followed it.
     Reminded,
     /// This many in a row were cut off with nothing usable in them.
     Cut(u32),
-    /// This many in a row held files that were refused.
+    /// This many in a row contained files that were refused.
     Refused(u32),
 }
 
-/// A run's conversation with the model. It is built from saved outputs alone, so a restarted run
-/// has the same one.
+/// A run's conversation with the model. It is built from saved outputs alone, so that a restarted
+/// run has the same one.
 pub(super) struct Conversation {
     pub(super) messages: Vec<ChatMessage>,
     /// How many answers the model has given.
@@ -193,13 +193,12 @@ impl Conversation {
             Ok(reply)
         };
         let reply: ModelReply = job.journal.step(step, answering).await?;
-        // Published again after a restart, where it may have been cut; an unchanged one is no
-        // event.
+        // Published again, because a restart may have interrupted it; an unchanged one is no event.
         publish_thinking(job.journal, turn, &reply).await?;
         publish_text(job.journal, turn, &reply.text).await?;
         self.budget.spend(job.journal.lost(step_name));
         if !reply.half_calls.is_empty() {
-            // Incomplete calls are not executed: their drafts go.
+            // Incomplete calls are not executed, so their drafts are removed.
             job.journal
                 .publish(EventKind::Draft { turn, piece: None })
                 .await?;

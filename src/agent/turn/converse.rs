@@ -15,10 +15,10 @@ use crate::{
     protocol::{AppPlan, EventKind, MessageKind, MessagePart, Mode, Spent, questions_to_markdown},
 };
 
-/// What stands under an answer that hit the output token limit.
+/// The note under an answer that hit the output token limit.
 const CUT_OFF: &str = "\n\n*(The answer was cut off here: it reached the model's limit.)*";
 
-/// What a conversation ended with.
+/// The outcome of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     pub kind: MessageKind,
@@ -123,7 +123,7 @@ pub async fn converse<J: Journal>(
     )))
 }
 
-/// What the first call ends the conversation with that does.
+/// The part of the first call that ends the conversation.
 fn ended_with(reply: &ModelReply, outputs: &[ToolOutput]) -> Option<MessagePart> {
     let executed = reply.tool_calls.iter().zip(outputs);
     executed
@@ -131,8 +131,8 @@ fn ended_with(reply: &ModelReply, outputs: &[ToolOutput]) -> Option<MessagePart>
         .find_map(|(call, _)| tools::prepare_executed(call).part())
 }
 
-/// Takes the words of the last turn back: the message that ends the run has them. What stood before
-/// a summary stays.
+/// Retracts the last turn's text, because the message that ends the run contains it. Text before a
+/// summary stays.
 async fn take_back<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,

@@ -1,5 +1,5 @@
-//! One tool call of a run, read off the run's saved steps: what it ran, answered and wrote, and
-//! what the files were before.
+//! One tool call of a run, from the run's saved steps: what it ran, answered and wrote, and the
+//! files' earlier state.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::{
 /// A tool call that has ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct CallDetails {
-    /// The whole command, of a terminal's call.
+    /// The whole command of a `terminal` call.
     pub command: Option<String>,
-    /// What the tool answered.
+    /// The tool's answer.
     pub output: String,
     pub files: Vec<FileStates>,
 }
@@ -23,14 +23,14 @@ pub struct CallDetails {
 #[derive(Debug, PartialEq, Eq)]
 pub struct FileStates {
     pub path: String,
-    /// `None` where neither the call nor an earlier one of the run says what was there.
+    /// `None` if neither the call nor an earlier one of the run knows the earlier state.
     pub before: Option<Vec<u8>>,
     pub after: Vec<u8>,
 }
 
 impl CallDetails {
     /// The call of the step with this name. `steps` are the run's in order: names, and the JSON
-    /// outputs of those that ended. `None` when there is no such call, or it has no output.
+    /// outputs of those that ended. `None` if there is no such call, or it has no output.
     pub fn of_steps<'a>(
         steps: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
         wanted: &str,

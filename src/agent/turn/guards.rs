@@ -1,5 +1,5 @@
-//! What stops a run that leads nowhere: calls that repeat themselves, one or several in turn, files
-//! that change back and forth, and calls that only fail.
+//! Stops a run that makes no progress: repeated calls, alone or in turn, files that change back and
+//! forth, and calls that only fail.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,26 +20,25 @@ const MAX_SAME_RESULTS: usize = 3;
 /// After this many edits of a file whose old text was not found, the model is advised to write the
 /// whole file.
 const WARN_MISSES: usize = 2;
-/// This many, without a write to the file in between, end the run.
+/// After this many, without a write to the file in between, the run ends.
 const MAX_MISSES: usize = 6;
 /// How many times a file may change from one content to the same other one.
 const MAX_SAME_CHANGES: usize = 3;
-/// After this many calls that were made before, whatever their results, while nothing was written
-/// and no new command was run, the model is warned. A model that waits for something looks a few
-/// times.
+/// After this many repeated calls, whatever their results, while nothing was written and no new
+/// command was run, the model is warned. A model that waits for something repeats a few calls.
 const WARN_REPEATED: usize = 4;
-/// This many end the run.
+/// After this many, the run ends.
 const MAX_REPEATED: usize = 8;
-/// How many answers in a row may have nothing but failing calls.
+/// How many answers in a row may contain only failing calls.
 const MAX_FAILING: usize = 8;
 
 const REPEATED_WARNING: &str = "You have made these calls before, and nothing was changed in \
                                 between: more of them lead nowhere. Change something, or end.";
 
-/// What a run's calls have led to, read off its steps' outputs alone, so that a restarted run
+/// The results of a run's calls, derived from its steps' outputs alone, so that a restarted run
 /// counts the same.
 ///
-/// "Since the app last changed" below means as far as is known: since a tool wrote a file, or a
+/// "Since the app last changed" below means since the last known change: a tool wrote a file, or a
 /// command ran for the first time.
 #[derive(Debug, Default)]
 pub struct Guards {
@@ -57,13 +56,13 @@ pub struct Guards {
     calls: HashSet<[String; 2]>,
     /// How many calls since then had been made before.
     repeated: usize,
-    /// How many of the latest answers had nothing but failing calls.
+    /// How many of the latest answers contained only failing calls.
     failing: usize,
 }
 
 impl Guards {
-    /// Records a call and its result. Returns a warning for the model, if there is one; an error
-    /// when the model goes round in circles.
+    /// Records a call and its result. Returns a warning for the model, if there is one; fails if
+    /// the model is going round in circles.
     pub fn record(
         &mut self,
         call: &ToolCall,
@@ -71,7 +70,7 @@ impl Guards {
     ) -> Result<Option<String>, RunError> {
         let result = [&call.name, &call.arguments, &output.content].map(String::clone);
         let times = self.results.get(&result).copied().unwrap_or_default() + 1;
-        // After a change the same question is a new one. A command may change anything; the same
+        // After a change, the same question is a new one. A command may change anything; the same
         // command again is no progress.
         let is_progress = !output.written.is_empty()
             || (tools::is_command(call) && self.commands.insert(call.arguments.clone()));
@@ -155,8 +154,8 @@ impl Guards {
         }))
     }
 
-    /// Records all outputs of an answer's calls; an error after too many answers with nothing but
-    /// failing calls.
+    /// Records all outputs of an answer's calls; fails after too many answers with only failing
+    /// calls.
     pub fn end_turn(&mut self, outputs: &[ToolOutput]) -> Result<(), RunError> {
         self.failing = if outputs.iter().all(|output| output.failed) {
             self.failing + 1
@@ -173,7 +172,7 @@ impl Guards {
     }
 }
 
-/// The end of a run that goes round in circles: what it did, and the last result.
+/// The error of a run that goes round in circles: what it did, and the last result.
 fn circle(what: &str, last: &str) -> RunError {
     RunError::User(format!(
         "The model went round in circles: {}:\n\n```\n{}\n```\n\nThe files are kept. Describe \

@@ -1,4 +1,4 @@
-//! What a run's agent works with, and how it publishes what the model says.
+//! The context of a run's agent, and publishing what the model says.
 
 use super::summary;
 use crate::{
@@ -11,19 +11,19 @@ use crate::{
     protocol::{EventKind, Mode, ProjectId},
 };
 
-/// What a run's agent works with.
+/// The context of a run's agent.
 pub struct Job<'a, 's, J> {
     pub journal: &'a J,
     pub agent: &'a Agent,
     pub sandbox: &'a RunSandbox<'s>,
     /// The errors that users' open previews show.
     pub reports: &'a Reports,
-    /// Whose app it is.
+    /// The app's project.
     pub project: ProjectId,
     pub mode: Mode,
-    /// What a build follows.
+    /// The plan that a build follows.
     pub plan: Option<ApprovedPlan<'a>>,
-    /// The app's journeys that the run has to keep.
+    /// The app's journeys that the run must keep.
     pub journeys: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl<J> Job<'_, '_, J> {
         Toolset::of(self.mode, self.plan.is_some())
     }
 
-    /// What a check of the app covers.
+    /// The scope of a check of the app.
     pub(in crate::agent) async fn scope(&self) -> Scope<'_> {
         Scope {
             changed: self.sandbox.changed().await,
@@ -41,13 +41,13 @@ impl<J> Job<'_, '_, J> {
         }
     }
 
-    /// What the requests of all runs of the project have in common, for providers' caches.
+    /// The common cache key for requests of all runs of the project.
     pub(super) fn cache_key(&self) -> String {
         format!("codeflow-{}", self.project)
     }
 }
 
-/// Publishes what the model has said in a turn, when that is anything for people.
+/// Publishes the model's text of a turn, if it is of interest to people.
 pub async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Result<(), RunError> {
     let text = summary::Visible::default().of(text).trim().to_owned();
     if text.is_empty() {
@@ -57,7 +57,7 @@ pub async fn publish_text<J: Journal>(journal: &J, turn: u32, text: &str) -> Res
     journal.publish(EventKind::Text { turn, text, html }).await
 }
 
-/// Publishes what the model showed of its reasoning in a turn, if it did.
+/// Publishes the reasoning that the model showed in a turn, if any.
 pub async fn publish_thinking<J: Journal>(
     journal: &J,
     turn: u32,

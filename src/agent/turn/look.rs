@@ -1,5 +1,5 @@
-//! A look at the finished app: a model that sees gets pictures of its pages, and the faults that it
-//! names go to the model that builds. The pictures are in no other request.
+//! A look at the finished app: a vision model gets pictures of its pages, and the faults that it
+//! finds are sent to the building model. The pictures are in no other request.
 
 use std::{fmt::Write, time::Duration};
 
@@ -16,38 +16,38 @@ use crate::{
     protocol::{EventKind, Spent, ToolUse, first_chars},
 };
 
-/// The system prompt of the model that looks.
+/// The system prompt of the vision model.
 const PROMPT: &str = include_str!("../input/prompts/look.md");
 /// The name of this step in the conversation.
 const TOOL: &str = "lookAtApp";
-/// The longest that a look may take.
+/// How long a look may take.
 const TIMEOUT: Duration = Duration::from_secs(200);
-/// How many times the models are asked, and the longest wait before they are asked again.
+/// How many times the models are asked, and the maximum wait in between.
 const ATTEMPTS: usize = 2;
 const WAIT: Duration = Duration::from_secs(3);
 const MAX_WAIT: Duration = Duration::from_secs(20);
 /// How much of the user's message goes with the pictures, in characters.
 const MAX_REQUEST: usize = 8000;
-/// How many faults are used, and the longest, in characters.
+/// How many faults are used, and their maximum length, in characters.
 const MAX_FAULTS: usize = 5;
 const MAX_FAULT: usize = 300;
-/// What a model says that finds no fault.
+/// The answer of a model that finds no fault.
 const RIGHT: &str = "LOOKS RIGHT";
-/// The tag around what was seen.
+/// The tag around the faults.
 const TAG: &str = "visible_faults";
 
 /// The looks of a run.
 #[derive(Debug, Default)]
 pub struct Looks {
     taken: u32,
-    /// The summary of the app that passed the check before it was to look better.
+    /// The summary of the app that passed the check, before its looks were to be improved.
     passed: Option<String>,
 }
 
-/// What a look found; saved as a step's output.
+/// The findings of a look; saved as a step's output.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Look {
-    /// `None` when nobody looked.
+    /// `None` if nobody looked.
     faults: Option<Vec<String>>,
     spent: Spent,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,8 +55,8 @@ struct Look {
 }
 
 impl Looks {
-    /// Takes the run's next look, as a step, if it may have one and a model sees. Returns what the
-    /// model must know of it; `None` when the app looks right, or nobody looked.
+    /// Takes the run's next look, as a step, if one is left and a model supports vision. Returns a
+    /// message for the building model; `None` if the app looks right, or nobody looked.
     pub async fn next<J: Journal>(
         &mut self,
         job: &Job<'_, '_, J>,
@@ -91,13 +91,13 @@ impl Looks {
         Ok((!faults.is_empty()).then(|| for_model(&faults)))
     }
 
-    /// The app passed the check with this summary, and is to look better.
+    /// Notes that the app passed the check with this summary, and that its looks will be improved.
     pub fn passed_with(&mut self, summary: String) {
         self.passed = Some(summary);
     }
 
-    /// What the model said when the app passed the check, where it stopped while it made the app
-    /// look better: nothing more is asked of it. Else the error that it stopped with.
+    /// The summary of the app that had passed the check, if the model stopped while improving its
+    /// looks: that is optional. Otherwise the error.
     pub fn give_up(&mut self, error: RunError) -> Result<String, RunError> {
         match (error, self.passed.take()) {
             (RunError::User(_) | RunError::Transient(_), Some(summary)) => {
@@ -109,13 +109,13 @@ impl Looks {
     }
 }
 
-/// The providers that see, in the order in which they are asked.
+/// The providers with vision, in the order in which they are asked.
 fn seeing<J>(job: &Job<'_, '_, J>) -> impl Iterator<Item = usize> {
     let model = &job.agent.model;
     (0..=model.alternatives()).filter(|alternative| model.sees(*alternative))
 }
 
-/// What a model that sees says of the app's pages. A look that fails is none.
+/// The vision model's opinion of the app's pages. A failed look counts as none.
 async fn look<J: Journal>(job: &Job<'_, '_, J>, input: &AgentInput) -> Look {
     let changed = job.sandbox.changed().await;
     let views = job
@@ -198,7 +198,7 @@ fn request<J>(job: &Job<'_, '_, J>, input: &AgentInput, views: &[View]) -> ChatR
     }
 }
 
-/// The faults that an answer lists.
+/// Parses the faults in an answer.
 fn read(reply: ModelReply) -> Look {
     let faults = reply.text.lines().filter_map(|line| {
         let line = line.trim();
@@ -229,7 +229,7 @@ fn for_model(faults: &[String]) -> String {
     )
 }
 
-/// How the conversation shows that a model looks at the app (`None`), or what it saw.
+/// The event for an app that is being looked at (`None`), or for the findings.
 fn shown(step: &str, look: Option<&Look>) -> EventKind {
     let output = look.map(|look| match &look.faults {
         None => "Nobody could look at the app.".to_owned(),

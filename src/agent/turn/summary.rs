@@ -1,28 +1,28 @@
-//! `<task_summary>`: how the model says that it is done.
+//! `<task_summary>`, with which the model says that it is done.
 
 const OPEN: &str = "<task_summary>";
 const CLOSE: &str = "</task_summary>";
 
 /// The summary in a finished answer, if there is one: the last, because the model may mention the
-/// tag before. A missing end tag is forgiven: the answer is complete.
+/// tag earlier. A missing end tag is accepted, because the answer is complete.
 pub fn find(text: &str) -> Option<&str> {
     let (_, after) = text.rsplit_once(OPEN)?;
     let summary = after.split(CLOSE).next().unwrap_or(after).trim();
     summary.contains(char::is_alphanumeric).then_some(summary)
 }
 
-/// Finds what people see of an answer while it grows. Each byte is looked at once.
+/// Finds the visible part of a growing answer. Each byte is examined once.
 #[derive(Debug, Default)]
 pub struct Visible {
     /// How much of the text was searched, in bytes.
     searched: usize,
-    /// Where the last tag begins.
+    /// The offset of the last tag.
     tag: Option<usize>,
 }
 
 impl Visible {
-    /// The part of the unfinished answer that people see: the text before the summary, without the
-    /// beginning of its tag. From one call to the next the text only grows.
+    /// The visible part of the unfinished answer: the text before the summary, without a partial
+    /// tag. From one call to the next, the text only grows.
     pub fn of<'a>(&mut self, text: &'a str) -> &'a str {
         let from = self.searched.saturating_sub(OPEN.len() - 1);
         let mut windows = text.as_bytes()[from..].windows(OPEN.len());

@@ -1,5 +1,5 @@
 //! Models without tool calls: the files in an answer's code blocks are written by the same tool
-//! call that another model would have made.
+//! call that another model would make.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::agent::{
     },
 };
 
-/// A block that its fence doesn't name is a quotation when the existing file has more than this
-/// many times its lines.
+/// A block that its fence doesn't name is a quotation if the existing file has more than this many
+/// times its lines.
 const QUOTED: usize = 2;
 /// Existing files with fewer lines than this may be replaced by anything.
 const SHORT: usize = 12;
 
-/// What became of the files in an answer's code blocks.
+/// The outcome for the files in an answer's code blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockFiles {
     /// There were none.
@@ -29,8 +29,8 @@ pub enum BlockFiles {
     Refused,
 }
 
-/// Writes the files of an answer, by a tool call of the turn. The model reads the results, a line
-/// for each.
+/// Writes the files of an answer, by a tool call of the turn. The model gets the results, one line
+/// each.
 ///
 /// An answer that quotes a file looks like one that writes it: a block that only a heading or a
 /// comment names, and that is much shorter than the existing file, is refused.
@@ -80,7 +80,7 @@ pub async fn write_files<J: Journal>(
     Ok((files, results))
 }
 
-/// How many lines the existing files have that may only be quoted; a step, because they change.
+/// The number of lines of existing files that may only be quoted; a step, because files change.
 async fn existing_lengths<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,

@@ -1,4 +1,4 @@
-//! What a run wrote, read off its saved steps: enough to keep its work when its sandbox is lost.
+//! A run's work, from its saved steps: enough to keep it if the sandbox is lost.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -8,10 +8,10 @@ use crate::{
     llm::{ModelReply, ToolCall},
 };
 
-/// A run's work, as its steps have it.
+/// A run's work, according to its steps.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// The files that tools wrote: paths and contents. What commands changed is not among them.
+    /// The files that tools wrote: paths and contents. It does not include changes by commands.
     pub files: BTreeMap<String, Vec<u8>>,
     /// Whether a call began that may have changed the app.
     pub has_begun: bool,
@@ -20,7 +20,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// From steps in order: names, and the JSON outputs of those that ended.
+    /// Reads the work from steps in order: names, and the JSON outputs of those that ended.
     pub fn of_steps<'a>(steps: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Self {
         let mut work = Self::default();
         let mut reply: Option<ModelReply> = None;
@@ -40,7 +40,7 @@ impl Work {
         work
     }
 
-    /// Adds the reply's call with this number, counted from 1.
+    /// Adds the effects of the reply's call with this number, counted from 1.
     fn add(&mut self, reply: &ModelReply, tool: &str, number: usize, output: Option<&str>) {
         let output: Option<ToolOutput> =
             output.and_then(|output| serde_json::from_str(output).ok());
@@ -66,15 +66,15 @@ impl Work {
     }
 }
 
-/// What a turn's step is.
+/// The kind of a turn's step.
 pub(super) enum StepName<'a> {
     /// The model's answer.
     Answer,
-    /// A call of it: the tool's part of the name, and the call's number, counted from 1.
+    /// A call from the answer: the tool's part of the name, and the call's number, counted from 1.
     Call(&'a str, usize),
 }
 
-/// Reads `turn-<n>` and `turn-<n>-<tool>-<k>`.
+/// Parses `turn-<n>` and `turn-<n>-<tool>-<k>`.
 pub(super) fn parsed(name: &str) -> Option<StepName<'_>> {
     let mut parts = name.strip_prefix("turn-")?.split('-');
     let _turn = parts.next();
@@ -98,7 +98,7 @@ pub(super) fn call_of<'a>(
         .filter(|call| step_name(&call.name) == tool);
     match (own, output) {
         (Some(call), _) => Some(Cow::Borrowed(call)),
-        // The files in an answer's code blocks are one call, without those that were refused.
+        // The files in an answer's code blocks form one call, without those that were refused.
         (None, Some(output)) => Some(Cow::Owned(blocks_as_call(reply, output))),
         (None, None) => None,
     }

@@ -1,5 +1,5 @@
-//! Ollama on this machine or another: whether it runs, and which of its installed models suits
-//! which role.
+//! Ollama on this machine or another: whether it is running, and which of its installed models
+//! suits which role.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::{config::Env, http_client};
 
-/// The longest it may take to accept a connection, and to list its models.
+/// How long it may take to accept a connection, and to list its models.
 const DIAL: Duration = Duration::from_millis(300);
 const LIST: Duration = Duration::from_secs(3);
 
-/// The models that write apps well, the best first (its own list of models for coding tools,
+/// The models that write apps well, best first (from Ollama's own list of models for coding tools,
 /// November 2026).
 const CODERS: [&str; 7] = [
     "qwen3.8",
@@ -22,7 +22,7 @@ const CODERS: [&str; 7] = [
     "gemma4",
     "gpt-oss",
 ];
-/// Those that support vision.
+/// The models that support vision.
 const VISION: [&str; 6] = [
     "qwen3.8", "qwen3.6", "qwen3.5", "qwen3-vl", "gemma4", "gemma3",
 ];
@@ -37,7 +37,7 @@ struct Tag {
     name: String,
 }
 
-/// Its address (`OLLAMA_BASE_URL`), without a slash at the end.
+/// Its address (`OLLAMA_BASE_URL`), without a trailing slash.
 pub fn url(env: &Env) -> String {
     let url = env
         .var("OLLAMA_BASE_URL")
@@ -45,7 +45,7 @@ pub fn url(env: &Env) -> String {
     url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
 }
 
-/// Whether its address is set: then nothing else answers in its place.
+/// Whether its address is set, so that no other provider takes its place.
 pub fn is_named(env: &Env) -> bool {
     env.var("OLLAMA_BASE_URL").is_some()
 }
@@ -59,7 +59,7 @@ pub async fn answers(url: &str) -> bool {
     matches!(tokio::time::timeout(DIAL, dial).await, Ok(Ok(_)))
 }
 
-/// The host and the port of a URL: the scheme's where it names none.
+/// A URL's host and port, or its scheme's default port.
 fn address(url: &str) -> Option<(String, u16)> {
     let url = reqwest::Url::parse(url).ok()?;
     let host = url
@@ -70,7 +70,7 @@ fn address(url: &str) -> Option<(String, u16)> {
     Some((host, url.port_or_known_default()?))
 }
 
-/// The names of its models; none when it can't be asked, which is logged.
+/// The names of its models; empty if it doesn't answer, which is logged.
 pub async fn installed(url: &str) -> Vec<String> {
     let listed = async {
         let answer = http_client::builder()
@@ -93,12 +93,12 @@ pub async fn installed(url: &str) -> Vec<String> {
     models.into_iter().map(|model| model.name).collect()
 }
 
-/// The best of these models to write apps with.
+/// The best of these models for writing apps.
 pub fn coder(installed: &[String]) -> Option<String> {
     first_of(&CODERS, installed)
 }
 
-/// The best of these models for images, when the coder does not support vision.
+/// The best of these models for images, if the coder does not support vision.
 pub fn vision(installed: &[String], coder: Option<&str>) -> Option<String> {
     let coder_supports_it = coder.is_some_and(|coder| VISION.iter().any(|name| is_of(coder, name)));
     if coder_supports_it {
@@ -115,7 +115,7 @@ fn first_of(names: &[&str], installed: &[String]) -> Option<String> {
     found.cloned()
 }
 
-/// Whether a model, whose name ends with its size, is one of this name.
+/// Whether a model, whose name ends with its size, belongs to the family of this name.
 fn is_of(model: &str, name: &str) -> bool {
     model.split(':').next() == Some(name)
 }

@@ -1,18 +1,18 @@
-//! How models are asked, where that is not left to what is known of them: the protocol, how much
-//! they think, what they can do.
+//! Overrides of what is known about models: the protocol, the reasoning effort, the abilities.
 
 use crate::config::{ConfigError, Env};
 
-/// Over which of OpenAI's protocols a server is asked (`AI_API`).
+/// The OpenAI protocol to use (`AI_API`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
-    /// Responses at OpenAI's own address, elsewhere chat completions; a refusal teaches the other.
+    /// Responses at OpenAI's own address, chat completions elsewhere; a refusal switches to the
+    /// other.
     Auto,
     Responses,
     Chat,
 }
 
-/// How much a model thinks (`AI_REASONING`).
+/// The reasoning effort of a model (`AI_REASONING`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reasoning {
     None,
@@ -24,11 +24,11 @@ pub enum Reasoning {
     Max,
 }
 
-/// What a model may be able to do (`AI_ABILITIES`).
+/// An ability that a model may have (`AI_ABILITIES`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
     Tools,
-    /// Several calls of tools in one answer.
+    /// Several tool calls in one answer.
     Parallel,
     Vision,
     Thinking,
@@ -64,19 +64,19 @@ impl Api {
 }
 
 impl Reasoning {
-    /// `None` where it is left to the model.
+    /// `None` for the model's default.
     pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
         chosen(env, "AI_REASONING", &EFFORTS)
     }
 
-    /// As providers call it.
+    /// Its name in providers' APIs.
     pub fn as_str(self) -> &'static str {
         let named = EFFORTS.iter().find(|(_, reasoning)| *reasoning == self);
         named.map_or("medium", |(name, _)| name)
     }
 }
 
-/// What `AI_ABILITIES` lists; `None` where it is not set.
+/// The abilities listed in `AI_ABILITIES`; `None` if it is not set.
 pub fn abilities(env: &Env) -> Result<Option<Vec<Ability>>, ConfigError> {
     let Some(list) = env.var("AI_ABILITIES") else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! A streamed answer in the making: content blocks out of events.
+//! Assembles a streamed answer: events become content blocks.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::llm::{
     },
 };
 
-/// The events of a good answer.
+/// The events of a successful answer.
 const EVENTS: [&str; 7] = [
     "message_start",
     "content_block_start",
@@ -25,15 +25,15 @@ const EVENTS: [&str; 7] = [
     "ping",
 ];
 
-/// An answer as far as it has come.
+/// A partial answer.
 #[derive(Default)]
 pub struct Blocks {
     blocks: Vec<Block>,
     usage: Option<Usage>,
-    /// Why it ended, as the provider says.
+    /// The provider's reason for its end.
     stop_reason: Option<String>,
     done: bool,
-    /// The block whose thinking was shown last.
+    /// The block whose thinking was last shown.
     shown: Option<usize>,
     bytes: usize,
     fields: Fields,
@@ -43,15 +43,15 @@ pub struct Blocks {
 #[derive(Default)]
 struct Block {
     index: u64,
-    /// As it began, or came whole.
+    /// As it began, or the whole block if it came at once.
     raw: Value,
     /// The text, the thinking, or the call's input, as JSON text.
     text: String,
-    /// Where in it the pieces begin in which it came.
+    /// The offsets at which its pieces begin.
     starts: Vec<usize>,
     signature: String,
     joiner: Joiner,
-    /// More came in a shape that is not known, so that the block can't be put together.
+    /// It contains pieces of an unknown shape, so it can't be assembled.
     has_unknown: bool,
 }
 
@@ -104,7 +104,7 @@ impl Assembly for Blocks {
                 self.take_reason(&chunk["delta"]);
             }
             "message_stop" => self.done = true,
-            // A whole answer.
+            // A complete answer.
             "message" => {
                 self.take_usage(&chunk["usage"]);
                 for (index, block) in self.fields.objects(chunk, "content").iter().enumerate() {
@@ -131,8 +131,8 @@ impl Assembly for Blocks {
                 "its provider ended the answer with “{reason}”"
             )));
         }
-        // `end_turn`, `tool_use`, `stop_sequence`, `pause_turn` (the model goes on when it is asked
-        // again) and unknown ones end an answer that is whole.
+        // `end_turn`, `tool_use`, `stop_sequence`, `pause_turn` (the model continues when asked
+        // again) and unknown reasons end a complete answer.
         let mut cut = CUT.contains(&reason);
         self.blocks.sort_by_key(|block| block.index);
         let (mut text, mut items, mut calls) = (String::new(), Vec::new(), Calls::default());
@@ -252,7 +252,7 @@ impl Blocks {
                 self.blocks[at].signature.push_str(&piece);
                 return;
             }
-            // What a text quotes is not sent back.
+            // Quotes within a text are not sent back.
             "citations_delta" => return,
             _ => {
                 self.note("a piece of an unknown kind");
@@ -294,7 +294,7 @@ impl Blocks {
         }
     }
 
-    /// What is read from a cache and written to one is counted beside the input.
+    /// Tokens read from and written to a cache are counted besides the input.
     fn take_usage(&mut self, reported: &Value) {
         let field = |name: &str| count(&reported[name]);
         if field("input_tokens").is_none() && field("output_tokens").is_none() {
@@ -306,7 +306,7 @@ impl Blocks {
             number("cache_creation_input_tokens"),
         );
         let known = self.usage.get_or_insert_default();
-        // The last event repeats what the first one said, or leaves it out.
+        // The last event repeats what the first one said, or omits it.
         known.input_tokens = known
             .input_tokens
             .max(number("input_tokens") + read + written);
@@ -333,7 +333,7 @@ impl Block {
         ToolCall {
             id: id.map_or_else(|| format!("toolu_{position}"), str::to_owned),
             name: self.raw["name"].as_str().unwrap_or_default().to_owned(),
-            // A tool that takes nothing has no pieces.
+            // A tool without arguments has no pieces.
             arguments: if self.text.is_empty() {
                 "{}".to_owned()
             } else {
@@ -343,8 +343,8 @@ impl Block {
         }
     }
 
-    /// The block as it goes back with later requests: a call's input is in the call. Thinking
-    /// without a signature is refused, so it is not kept.
+    /// The block as later requests send it back; a call's input is kept in the call. Thinking
+    /// without a signature would be refused, so it is dropped.
     fn kept(self) -> Option<Value> {
         let mut raw = self.raw;
         match raw["type"].as_str()? {

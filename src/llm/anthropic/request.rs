@@ -1,4 +1,4 @@
-//! A request for an answer of Anthropic's, with the points up to which it is to be cached.
+//! Anthropic requests, with cache breakpoints.
 
 use serde_json::{Value, json};
 
@@ -12,14 +12,14 @@ use crate::{
     },
 };
 
-/// How many tokens an answer of a model may have that the table doesn't know.
+/// The maximum length of an answer, in tokens, for a model missing from the table.
 const USUAL_OUTPUT: usize = 32_000;
-/// How many an answer in words may have, such as a title; thinking counts too.
+/// The same for an answer in words, such as a title; thinking counts too.
 const SHORT_OUTPUT: usize = 16_000;
-/// What the user says where a chat would begin with an answer.
+/// The user's message for a chat that would otherwise begin with an answer.
 const BEGINNING: &str = "The conversation so far follows.";
 
-/// What stays the same from request to request.
+/// The settings that are the same for every request.
 pub struct Settings<'a> {
     pub model: &'a str,
     pub abilities: &'a Abilities,
@@ -29,8 +29,8 @@ pub struct Settings<'a> {
     pub quirks: &'a [Quirk],
 }
 
-/// The request's JSON. What stays the same between turns comes first, for the provider's cache:
-/// it begins with the tools, then what the system says, then the chat.
+/// The request's JSON. Parts that stay the same between turns come first, for the provider's cache:
+/// tools, then the system prompt, then the chat.
 pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
     let (system, mut messages) = conversation(request, settings.model);
     let most = settings
@@ -49,7 +49,7 @@ pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
         "max_tokens": most,
         "stream": true,
     });
-    // The chat grows at its end, and the point moves with it.
+    // The chat grows at its end, and the breakpoint moves with it.
     if is_coder {
         if settings.quirks.contains(&Quirk::NoChatCache) {
             mark_last(&mut messages);
@@ -88,7 +88,7 @@ fn point() -> Value {
     json!({ "type": "ephemeral" })
 }
 
-/// Puts the point that moves into the last block, for servers that don't move it themselves.
+/// Puts the moving breakpoint into the last block, for servers that don't move it themselves.
 fn mark_last(messages: &mut [Value]) {
     let last = messages.last_mut().map(|message| &mut message["content"]);
     if let Some(block) = last.and_then(|content| content.as_array_mut()?.last_mut()) {
@@ -101,7 +101,7 @@ fn add_thinking(body: &mut Value, settings: &Settings<'_>, most: usize) {
     match settings.abilities.thinking {
         Thinking::None => {}
         Thinking::Budget => {
-            // Thinking counts to the answer's tokens, and half of them are left for the rest.
+            // Thinking counts as part of the answer's tokens; half of them are left for the rest.
             let budget = match reasoning {
                 None | Some(Reasoning::None) => return,
                 Some(Reasoning::Minimal | Reasoning::Low) => 4_000,
@@ -116,14 +116,14 @@ fn add_thinking(body: &mut Value, settings: &Settings<'_>, most: usize) {
         Thinking::Adaptive | Thinking::Effort => {
             if reasoning != Some(Reasoning::None) && !settings.quirks.contains(&Quirk::NoAdaptive) {
                 body["thinking"] = json!({ "type": "adaptive" });
-                // Some models leave the text of their thinking out unless they are asked for it.
+                // Some models omit the text of their thinking unless asked for it.
                 if !settings.quirks.contains(&Quirk::NoDisplay) {
                     body["thinking"]["display"] = json!("summarized");
                 }
             }
             let effort = match reasoning {
                 None => return,
-                // Not every model's thinking can be turned off.
+                // Thinking can't be turned off for every model.
                 Some(Reasoning::None | Reasoning::Minimal) => Reasoning::Low,
                 Some(other) => other,
             };
@@ -134,8 +134,7 @@ fn add_thinking(body: &mut Value, settings: &Settings<'_>, most: usize) {
     }
 }
 
-/// What the system says first, and the messages: the user and the model by turns, as this provider
-/// wants it.
+/// The system prompt, and the messages, with user and model alternating as this provider requires.
 fn conversation(request: &ChatRequest, model: &str) -> (String, Vec<Value>) {
     let mut system = String::new();
     let mut chat = Chat::default();
@@ -183,7 +182,7 @@ fn text(content: &str) -> Option<Value> {
     (!content.trim().is_empty()).then(|| json!({ "type": "text", "text": content }))
 }
 
-/// Messages whose authors alternate.
+/// Messages with alternating authors.
 #[derive(Default)]
 struct Chat {
     messages: Vec<Value>,
@@ -217,8 +216,8 @@ impl Chat {
     }
 }
 
-/// An answer's blocks: as they came from this model, with what was changed since; else made of its
-/// text and its calls.
+/// An answer's blocks: as received from this model, with later changes applied; for another model's
+/// answer, built from its text and calls.
 fn answer(
     content: &str,
     tool_calls: &[ToolCall],
@@ -235,8 +234,8 @@ fn answer(
         .filter(|block| block["type"] == "text")
         .filter_map(|block| block["text"].as_str())
         .collect();
-    // A text that was shortened or redacted since takes the place of the first one; thinking stays
-    // before it.
+    // A text that was shortened or redacted later replaces the first text; thinking before it
+    // stays.
     let is_unchanged = said == content;
     let mut has_text = is_unchanged;
     let mut say = |blocks: &mut Vec<Value>| {
@@ -258,7 +257,7 @@ fn answer(
     }
     say(&mut blocks);
     blocks.extend(left.into_iter().map(|call| tool_use(call, ids)));
-    // Thinking alone, as before a call that was cut off, is no answer.
+    // Thinking alone, as before a call that was cut off, is not an answer.
     let is_thought = |block: &Value| {
         matches!(
             block["type"].as_str(),

@@ -1,4 +1,4 @@
-//! Which recording answers a conversation: by its last prompt, and by what was built before it.
+//! Chooses the recording for a conversation, by its last prompt and by what was built before.
 
 use super::{
     super::{ChatMessage, ModelError},
@@ -40,7 +40,8 @@ impl Recordings {
         });
         let prompt = said.next().unwrap_or_default();
         let is_said_again = said.any(|earlier| same(earlier, prompt));
-        // The app is known by the last earlier prompt that names a build, or by a build's summary.
+        // The app is identified by the last earlier prompt that names a build, or by a build's
+        // summary.
         let built = messages
             .iter()
             .rev()
@@ -54,8 +55,8 @@ impl Recordings {
                 | ChatMessage::Tool { .. } => None,
             });
         if let Some(recording) = built {
-            // A build is asked for again, say after it was stopped: its prompt may match a change,
-            // too.
+            // The build is requested again, for example after it was stopped; its prompt may match
+            // a change as well.
             let is_asked = self
                 .build_for(prompt)
                 .is_some_and(|asked| asked.slug == recording.slug);
@@ -93,8 +94,8 @@ impl Recordings {
             .all()
             .iter()
             .find(|recording| same(prompt, &recording.prompt));
-        // A prompt says what an app is before what it has: "a landing page with pricing", "a
-        // weather dashboard with charts".
+        // A prompt names the app before its parts: "a landing page with pricing", "a weather
+        // dashboard with charts".
         exact.or_else(|| {
             let matching = self
                 .all()
@@ -106,7 +107,7 @@ impl Recordings {
         })
     }
 
-    /// The recording whose build or follow-up ended with this summary.
+    /// The recording with a build or follow-up that ended with this summary.
     fn built_by(&self, content: &str) -> Option<&Recording> {
         self.all().iter().find(|recording| {
             let turns = recording
@@ -163,7 +164,7 @@ fn same(a: &str, b: &str) -> bool {
     words(a) == words(b)
 }
 
-/// Whether the text is the prompt, or has every word of one of the keyword groups.
+/// Whether the text is the prompt, or contains every word of one of the keyword groups.
 fn matches(text: &str, prompt: &str, keywords: &[Vec<String>]) -> bool {
     same(text, prompt) || match_end(text, keywords).is_some()
 }
@@ -228,7 +229,7 @@ mod tests {
                 chosen(std::slice::from_ref(&first)).unwrap(),
                 format!("{}/build", recording.slug)
             );
-            // Asked for again, as when it was stopped.
+            // Requested again after it was stopped.
             let again = [first.clone(), assistant("Stopped."), first.clone()];
             assert_eq!(chosen(&again).unwrap(), format!("{}/build", recording.slug));
             let summary = recording.turns.last().unwrap().summary.clone().unwrap();
@@ -254,7 +255,7 @@ mod tests {
         );
         let again = [asked.clone(), assistant("Stopped."), asked.clone()];
         assert_eq!(chosen(&again).unwrap(), "kanban-board/build");
-        // A change that is asked for again stays one.
+        // A repeated change remains a change.
         let change = user("Add a dark mode toggle");
         let later = [
             asked,

@@ -1,6 +1,6 @@
-//! The recordings as data: `recordings/<slug>/recording.json`, and beside it the files that its
-//! calls write, in the folder `build` and in one per follow-up. Files that a follow-up writes in
-//! every app alike are in `recordings/shared/<follow-up>`.
+//! The recordings as data: `recordings/<slug>/recording.json`, with the files that its calls write
+//! beside it, in the folder `build` and in one per follow-up. Files that a follow-up writes
+//! identically in every app are in `recordings/shared/<follow-up>`.
 
 use anyhow::Context;
 use rust_embed::RustEmbed;
@@ -22,7 +22,7 @@ pub(super) struct Recording {
     #[serde(skip)]
     pub slug: String,
     pub title: String,
-    /// What the app is, in a sentence, and its category: for the showcase.
+    /// A one-sentence description and a category, for the showcase.
     pub description: String,
     pub category: String,
     pub prompt: String,
@@ -50,7 +50,7 @@ pub(super) struct Turn {
     pub say: String,
     #[serde(default)]
     pub calls: Vec<Call>,
-    /// What was done, in the last turn.
+    /// The summary, in the last turn.
     #[serde(default)]
     pub summary: Option<String>,
 }
@@ -75,12 +75,12 @@ pub struct RecordedApp {
     pub description: String,
     pub category: String,
     pub prompt: String,
-    /// What the model says it did.
+    /// The model's summary.
     pub summary: String,
 }
 
 impl RecordedApp {
-    /// The files that the template does not have, by their paths in the app.
+    /// The files that are not in the template, by their paths in the app.
     pub fn files(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
         let folder = format!("{}/build/", self.slug);
         Files::iter().filter_map(move |path| {
@@ -90,7 +90,8 @@ impl RecordedApp {
     }
 }
 
-/// The apps of all recorded builds. Errors when a recording can't be read: a fault of the build.
+/// The apps of all recorded builds. Fails if a recording can't be read, which is a fault of the
+/// build.
 pub fn recorded_apps() -> anyhow::Result<Vec<RecordedApp>> {
     let apps = Recordings::load()?.all.into_iter().map(|recording| {
         let summary = recording.turns.into_iter().find_map(|turn| turn.summary);
@@ -107,7 +108,7 @@ pub fn recorded_apps() -> anyhow::Result<Vec<RecordedApp>> {
 }
 
 impl Recordings {
-    /// Errors when a recording can't be read: a fault of the build.
+    /// Fails if a recording can't be read, which is a fault of the build.
     pub fn load() -> anyhow::Result<Self> {
         let mut all = Vec::new();
         for path in Files::iter() {
@@ -131,7 +132,7 @@ impl Recordings {
     }
 
     /// The content of a file of a build (`<slug>/build`) or a follow-up (`<slug>/<follow-up>`);
-    /// empty when it is missing, which a test rules out.
+    /// empty if it is missing, which a test rules out.
     pub(super) fn content(&self, folder: &str, path: &str) -> String {
         let part = folder.rsplit('/').next().unwrap_or_default();
         let file = Files::get(&format!("{folder}/{path}"))

@@ -1,5 +1,5 @@
-//! A streamed answer in the making: text, tool calls and usage out of chunks that few providers
-//! send quite as OpenAI does.
+//! Assembles a streamed answer: text, tool calls and usage from chunks that few providers send
+//! exactly as OpenAI does.
 
 use std::borrow::Cow;
 
@@ -19,16 +19,16 @@ use crate::llm::{
     },
 };
 
-/// A message that repeats at least this many bytes of those before it starts over from the
-/// beginning; with fewer, it may be a piece that happens to look alike.
+/// A message that repeats at least this many bytes of the earlier ones restarts from the beginning;
+/// a shorter match may be a coincidence.
 const MIN_REPEATED: usize = 16;
-/// The fields of a thought that come in pieces.
+/// The fields of a thought that arrive in pieces.
 const GROWING: [&str; 3] = ["text", "summary", "data"];
-/// Where a choice says why it ended: OpenAI's, Ollama's, Gemini's.
+/// The fields in which a choice gives its end's reason: OpenAI's, Ollama's, Gemini's.
 const REASON_FIELDS: [&str; 3] = ["finish_reason", "done_reason", "finishReason"];
-/// What chunks that end nothing have there, as text.
+/// The values of those fields, as text, that end nothing.
 const NO_REASON: [&str; 6] = ["", "null", "none", "nil", "undefined", "unspecified"];
-/// An answer as far as it has come.
+/// A partial answer.
 #[derive(Default)]
 pub struct Answer {
     text: String,
@@ -36,19 +36,19 @@ pub struct Answer {
     thinking: Thinking,
     thoughts: Thoughts,
     thought_joiner: Joiner,
-    /// Of the reasoning that is shown.
+    /// For the shown reasoning.
     shown_joiner: Joiner,
     calls: Calls,
     usage: Option<Usage>,
-    /// Why it ended, as the provider says, normalized.
+    /// The provider's reason for its end, normalized.
     finished: Option<String>,
-    /// Deltas brought text or calls.
+    /// Whether deltas brought text or calls.
     has_deltas: bool,
-    /// The text of whole messages, where an answer comes as those.
+    /// The text of whole messages, if an answer arrives as those.
     message_text: String,
-    /// The stream said that it is at its end.
+    /// Whether the stream has announced its end.
     done: bool,
-    /// What the provider said beside the answer, such as why there is none.
+    /// A message beside the answer, such as why there is none.
     remark: Option<String>,
     bytes: usize,
     fields: Fields,
@@ -110,7 +110,7 @@ impl Assembly for Answer {
         for (choice, content) in choices.into_iter().enumerate() {
             self.take_choice(choice, &content, on_piece)?;
         }
-        // A whole answer is at its end, and Ollama's own protocol says so.
+        // A complete answer is finished, and so is one that Ollama's own protocol marks as done.
         if self.finished.is_none()
             && (chunk["object"] == "chat.completion" || chunk["done"] == true)
         {
@@ -145,7 +145,7 @@ impl Assembly for Answer {
             .reasoning_content
             .extend(self.thought_joiner.end());
         let assembled = self.calls.end(cut)?;
-        // Whole calls are complete without a reason; text may end anywhere.
+        // Complete calls need no reason; text may end anywhere.
         let has_end = ended
             || (self.done
                 && (unfinished || (!assembled.calls.is_empty() && assembled.cut_off.is_empty())));
@@ -210,8 +210,8 @@ impl Answer {
         Ok(())
     }
 
-    /// The part of a message that did not come before. After deltas nothing of it is new; after
-    /// other messages it brings the next piece, or all pieces so far.
+    /// The part of a message that has not arrived before. After deltas, nothing of it is new; after
+    /// other messages, it brings the next piece, or all pieces so far.
     fn unseen_part(&mut self, message: &Value) -> Value {
         let mut news = message.clone();
         let Value::Object(fields) = &mut news else {
@@ -257,7 +257,7 @@ impl Answer {
         }
     }
 
-    /// An answer that was cut stays cut, whatever is said of it later.
+    /// An answer that was cut stays cut, whatever follows.
     fn finish(&mut self, reason: &str) {
         if !self
             .finished
@@ -286,7 +286,7 @@ impl Answer {
         };
         self.take_text(&text, on_piece);
         let mut calls = self.fields.objects(delta, "tool_calls");
-        // Calls among the parts of the content, as Anthropic has them.
+        // Calls among the parts of the content, as Anthropic sends them.
         let is_call = |part: &&Value| {
             matches!(
                 part["type"].as_str(),
@@ -295,7 +295,7 @@ impl Answer {
         };
         let parts = parts(&delta["content"]).into_iter();
         calls.extend(parts.filter(is_call).map(Cow::Borrowed));
-        // The field from the time when an answer had one call.
+        // The field from when an answer had only one call.
         if delta["function_call"].is_object() {
             calls.push(Cow::Borrowed(&delta["function_call"]));
         }
@@ -368,7 +368,7 @@ impl Answer {
         }
     }
 
-    /// Adds a piece of a thought to the one with its index, or as one more.
+    /// Appends a piece to the thought with its index, or adds a new thought.
     fn take_detail(&mut self, mut detail: Value) {
         json::settle(&mut detail);
         let details = &mut self.thoughts.reasoning_details;

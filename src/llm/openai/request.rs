@@ -1,4 +1,4 @@
-//! A request for chat completions, as each provider takes it.
+//! Chat completion requests, adapted to each provider.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::{
 /// Takes the place of a missing call signature (ai.google.dev/gemini-api/docs/thought-signatures).
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
-/// What stays the same from request to request.
+/// The settings that are the same for every request.
 pub struct Settings<'a> {
     pub provider: Provider,
     pub model: &'a str,
@@ -27,7 +27,7 @@ pub struct Settings<'a> {
     pub quirks: &'a [Quirk],
 }
 
-/// The request's JSON. What stays the same between turns comes first, for the providers' prompt
+/// The request's JSON. Parts that stay the same between turns come first, for the providers' prompt
 /// caches.
 pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
     let (provider, model, quirks) = (settings.provider, settings.model, settings.quirks);
@@ -37,7 +37,7 @@ pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
         .filter_map(|message| self::message(message, provider))
         .collect();
     fill_in_thoughts(&mut messages);
-    // These providers move system messages to the beginning of the chat, wherever they stand.
+    // These providers move all system messages to the beginning of the chat.
     if matches!(provider, Provider::Gemini | Provider::OpenRouter)
         || quirks.contains(&Quirk::SystemFirst)
     {
@@ -94,8 +94,8 @@ fn add_effort(body: &mut Value, request: &ChatRequest, settings: &Settings<'_>) 
     }
 }
 
-/// Anthropic caches only what it is asked to: here the system's words, and the chat so far, a
-/// point that moves with it.
+/// Anthropic caches only what it is asked to: here the system prompt, and the chat so far, whose
+/// breakpoint moves with it.
 fn cache(body: &mut Value) {
     let point = json!({ "type": "ephemeral" });
     body["cache_control"] = point.clone();
@@ -108,8 +108,8 @@ fn cache(body: &mut Value) {
     }
 }
 
-/// The messages with what the system says after the first one said as notes by the user, one
-/// message for each time that the user speaks.
+/// The messages, with later system messages turned into notes from the user, merged into one
+/// message per user turn.
 fn system_first(messages: Vec<Value>) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::with_capacity(messages.len());
     for mut message in messages {
@@ -136,7 +136,7 @@ struct Function<'a> {
     arguments: &'a str,
 }
 
-/// The message's JSON; `None` for an empty one, which some refuse.
+/// The message's JSON; `None` for an empty one, which some providers refuse.
 fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
     Some(match message {
         ChatMessage::System { content } => json!({ "role": "system", "content": content }),
@@ -170,8 +170,8 @@ fn message(message: &ChatMessage, provider: Provider) -> Option<Value> {
                 let calls = tool_calls.iter().map(|call| tool_call(call, own.is_some()));
                 let mut calls: Vec<Value> = calls.collect();
                 if provider == Provider::Gemini && calls[0]["extra_content"].is_null() {
-                    // It refuses calls that it has not signed, such as another provider's, unless
-                    // they say that they are.
+                    // It refuses calls without its signature, such as another provider's, unless
+                    // they declare it.
                     calls[0]["extra_content"] =
                         json!({ "google": { "thought_signature": UNSIGNED } });
                 }
@@ -195,7 +195,7 @@ fn tool_call(call: &ToolCall, is_own: bool) -> Value {
     json
 }
 
-/// A provider that wants reasoning back as text wants it with every call, even if empty.
+/// A provider that wants reasoning back as text wants it with every call, even if it is empty.
 fn fill_in_thoughts(messages: &mut [Value]) {
     if messages
         .iter()
@@ -363,7 +363,7 @@ mod tests {
                 "{message}"
             );
             assert!(signature(message).is_null());
-            // What would be refused is made harmless.
+            // Invalid parts are made harmless.
             let function = &message["tool_calls"][0]["function"];
             assert_eq!(
                 [&function["name"], &function["arguments"]],

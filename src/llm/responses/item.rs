@@ -1,4 +1,4 @@
-//! One item of a response's output, as it comes, and as it goes back with later requests.
+//! One output item of a response, as received, and as sent back with later requests.
 
 use serde_json::{Value, json};
 
@@ -12,22 +12,22 @@ use crate::llm::{
 pub struct Item {
     pub index: Option<u64>,
     pub id: String,
-    /// As the server has it; null before that is known.
+    /// The server's version of it; null until that is known.
     pub raw: Value,
-    /// The item came whole.
+    /// Whether the item came at once.
     pub is_whole: bool,
-    /// Texts of a message by their index.
+    /// A message's texts, by index.
     texts: Vec<Text>,
-    /// Of a call.
+    /// A call's arguments.
     pub arguments: Text,
 }
 
-/// A text that comes in pieces.
+/// A text that arrives in pieces.
 #[derive(Default)]
 pub struct Text {
     index: u64,
     pub text: String,
-    /// Where in it the pieces begin in which it came.
+    /// The offsets at which its pieces begin.
     starts: Vec<usize>,
     joiner: Joiner,
 }
@@ -42,7 +42,7 @@ impl Text {
         piece
     }
 
-    /// Puts the whole text in the place of its pieces; returns what of it they did not bring.
+    /// Replaces the pieces with the whole text; returns the part that they did not contain.
     pub fn replace(&mut self, whole: String) -> String {
         let news = whole.strip_prefix(self.text.as_str()).unwrap_or_default();
         let news = news.to_owned();
@@ -75,7 +75,7 @@ impl Item {
         &mut self.texts[at]
     }
 
-    /// Gives an item that only came in pieces its kind.
+    /// Infers the kind of an item that came only in pieces.
     pub fn settle(&mut self) {
         for text in self.texts.iter_mut().chain([&mut self.arguments]) {
             let half = text.joiner.end();
@@ -95,12 +95,12 @@ impl Item {
         }
     }
 
-    /// What a message says.
+    /// A message's text.
     pub fn said(&self) -> String {
         self.texts.iter().map(|text| text.text.as_str()).collect()
     }
 
-    /// The call that the item is, if it is one, and where the pieces of its arguments begin.
+    /// The call that the item represents, if it is one, and the offsets of its arguments' pieces.
     pub fn call(&self, position: usize) -> Option<(ToolCall, &[usize])> {
         if self.raw["type"] != "function_call" {
             return None;
@@ -118,8 +118,8 @@ impl Item {
         Some((call, &self.arguments.starts))
     }
 
-    /// The item as it goes back to its provider with later requests: a call's arguments are in the
-    /// call. Reasoning that did not come whole can't go back.
+    /// The item as later requests send it back; a call's arguments are kept in the call. Incomplete
+    /// reasoning can't be sent back.
     pub fn kept(self) -> Option<Value> {
         let mut raw = self.raw;
         match raw["type"].as_str()? {

@@ -1,5 +1,5 @@
-//! A streamed answer in the making: output items out of events. An item's last event is the truth
-//! of it; where a server leaves that out, what came piece by piece is.
+//! Assembles a streamed answer: events become output items. An item's last event is authoritative;
+//! if a server omits it, the pieces are used.
 
 use serde_json::{Value, json};
 
@@ -17,25 +17,25 @@ use crate::llm::{
     },
 };
 
-/// How a response says that it is at its end, beside `completed`.
+/// The state of an incomplete response, besides `completed`.
 const INCOMPLETE: &str = "incomplete";
 
-/// An answer as far as it has come.
+/// A partial answer.
 #[derive(Default)]
 pub struct Output {
     items: Vec<Item>,
-    /// What is said while it grows.
+    /// Separates thinking from the growing text.
     thinking: Thinking,
     shown: ShownThoughts,
     usage: Option<Usage>,
     ending: Option<Ending>,
-    /// The stream said that it is at its end, which this protocol doesn't ask for.
+    /// Whether the stream announced its end, which this protocol doesn't require.
     done: bool,
     bytes: usize,
     fields: Fields,
 }
 
-/// How the response ended, as far as that is no failure.
+/// How the response ended, unless it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ending {
     Completed,
@@ -130,7 +130,7 @@ impl Assembly for Output {
                 self.take_response(&response, on_piece)?;
             }
             "error" => return Err(failed(chunk)),
-            // `created`, `in_progress`, `queued`, parts that begin and end, and whatever is new.
+            // `created`, `in_progress`, `queued`, begins and ends of parts, and unknown events.
             _ => {}
         }
         assembly::check_size(self.bytes)
@@ -151,7 +151,7 @@ impl Assembly for Output {
             }
             Some(Ending::Completed) | None => false,
         };
-        // A server that numbers its items says their order.
+        // If a server numbers its items, the numbers give their order.
         self.items
             .sort_by_key(|item| item.index.unwrap_or(u64::MAX));
         let (mut text, mut items, mut calls) = (String::new(), Vec::new(), Calls::default());
@@ -201,8 +201,8 @@ impl Assembly for Output {
 }
 
 impl Output {
-    /// The item that an event is about: by its position, because some servers name it anew in each
-    /// event, else by its id; a new one where it is not known. `begins`: the event begins an item.
+    /// The item of an event: by its position, because some servers rename it in each event, else by
+    /// its id; a new item if it is unknown. `begins`: the event begins an item.
     fn find(&mut self, event: &Value, begins: bool) -> usize {
         let index = self.fields.index(event, "output_index");
         let id = [&event["item_id"], &event["item"]["id"]]
@@ -216,7 +216,7 @@ impl Output {
         let found = index
             .and_then(|index| last(&|item| item.index == Some(index)))
             .or_else(|| last(&|item| !id.is_empty() && item.id == id));
-        // Without either, it is the one that came last; a whole item behind a whole one is another.
+        // Without either, it is the latest item; but a complete item after a complete one is new.
         let is_nameless = index.is_none() && id.is_empty() && !begins;
         let is_item = event["item"].is_object();
         let found = found.or_else(|| {
@@ -322,7 +322,7 @@ impl Output {
         self.take_whole_part(at, index, whole, on_piece);
     }
 
-    /// A text that came whole: what of it did not come in pieces is published.
+    /// Handles a text that came at once: publishes what did not come in pieces before.
     fn take_whole_part(
         &mut self,
         at: usize,
@@ -354,7 +354,7 @@ impl Output {
         on_piece: &mut impl FnMut(Piece<'_>),
     ) {
         let whole = json::settled(whole);
-        // An item that begins has none yet, or the empty object of a template.
+        // A new item has none yet, or a template's empty object.
         if whole.is_empty() || (whole == "{}" && !self.items[at].is_whole) {
             return;
         }
@@ -373,7 +373,7 @@ impl Output {
         }
     }
 
-    /// Takes the whole response: its state, its usage, and the items whose ends did not come.
+    /// Takes the complete response: its state, its usage, and the items whose end did not arrive.
     fn take_response(
         &mut self,
         response: &Value,
@@ -386,7 +386,7 @@ impl Output {
         }
         let output = self.fields.objects(response, "output");
         for (index, raw) in output.iter().enumerate() {
-            // One that came with neither a number nor an id is the one at its place.
+            // An item without number or id is matched by its position.
             let is_it = |item: &&Item| {
                 item.index.is_none()
                     && item.id.is_empty()
@@ -410,7 +410,7 @@ impl Output {
                     reason.unwrap_or_default().to_lowercase(),
                 ))
             }
-            // One that goes on elsewhere is no answer.
+            // A response that continues elsewhere is not an answer.
             "in_progress" | "queued" => None,
             _ => Some(Ending::Completed),
         };
@@ -418,7 +418,7 @@ impl Output {
     }
 }
 
-/// The error of a response that failed.
+/// The error of a failed response.
 fn failed(response: &Value) -> ModelError {
     let report = json!({ "type": "error", "error": response["error"], "message": response["message"], "code": response["code"] });
     failure::in_chunk(&report, true).unwrap_or_else(|| {

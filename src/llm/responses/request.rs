@@ -1,4 +1,4 @@
-//! A request for a response, with the whole chat in it.
+//! Responses requests, with the whole chat.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// What stays the same from request to request.
+/// The settings that are the same for every request.
 pub struct Settings<'a> {
     pub provider: Provider,
     pub model: &'a str,
@@ -23,7 +23,7 @@ pub struct Settings<'a> {
     pub quirks: &'a [Quirk],
 }
 
-/// The request's JSON. What stays the same between turns comes first, for the provider's cache.
+/// The request's JSON. Parts that stay the same between turns come first, for the provider's cache.
 pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
     let has = |quirk| settings.quirks.contains(&quirk);
     let (instructions, input) = input(request, settings);
@@ -57,7 +57,7 @@ pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
             body["parallel_tool_calls"] = json!(false);
         }
     }
-    // A title and the description of an image take no effort, and nothing of them is sent again.
+    // Titles and image descriptions need no reasoning, and are never sent back.
     if request.role == ModelRole::Coder && settings.abilities.thinking != Thinking::None {
         if !has(Quirk::NoEncryptedThoughts) {
             body["include"] = json!(["reasoning.encrypted_content"]);
@@ -76,7 +76,7 @@ pub fn body(request: &ChatRequest, settings: &Settings<'_>) -> Value {
     body
 }
 
-/// What the system says first, and the items of the chat.
+/// The system prompt, and the items of the chat.
 fn input(request: &ChatRequest, settings: &Settings<'_>) -> (String, Vec<Value>) {
     let mut instructions = String::new();
     let mut items = Vec::new();
@@ -136,8 +136,8 @@ fn said(role: &str, content: &str) -> Value {
     json!({ "role": role, "content": content })
 }
 
-/// An answer's items: as they came from this model, with what was changed since; else made of its
-/// text and its calls.
+/// An answer's items: as received from this model, with later changes applied; for another model's
+/// answer, built from its text and calls.
 fn answer(
     content: &str,
     tool_calls: &[ToolCall],
@@ -149,7 +149,7 @@ fn answer(
     let own = history::own_items(thoughts, provider.as_str(), super::WIRE, settings.model);
     let mut left: Vec<&ToolCall> = tool_calls.iter().collect();
     let before: String = own.into_iter().flatten().map(text_of).collect();
-    // A text that was shortened or redacted since takes the place of the first one.
+    // A text that was shortened or redacted later replaces the first text.
     let is_unchanged = before == content;
     let mut has_text = is_unchanged;
     let mut items: Vec<Value> = Vec::new();
@@ -170,7 +170,7 @@ fn answer(
                     .position(|call| item["call_id"] == call.id.as_str());
                 items.extend(at.map(|at| function_call(item.clone(), left.remove(at), ids)));
             }
-            // Without what was encrypted, OpenAI looks for it among what it has stored.
+            // Without its encrypted content, OpenAI would look it up among its stored items.
             Some("reasoning")
                 if provider == Provider::OpenAi && !item["encrypted_content"].is_string() => {}
             _ => items.push(item.clone()),

@@ -1,11 +1,11 @@
-//! What a response shows of the model's reasoning: summaries, or from models that hide nothing the
-//! reasoning itself. It comes in pieces; a server that streams none has it in the whole items.
+//! The visible reasoning of a response: summaries, or the reasoning itself from models that hide
+//! nothing. It arrives in pieces, or in the complete items if a server streams none.
 
 use serde_json::Value;
 
 use crate::llm::{Piece, json::Joiner, wire::fields::parts};
 
-/// What was shown so far.
+/// The reasoning shown so far.
 #[derive(Default)]
 pub struct ShownThoughts {
     source: Option<Source>,
@@ -14,7 +14,7 @@ pub struct ShownThoughts {
     joiner: Joiner,
 }
 
-/// Where the shown reasoning comes from: the first of these that there is, so that nothing is shown
+/// The source of the shown reasoning: the first of these that occurs, so that nothing is shown
 /// twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -24,7 +24,7 @@ enum Source {
 }
 
 impl ShownThoughts {
-    /// Shows a piece. `is_summary`: of a summary.
+    /// Shows a piece. `is_summary`: whether it belongs to a summary.
     pub fn take_piece(
         &mut self,
         event: &Value,
@@ -45,7 +45,7 @@ impl ShownThoughts {
         );
     }
 
-    /// Shows what a whole item says.
+    /// Shows the reasoning of a complete item.
     pub fn take_item(&mut self, item: &Value, on_piece: &mut impl FnMut(Piece<'_>)) {
         let field = match item["summary"].get(0) {
             Some(_) => "summary",
@@ -58,7 +58,7 @@ impl ShownThoughts {
         }
     }
 
-    /// Parts are paragraphs.
+    /// Parts become paragraphs.
     fn show(
         &mut self,
         source: Source,

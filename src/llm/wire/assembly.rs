@@ -1,4 +1,4 @@
-//! What the reader of a response asks of an answer in the making, whatever the protocol.
+//! The interface between the reader of a response and the assembly of an answer, for all protocols.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use crate::llm::{ModelError, ModelReply, Piece, Usage};
 
-/// The longest answer, in bytes of text and arguments: a model that never ends is cut.
+/// The maximum size of an answer, in bytes of text and arguments: a model that never stops is cut
+/// off.
 pub const MAX_ANSWER: usize = 16 << 20;
 
-/// An answer as far as it has come.
+/// A partial answer.
 pub trait Assembly: Default {
-    /// Whether each chunk names its kind in `type`. Where one doesn't, its event's name is put
-    /// there.
+    /// Whether each chunk gives its kind in `type`. If one doesn't, the name of its event is
+    /// inserted.
     const TYPED: bool;
 
-    /// Takes the next chunk, or a whole answer that came at once. `is_error`: its event is called
-    /// one.
+    /// Takes the next chunk, or a whole answer at once. `is_error`: its event is named an error.
     fn take(
         &mut self,
         chunk: &Value,
@@ -24,22 +24,22 @@ pub trait Assembly: Default {
         on_piece: &mut impl FnMut(Piece<'_>),
     ) -> Result<(), ModelError>;
 
-    /// The stream said that it is at its end.
+    /// Notes that the stream announced its end.
     fn set_done(&mut self);
 
-    /// Whether no part of an answer has come.
+    /// Whether no part of an answer has arrived.
     fn is_untouched(&self) -> bool;
 
     /// Whether there is nothing more to wait for.
     fn is_complete(&self) -> bool;
 
-    /// Whether the provider said that the answer is at its end.
+    /// Whether the provider ended the answer.
     fn is_finished(&self) -> bool;
 
-    /// Records a field that came in an unusual shape.
+    /// Records a field of an unusual shape.
     fn note(&self, what: &'static str);
 
-    /// The answer, if it came to its end. With `unfinished`, an answer that ended without a reason
+    /// The answer, if it is complete. With `unfinished`, an answer that ended without a reason
     /// counts as well.
     fn complete(self, unfinished: bool) -> Result<Complete, ModelError>;
 }
@@ -48,15 +48,15 @@ pub trait Assembly: Default {
 #[derive(Debug)]
 pub struct Complete {
     pub reply: ModelReply,
-    /// As far as its provider reports it.
+    /// As far as the provider reports it.
     pub usage: Option<Usage>,
-    /// How long it is, in bytes.
+    /// Its size in bytes.
     pub bytes: usize,
-    /// Which fields came in an unusual shape.
+    /// The fields of unusual shapes.
     pub deviations: BTreeSet<&'static str>,
 }
 
-/// The error for an answer of more than [`MAX_ANSWER`] bytes.
+/// Fails for an answer of more than [`MAX_ANSWER`] bytes.
 pub fn check_size(bytes: usize) -> Result<(), ModelError> {
     if bytes > MAX_ANSWER {
         return Err(ModelError::Invalid(format!(
@@ -67,7 +67,7 @@ pub fn check_size(bytes: usize) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// The error for an answer whose end never came.
+/// The error for an answer whose end never arrived.
 pub fn ended_early() -> ModelError {
     ModelError::Cut("the connection ended early".to_owned())
 }

@@ -1,6 +1,6 @@
-//! Tool calls out of the pieces in which providers stream them. A piece belongs to a call by its
-//! index, else by its id, else by its position. Whether pieces follow each other or repeat each
-//! other is decided when the answer is at its end, where all of them are known.
+//! Assembles tool calls from streamed pieces. A piece is matched to its call by its index, else by
+//! its id, else by its position. Whether pieces continue or repeat each other is decided at the end
+//! of the answer, when all of them are known.
 
 mod resolve;
 
@@ -12,7 +12,7 @@ use crate::llm::{
     json::{self, Joiner, Shape},
 };
 
-/// The most tool calls of an answer.
+/// The maximum number of tool calls in an answer.
 const MAX_TOOL_CALLS: usize = 64;
 
 /// A piece of a call.
@@ -28,18 +28,18 @@ pub struct CallDelta {
     pub extra_content: Value,
 }
 
-/// Where in its chunk a piece stood.
+/// The position of a piece in its chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
-    /// Of the choice.
+    /// The index of the choice.
     pub choice: usize,
-    /// In the list of calls.
+    /// The position in the list of calls.
     pub position: usize,
     /// Whether it was alone in the list, so that its position says nothing.
     pub alone: bool,
 }
 
-/// The calls of an answer, in the order in which they began.
+/// An answer's calls, in the order of their beginnings.
 #[derive(Debug, Default)]
 pub struct Calls(Vec<PartialCall>);
 
@@ -49,17 +49,17 @@ struct PartialCall {
     index: Option<u64>,
     call: ToolCall,
     joiner: Joiner,
-    /// Where the pieces of the arguments begin.
+    /// The offsets at which the arguments' pieces begin.
     pieces: Vec<PieceStart>,
-    /// The arguments as far as they were published.
+    /// The part of the arguments that was published.
     published: String,
 }
 
-/// The calls of an answer at its end.
+/// An answer's calls, once it has ended.
 #[derive(Debug, Default)]
 pub struct Assembled {
     pub calls: Vec<ToolCall>,
-    /// The names of those that were cut off within their arguments; they are not among the calls.
+    /// The names of calls that were cut off within their arguments, and are not included.
     pub cut_off: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Calls {
         self.0.is_empty()
     }
 
-    /// Takes the next piece of a call; returns how many bytes it adds.
+    /// Takes the next piece of a call; returns the number of bytes it adds.
     pub fn take(
         &mut self,
         origin: Origin,
@@ -98,8 +98,8 @@ impl Calls {
         Ok(added.bytes)
     }
 
-    /// Takes a call that stands at this position and whose arguments were kept until the answer's
-    /// end; `starts`: where in them its pieces begin.
+    /// Takes the call at this position, whose arguments were kept until the answer's end; `starts`:
+    /// the offsets of its pieces.
     pub fn take_kept(
         &mut self,
         position: usize,
@@ -127,7 +127,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The call that the piece belongs to; `None` for the first piece of another.
+    /// The call that the piece belongs to; `None` if it begins a new call.
     fn find(&self, origin: Origin, delta: &CallDelta) -> Option<usize> {
         let find = |is: &dyn Fn(&PartialCall) -> bool| {
             self.0
@@ -140,7 +140,7 @@ impl Calls {
         } else {
             find(&|partial| partial.call.id == delta.id)
         };
-        // Whether the piece continues a call whose arguments are incomplete.
+        // Whether the piece continues a call with incomplete arguments.
         let is_rest = |at: &usize| {
             let partial = &self.0[*at];
             !delta.arguments.is_empty()
@@ -193,9 +193,9 @@ impl Calls {
         }
     }
 
-    /// The whole calls. `cut`: the answer reached its limit, so that of an answer's last call
-    /// nothing may be guessed. Without that, a call that others follow was not cut off: its
-    /// arguments are wrong, which its model is to hear as the call's result.
+    /// The complete calls. `cut`: the answer reached its limit, so nothing may be guessed about its
+    /// last call. A call that others follow was not cut off: its arguments are invalid, which the
+    /// model learns as the call's result.
     pub fn end(self, cut: bool) -> Result<Assembled, ModelError> {
         let mut assembled = Assembled::default();
         let last = self.0.len().saturating_sub(1);
@@ -232,7 +232,7 @@ fn too_many() -> ModelError {
     ))
 }
 
-/// Gives each call an id of its own, because results name their calls by it.
+/// Makes the calls' ids unique, because results refer to them.
 fn give_ids(calls: &mut [ToolCall]) {
     for at in 0..calls.len() {
         let is_taken = |id: &str, others: &[ToolCall]| others.iter().any(|other| other.id == id);
@@ -249,7 +249,7 @@ fn give_ids(calls: &mut [ToolCall]) {
 
 struct Added {
     bytes: usize,
-    /// Where in the published arguments this piece begins.
+    /// The piece's offset in the published arguments.
     published: Option<usize>,
 }
 
@@ -273,7 +273,7 @@ impl PartialCall {
         if !delta.extra_content.is_null() {
             call.extra_content = delta.extra_content;
         }
-        // Some providers repeat the name in every piece, whole or as far as it has come.
+        // Some providers repeat the name in every piece, completely or as far as it has come.
         if delta.name.starts_with(&call.name) {
             call.name = delta.name.clone();
         } else {
@@ -292,7 +292,7 @@ impl PartialCall {
             at_once: delta.at_once,
         });
         call.arguments.push_str(&arguments);
-        // What repeats all that came adds only what is behind that.
+        // A repetition of everything so far adds only what follows it.
         let known = if !self.published.is_empty() && arguments.starts_with(&self.published) {
             self.published.len()
         } else {
@@ -306,7 +306,7 @@ impl PartialCall {
         }
     }
 
-    /// Whether more of a call with this name may be more of this one.
+    /// Whether more of a call with this name may belong to this one.
     fn continues_under(&self, name: &str) -> bool {
         name.is_empty() || self.call.name == name
     }
@@ -316,8 +316,8 @@ impl PartialCall {
             && json::shape(&json::repaired(&self.call.arguments)) == Shape::Whole
     }
 
-    /// Whether a piece that may be this call's, by what it is numbered with, begins another one:
-    /// some providers number all calls alike.
+    /// Whether a piece that matches this call by its number begins another one: some providers give
+    /// all calls the same number.
     fn is_followed_by(&self, delta: &CallDelta) -> bool {
         if delta.name.is_empty() || self.call.name.is_empty() {
             return false;
@@ -333,7 +333,7 @@ impl PartialCall {
             && !is_same(&self.call.arguments, &json::settled(&delta.arguments))
     }
 
-    /// The arguments of the calls that the pieces are: most often of one.
+    /// The arguments of the calls that the pieces form, usually one.
     fn resolve(&self) -> Resolved {
         resolve(&self.call.arguments, &self.pieces)
     }

@@ -33,17 +33,17 @@ const ANTHROPIC_VERSION: &str = "2023-06-01";
 pub struct Client {
     http: reqwest::Client,
     base_url: String,
-    /// `None` where the provider needs none.
+    /// `None` if the provider needs none.
     api_key: Option<SecretString>,
     provider: Provider,
-    /// The deviations of its answers that were logged already.
+    /// The deviations that were already logged.
     logged: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
-/// What is asked of a provider.
+/// A request to a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// Behind the provider's address, such as `/chat/completions`.
+    /// The path below the provider's address, such as `/chat/completions`.
     pub path: &'a str,
     pub body: &'a Value,
     pub model: &'a str,
@@ -55,7 +55,7 @@ pub struct Question<'a> {
 #[derive(Debug)]
 pub struct Refused {
     pub error: ModelError,
-    /// The response's status where that says so, else none.
+    /// The response's status, if that is the reason.
     pub status: Option<u16>,
 }
 
@@ -92,8 +92,8 @@ impl Client {
         }
     }
 
-    /// Sends one request and returns its whole answer, without the key where the provider repeats
-    /// it. Never retries: the journal does.
+    /// Sends one request and returns the complete answer, with the key removed if the provider
+    /// repeats it. It never retries; the journal does.
     pub async fn ask<A: Assembly>(
         &self,
         question: &Question<'_>,
@@ -156,7 +156,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// Logs each way in which the provider's answers deviate from the usual, once.
+    /// Logs each kind of deviation in the provider's answers once.
     fn log_deviations(&self, model: &str, deviations: &BTreeSet<&'static str>) {
         let mut logged = self.logged.lock();
         for deviation in deviations {
@@ -171,8 +171,8 @@ impl Client {
     }
 }
 
-/// The error of a request that got no response. A connection that can't be established in time
-/// means that the provider is out of reach.
+/// The error of a request without a response. A connection that is not established in time means
+/// that the provider is out of reach.
 fn no_response(error: &reqwest::Error) -> ModelError {
     if error.is_timeout() && !error.is_connect() {
         return silent();
@@ -189,7 +189,7 @@ fn silent() -> ModelError {
     ModelError::Silent("its provider sent nothing for longer than AI_SILENCE_SECONDS".to_owned())
 }
 
-/// The innermost cause: the outer ones repeat the address.
+/// The innermost cause; the outer ones repeat the address.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

@@ -1,5 +1,5 @@
-//! Bodies that come compressed although the request said not to: some gateways gzip whatever
-//! passes, streams too.
+//! Decompresses bodies that are compressed although the request declined it: some gateways gzip
+//! everything, even streams.
 
 use std::{
     borrow::Cow,
@@ -11,11 +11,11 @@ use flate2::write::MultiGzDecoder;
 /// The first bytes of gzip (RFC 1952, section 2.3.1); no answer begins with them.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Gives the body's bytes as they were before they were compressed. What the body is, its first
-/// bytes say: the header is missing or wrong where gateways do this.
+/// Decompresses a body. The format is detected from its first bytes, because the header of such
+/// gateways is missing or wrong.
 #[derive(Default)]
 pub enum Decoder {
-    /// Nothing has come, or too little to tell.
+    /// Nothing has arrived, or too little to tell.
     #[default]
     Unknown,
     /// The first byte of [`GZIP`] has come.
@@ -25,7 +25,7 @@ pub enum Decoder {
 }
 
 impl Decoder {
-    /// Takes the next bytes of the body. Errors when they are damaged.
+    /// Takes the body's next bytes. Fails if they are damaged.
     pub fn take<'a>(&mut self, bytes: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
         let bytes = match self {
             Self::Begun => Cow::Owned([&GZIP[..1], bytes].concat()),
@@ -75,7 +75,7 @@ mod tests {
             let mut read = Vec::new();
             for (at, piece) in zipped.chunks(size).enumerate() {
                 read.extend_from_slice(&decoder.take(piece).unwrap());
-                // What was flushed is there before the rest comes.
+                // Flushed data is available before the rest arrives.
                 assert!((at + 1) * size < first || read.starts_with(b"data: a\n\n"));
             }
             assert_eq!(read, b"data: a\n\ndata: b\n\n", "{size}");

@@ -1,5 +1,5 @@
-//! Failures as providers, and what stands before them, report them: by a status, by an object of
-//! one shape or another, in the middle of an answer, or by a page that is no answer at all.
+//! Failures as providers and gateways report them: by a status, by an object of one shape or
+//! another, in the middle of an answer, or by a page instead of an answer.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,11 +11,12 @@ use crate::{
     protocol::first_chars,
 };
 
-/// How much of a provider's message is passed on, in characters.
+/// How much of a provider's message is quoted, in characters.
 const MAX_MESSAGE: usize = 300;
-/// The status of an error within an answer that names none.
+/// The status of an error within an answer, if none is given.
 const UNKNOWN_STATUS: u16 = 500;
-/// Where the message is: OpenAI's kin, FastAPI, Bedrock, Baidu, MiniMax, gateways; in this order.
+/// The message's field, in this order: OpenAI and compatible servers, FastAPI, Bedrock, Baidu,
+/// MiniMax, gateways.
 const MESSAGE_FIELDS: [&str; 17] = [
     "message",
     "msg",
@@ -53,9 +54,9 @@ const CODE_FIELDS: [&str; 7] = [
     "error_type",
     "name",
 ];
-/// Codes that say that all is well.
+/// Codes of success.
 const GOOD_CODES: [&str; 4] = ["0", "200", "ok", "success"];
-/// The status that a code stands for where there is none, by a part of the code in lower case.
+/// The status for a code without one, by a part of the code in lower case.
 const STATUS_OF_CODE: [(&str, u16); 17] = [
     ("overload", 529),
     ("rate_limit", 429),
@@ -76,8 +77,8 @@ const STATUS_OF_CODE: [(&str, u16); 17] = [
     ("bad_request", 400),
 ];
 
-/// The error of a response that is one by its status. Its body is an object, in a list with some,
-/// and a page or the words of a proxy with others. The key is left out where it says it.
+/// The error of a response with an error status. Depending on the provider, its body is an object,
+/// a list, a page, or a proxy's text. The key is removed if the body repeats it.
 pub async fn refusal(
     mut response: reqwest::Response,
     most: usize,
@@ -115,8 +116,7 @@ fn from_response(
         .next()
         .filter(|value| value.is_object() || value.is_array());
     let title = page_title(body);
-    // A server that knows nothing of chat completions, such as a site, or an address without its
-    // `/v1`.
+    // A server without chat completions, such as a web site, or an address without its `/v1`.
     if report.is_none() && matches!(status, 404 | 405) {
         let title = title.as_deref().or(reason).unwrap_or("nothing");
         let title = first_chars(title, MAX_MESSAGE);
@@ -126,7 +126,7 @@ fn from_response(
     classify(&report, status, reason, retry_after)
 }
 
-/// What a page or a plain text says of an error, in short: the page's title.
+/// A short description of an error page or text: the page's title.
 fn page_title(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let words = match (lower.find("<title>"), lower.find("</title>")) {
@@ -137,7 +137,7 @@ fn page_title(text: &str) -> Option<String> {
     Some(words.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|words| !words.is_empty())
 }
 
-/// The failure that a chunk of an answer reports, if any. `named`: its event is called an error.
+/// The failure that a chunk of an answer reports, if any. `named`: its event is named an error.
 pub fn in_chunk(chunk: &Value, named: bool) -> Option<ModelError> {
     let error = &chunk["error"];
     let has_error = match error {
@@ -188,8 +188,8 @@ pub fn from_message(message: &str) -> ModelError {
     classify(&report, UNKNOWN_STATUS, None, None)
 }
 
-/// The error in an object of a field of its own: MiniMax's `base_resp`, which is there in good
-/// answers too, and Bedrock's exceptions by their names.
+/// The error in a field of its own: MiniMax's `base_resp`, which is also part of successful
+/// answers, and Bedrock's exceptions by name.
 fn wrapped(report: &Value) -> Option<(&str, &Value)> {
     let fields = report.as_object()?;
     let is_error = |name: &str, value: &Value| match name {
@@ -200,7 +200,7 @@ fn wrapped(report: &Value) -> Option<(&str, &Value)> {
     found.map(|(name, value)| (name.as_str(), value))
 }
 
-/// Sorts an error: an object with the error in it, the error itself, or its message.
+/// Classifies an error: an object that contains the error, the error itself, or its message.
 fn classify(
     report: &Value,
     status: u16,
@@ -223,7 +223,7 @@ fn classify(
         .find(|code| !code.is_empty())
         .unwrap_or_default();
     let own_status = self::status(error).or_else(|| self::status(report));
-    // What a proxy answers with 200, or within an answer, has its status inside.
+    // Errors that a proxy sends with status 200, or within an answer, carry their status inside.
     let status = if status == UNKNOWN_STATUS || status < 400 {
         own_status
             .or_else(|| status_of_code(&code))
@@ -232,7 +232,7 @@ fn classify(
         status
     };
     let retry_after = retry_after.or_else(|| wait::in_error(error));
-    // Google's words for what a key may never ask for, and for what it may not for the rest of the
+    // Google's wording for what a key may never request, and for a limit that lasts the rest of the
     // day.
     let code = if status == 429
         && (message.contains("limit: 0,") || error["details"].to_string().contains("PerDay"))
@@ -256,8 +256,8 @@ fn message(error: &Value) -> Option<String> {
     Some(first_chars(message.trim(), MAX_MESSAGE).to_owned()).filter(|message| !message.is_empty())
 }
 
-/// The first text in a value: itself (JSON in it is read), or a field's, as deep as gateways wrap
-/// it.
+/// The first text in a value: itself (nested JSON is parsed), or a field's, as deep as gateways
+/// wrap it.
 fn text(value: &Value, depth: usize) -> Option<String> {
     if depth > 4 {
         return None;

@@ -1,4 +1,4 @@
-//! Fields of a provider's JSON, read leniently: one of a wrong type is a missing one, and its name
+//! Reads fields of a provider's JSON leniently: one of a wrong type counts as missing, and its name
 //! is kept for the log.
 
 use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
@@ -21,7 +21,7 @@ impl Fields {
         self.0.into_inner()
     }
 
-    /// A text, or a number as text; empty where there is none.
+    /// A text, or a number as text; empty if missing.
     pub fn name(&self, object: &Value, field: &'static str) -> String {
         match &object[field] {
             Value::String(text) => json::settled(text),
@@ -37,7 +37,7 @@ impl Fields {
         }
     }
 
-    /// A whole number that is not negative, however it is written.
+    /// A non-negative integer, in any notation.
     pub fn index(&self, object: &Value, field: &'static str) -> Option<u64> {
         match &object[field] {
             Value::Null => None,
@@ -48,8 +48,8 @@ impl Fields {
         }
     }
 
-    /// The objects of a list; also of one that came as an object with the positions as its keys,
-    /// as JSON in a text, or as its only element.
+    /// The objects in a list; accepts an object with positions as its keys, JSON in a text, and a
+    /// single element.
     pub fn objects<'a>(&self, object: &'a Value, field: &'static str) -> Vec<Cow<'a, Value>> {
         let value = &object[field];
         if !matches!(value, Value::Array(_) | Value::Null) {
@@ -87,8 +87,7 @@ impl Fields {
         }
     }
 
-    /// A text, or the text of its parts without reasoning. Joining surrogates in it is left to the
-    /// caller.
+    /// A text, or the text of its parts without reasoning. The caller joins surrogates in it.
     pub fn text(&self, object: &Value, field: &'static str) -> String {
         let value = &object[field];
         if !matches!(value, Value::String(_) | Value::Array(_) | Value::Null) {
@@ -125,9 +124,9 @@ impl Fields {
     }
 }
 
-/// What a piece of an answer shows of the model's reasoning, wherever its provider puts that:
-/// DeepSeek and its kin, OpenRouter, Ollama; else in details (OpenRouter) or among the parts of
-/// the content (Mistral). Some send it in several of these places at once.
+/// The reasoning shown in a piece of an answer, wherever the provider puts it: DeepSeek and
+/// similar, OpenRouter, Ollama; else in details (OpenRouter) or among the parts of the content
+/// (Mistral). Some repeat it in several of these places.
 pub fn shown_thought(delta: &Value) -> String {
     let texts = |value: &Value| -> String {
         let words = parts(value).into_iter();
@@ -156,7 +155,7 @@ pub fn shown_thought(delta: &Value) -> String {
     .unwrap_or_else(of_content)
 }
 
-/// The parts of a content, which may also be the only one without its list.
+/// The parts of a content; a single part needs no list.
 pub fn parts(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(parts) => parts.iter().collect(),
@@ -177,7 +176,7 @@ pub fn count(value: &Value) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..1e15).contains(&number)).then_some(number as u64)
 }
 
-/// An amount, as a number or as text; not negative.
+/// A non-negative amount, as a number or as text.
 pub fn amount(value: &Value) -> Option<f64> {
     let number: f64 = value
         .as_f64()

@@ -1,21 +1,24 @@
-//! What every protocol does to a chat before it sends it: names, arguments and ids that a provider
-//! would refuse are made harmless, and what came from one provider goes back to that one alone.
+//! Prepares a chat's history for any protocol: names, arguments and ids that a provider would
+//! refuse are made harmless, and what came from one provider is sent back only to that one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::llm::{Thoughts, ToolCall};
+use crate::{
+    llm::{Thoughts, ToolCall},
+    protocol::first_chars,
+};
 
-/// The longest name of a tool, and the longest id of a call (OpenAI, Anthropic).
+/// The maximum length of a tool's name and of a call's id (OpenAI, Anthropic).
 const MAX_NAME: usize = 64;
 
-/// What the system says in the middle of a chat, as the user says it.
+/// A system message in the middle of a chat, as a note from the user.
 pub fn note(content: &str) -> String {
     format!("<system_note>\n{content}\n</system_note>")
 }
 
-/// The call's name, without what providers refuse in one.
+/// The call's name, without characters that providers refuse.
 pub fn name(call: &ToolCall) -> String {
     let name = sendable(&call.name);
     if name.is_empty() {
@@ -25,7 +28,7 @@ pub fn name(call: &ToolCall) -> String {
     }
 }
 
-/// The call's arguments. Providers refuse to read back what is not an object; such a call has an
+/// The call's arguments. Providers reject arguments that are not an object; such a call has an
 /// error as its result.
 pub fn arguments(call: &ToolCall) -> &str {
     let valid =
@@ -38,8 +41,7 @@ fn sendable(text: &str) -> String {
     text.chars().filter(is_allowed).take(MAX_NAME).collect()
 }
 
-/// What an answer of this provider, protocol and model consisted of; `None` for any other's
-/// answer.
+/// The parts of an answer by this provider, protocol and model; `None` for any other answer.
 pub fn own_items<'a>(
     thoughts: Option<&'a Thoughts>,
     provider: &str,
@@ -54,17 +56,17 @@ pub fn own_items<'a>(
         .filter(|items| !items.is_empty())
 }
 
-/// Ids of calls that are valid and unique in the whole chat: some providers number the calls of
-/// each answer anew. The same chat always gets the same ones.
+/// Makes call ids valid and unique in the whole chat, because some providers restart their
+/// numbering with each answer. The same chat always gets the same ids.
 #[derive(Debug, Default)]
 pub struct CallIds {
     used: BTreeSet<String>,
-    /// Of the latest answer: its calls' own ids, and those that are sent.
+    /// For the latest answer: its calls' own ids, and the ones sent.
     latest: BTreeMap<String, String>,
 }
 
 impl CallIds {
-    /// An answer begins: results name its calls from here on.
+    /// Begins an answer: results refer to its calls from here on.
     pub fn begin_answer(&mut self) {
         self.latest.clear();
     }
@@ -78,14 +80,13 @@ impl CallIds {
         while !self.used.insert(sent.clone()) {
             number += 1;
             let tail = format!("_{number}");
-            let kept: String = valid.chars().take(MAX_NAME - tail.len()).collect();
-            sent = kept + &tail;
+            sent = first_chars(valid, MAX_NAME - tail.len()).to_owned() + &tail;
         }
         self.latest.insert(id.to_owned(), sent.clone());
         sent
     }
 
-    /// The id under which a result is sent; `None` for one whose call is not in the chat.
+    /// The id under which a result is sent; `None` if its call is not in the chat.
     pub fn result(&self, id: &str) -> Option<&str> {
         self.latest.get(id).map(String::as_str)
     }

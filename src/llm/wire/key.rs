@@ -1,4 +1,5 @@
-//! The provider's key in what it answers: some repeat it, and it is neither shown nor stored.
+//! Removes the provider's key from its answers: some repeat it, and it must be neither shown nor
+//! stored.
 
 use std::borrow::Cow;
 
@@ -6,15 +7,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::llm::{ModelReply, Piece};
 
-/// What stands where the key was.
+/// The replacement for the key.
 const PLACEHOLDER: &str = "…";
-/// A shorter one is a placeholder, and a word like others.
-const SHORTEST: usize = 16;
+/// A shorter key is a placeholder, which may be an ordinary word.
+const MIN_KEY_BYTES: usize = 16;
 
-/// The key, where there is one to leave out.
+/// The key to remove, if there is one.
 pub fn to_hide(key: Option<&SecretString>) -> Option<&str> {
     let key = key.map(SecretString::expose_secret);
-    key.filter(|key| key.len() >= SHORTEST)
+    key.filter(|key| key.len() >= MIN_KEY_BYTES)
 }
 
 /// The text without the key.
@@ -25,7 +26,7 @@ pub fn left_out(text: String, key: Option<&str>) -> String {
     }
 }
 
-/// The answer without the key, in whatever part of it.
+/// The answer without the key, in all of its parts.
 pub fn left_out_of_reply(reply: ModelReply, key: Option<&str>) -> ModelReply {
     let (Some(key), Ok(text)) = (key, serde_json::to_string(&reply)) else {
         return reply;
@@ -38,7 +39,8 @@ pub fn left_out_of_reply(reply: ModelReply, key: Option<&str>) -> ModelReply {
     serde_json::from_str(&text.replace(written, PLACEHOLDER)).unwrap_or_default()
 }
 
-/// Leaves the key out of what comes in pieces: what may be its beginning waits for the next one.
+/// Removes the key from streamed bytes: a possible beginning of it is held back until the next
+/// ones.
 pub struct KeyFilter<'k> {
     key: Option<&'k str>,
     held: Vec<u8>,
@@ -50,7 +52,7 @@ impl<'k> KeyFilter<'k> {
         Self { key, held }
     }
 
-    /// The next bytes, as far as they are no part of a key.
+    /// The next bytes, as far as they can't be part of a key.
     pub fn take<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(key) = self.key.map(str::as_bytes) else {
             return Cow::Borrowed(bytes);
@@ -72,13 +74,13 @@ impl<'k> KeyFilter<'k> {
         Cow::Owned(out)
     }
 
-    /// What waited and was no key after all.
+    /// The bytes that were held back and were no key.
     pub fn end(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }
 
-/// What a piece is a part of.
+/// The part of an answer that a piece belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text,
@@ -100,7 +102,7 @@ impl Part {
     }
 }
 
-/// Leaves the key out of an answer's pieces, also one that is cut over several of them.
+/// Removes the key from an answer's pieces, even if it is split over several of them.
 pub struct PieceFilter<'k> {
     filter: KeyFilter<'k>,
     part: Part,
@@ -114,7 +116,7 @@ impl<'k> PieceFilter<'k> {
         }
     }
 
-    /// Hands the piece on.
+    /// Passes the piece on.
     pub fn pass(&mut self, piece: Piece<'_>, next: &mut impl FnMut(Piece<'_>)) {
         if self.filter.key.is_none() {
             return next(piece);
@@ -144,7 +146,7 @@ impl<'k> PieceFilter<'k> {
         }
     }
 
-    /// Hands on what waited.
+    /// Passes on what was held back.
     pub fn end(&mut self, next: &mut impl FnMut(Piece<'_>)) {
         let held = self.filter.end();
         if !held.is_empty() {

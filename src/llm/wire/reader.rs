@@ -1,5 +1,5 @@
-//! Reads an answer from the bytes of a response: events, chunks of JSON, and whatever else comes
-//! between or instead of them.
+//! Reads an answer from a response's bytes: events, chunks of JSON, and whatever else comes between
+//! or instead of them.
 
 use super::assembly::{Assembly, Complete};
 use crate::{
@@ -10,8 +10,7 @@ use crate::{
     protocol::first_chars,
 };
 
-/// Events that keep a connection open or are about something else than the answer, whatever their
-/// data.
+/// Events that keep a connection open or don't concern the answer, whatever their data.
 const IGNORED: [&str; 10] = [
     "ping",
     "pong",
@@ -24,17 +23,17 @@ const IGNORED: [&str; 10] = [
     "end",
     "close",
 ];
-/// How much of a page is read before it is taken for something other than an answer, in bytes.
+/// How much of a page is read before it is considered something other than an answer, in bytes.
 const MAX_PAGE: usize = 2 << 10;
 /// How much of it the error quotes, in characters.
 const MAX_QUOTE: usize = 200;
 
-/// Reads a response as its bytes come.
+/// Reads a response as its bytes arrive.
 #[derive(Default)]
 pub struct AnswerReader<A> {
     events: EventReader,
     answer: A,
-    /// Without its parameters, such as `text/html`; empty where there is none.
+    /// Without parameters, such as `text/html`; empty if missing.
     content_type: String,
     bytes: usize,
     /// The first bytes, for the error about a response that is not an answer.
@@ -42,7 +41,7 @@ pub struct AnswerReader<A> {
 }
 
 impl<A: Assembly> AnswerReader<A> {
-    /// `content_type`: as the response has it.
+    /// `content_type`: the response's header.
     pub fn new(content_type: Option<&str>) -> Self {
         let content_type = content_type.unwrap_or_default();
         Self {
@@ -83,12 +82,12 @@ impl<A: Assembly> AnswerReader<A> {
         Ok(self.answer.is_complete())
     }
 
-    /// Whether the answer came to its end, so that nothing is lost when the connection breaks.
+    /// Whether the answer is complete, so that a broken connection loses nothing.
     pub fn is_finished(&self) -> bool {
         self.answer.is_finished()
     }
 
-    /// The answer, when the response is at its end or the answer is; see [`Assembly::complete`].
+    /// The answer, at the end of the response or of the answer; see [`Assembly::complete`].
     pub fn end(
         mut self,
         unfinished: bool,
@@ -109,7 +108,7 @@ impl<A: Assembly> AnswerReader<A> {
         }
         if is_whole {
             self.answer.note("an answer that is no event stream");
-            // What came at once is at its end.
+            // A response that came at once is complete.
             self.answer.set_done();
         }
         self.answer.complete(unfinished)
@@ -211,8 +210,8 @@ impl<A: Assembly> AnswerReader<A> {
     }
 }
 
-/// The values in data that is not one: events without the empty line or even the line break
-/// between them. Also whether the stream's end is among them.
+/// The values in data that is not a single one: events without the empty line or even the line
+/// break between them. Also whether the stream's end is among them.
 fn loose_values(data: &str) -> (Vec<serde_json::Value>, bool) {
     let (mut values, mut ends) = (Vec::new(), false);
     for line in data.lines() {

@@ -1,6 +1,6 @@
-//! Why answers end, in the providers' words: the limit of tokens, a rule, a failure.
+//! The reasons for an answer's end, in the providers' words: the token limit, a rule, a failure.
 
-/// How providers say that an answer reached its limit of tokens, normalized.
+/// Reasons for reaching the token limit, normalized.
 pub const CUT: [&str; 12] = [
     "length",
     "max_length",
@@ -15,7 +15,7 @@ pub const CUT: [&str; 12] = [
     "incomplete",
     "model_context_window_exceeded",
 ];
-/// That their rules forbid it.
+/// Reasons for a violation of the provider's rules.
 pub const FILTERED: [&str; 14] = [
     "content_filter",
     "content_filtered",
@@ -32,7 +32,7 @@ pub const FILTERED: [&str; 14] = [
     "guardrail_intervened",
     "policy_violation",
 ];
-/// That they failed.
+/// Reasons for a failure.
 pub const FAILED: [&str; 15] = [
     "error",
     "failed",

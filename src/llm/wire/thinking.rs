@@ -1,7 +1,7 @@
-//! Thinking that a model writes into its answer: `<think>…</think>` at the beginning, in one of
-//! several spellings, is not part of what it says, but shown beside it.
+//! Thinking within an answer's text: `<think>…</think>` at the beginning, in one of several
+//! spellings, is not part of the answer and is shown separately.
 
-/// How thinking begins and ends: DeepSeek, Qwen and most others; Gemma and Gemini; Magistral; Seed.
+/// The tags around thinking: DeepSeek, Qwen and most others; Gemma and Gemini; Magistral; Seed.
 const TAGS: [(&str, &str); 6] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -11,15 +11,15 @@ const TAGS: [(&str, &str); 6] = [
     ("<seed:think>", "</seed:think>"),
 ];
 
-/// Takes an answer's text piece by piece, and tells what is thinking from what is said.
+/// Separates thinking from the answer's text, piece by piece.
 #[derive(Debug, Default)]
 pub struct Thinking {
     state: State,
-    /// Text that came, and may be a part of a tag, or white space around one.
+    /// Text that is held back because it may be part of a tag, or white space around one.
     held: String,
 }
 
-/// What a piece brought.
+/// The new parts from a piece.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parted {
     pub thought: String,
@@ -28,18 +28,18 @@ pub struct Parted {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Only white space has come, and perhaps the beginning of a tag.
+    /// Only white space has arrived, and perhaps the beginning of a tag.
     #[default]
     Beginning,
-    /// Until the tag that ends it.
+    /// Thinking, until this tag ends it.
     Thinking(&'static str),
-    /// After the thinking, only white space has come.
+    /// Only white space has arrived since the thinking ended.
     Ended,
     Speaking,
 }
 
 impl Thinking {
-    /// The parts of the answer so far that were not returned before.
+    /// The parts of the answer that were not returned before.
     pub fn take(&mut self, piece: &str) -> Parted {
         let said = |said: String| Parted {
             said,
@@ -79,7 +79,7 @@ impl Thinking {
         parted
     }
 
-    /// What is left of the answer at its end.
+    /// The remainder of the answer at its end.
     pub fn end(self) -> String {
         match self.state {
             State::Beginning => self.held,
@@ -88,7 +88,8 @@ impl Thinking {
     }
 }
 
-/// The text without thinking that the chat template began, so that only its end is in the answer.
+/// The text without thinking that the chat template opened, of which the answer contains only the
+/// end.
 pub fn without_begun(text: &str) -> &str {
     let behind = TAGS.iter().find_map(|(open, close)| {
         let (before, after) = text.split_once(close)?;

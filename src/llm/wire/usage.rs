@@ -1,17 +1,17 @@
-//! The tokens of an answer: as its provider reports them, in one place or another, once or in each
-//! chunk; estimated where it doesn't.
+//! An answer's token usage: as its provider reports it, in one place or another, once or in each
+//! chunk; otherwise estimated.
 
 use serde_json::Value;
 
 use super::fields::{amount, count};
 use crate::llm::{Usage, price::BYTES_PER_TOKEN};
 
-/// About what most providers count for an image of 1024 by 1024 pixels.
+/// Roughly what most providers count for an image of 1024 by 1024 pixels.
 const IMAGE_TOKENS: usize = 1000;
-/// The types of parts that are images: of chat completions, Responses, Messages.
+/// The types of image parts, in chat completions, Responses and Messages.
 const IMAGES: [&str; 3] = ["image_url", "input_image", "image"];
 
-/// Adds what a chunk reports. The largest numbers win: some providers count up from chunk to
+/// Adds a chunk's report. The largest numbers win, because some providers count up from chunk to
 /// chunk, and others send zeros at the end.
 pub fn take(known: &mut Option<Usage>, chunk: &Value) {
     let choice = match &chunk["choices"] {
@@ -90,7 +90,7 @@ fn read(reported: &Value) -> Option<Usage> {
         &reported["thoughtsTokenCount"],
     ];
     let most = |counts: &[&Value]| counts.iter().copied().filter_map(count).max();
-    // Gemini counts reasoning in the total only.
+    // Gemini includes reasoning only in the total.
     let total = first(&["total_tokens", "totalTokenCount", "totalTokens"]).unwrap_or_default();
     Some(Usage {
         input_tokens: input,
@@ -103,8 +103,8 @@ fn read(reported: &Value) -> Option<Usage> {
     })
 }
 
-/// What was reported, and an estimate for what wasn't: from the request's JSON, and from the
-/// answer's length in bytes.
+/// The reported usage, with missing parts estimated from the request's JSON and from the answer's
+/// length in bytes.
 pub fn or_estimate(reported: Option<Usage>, request: &Value, answer_bytes: usize) -> Usage {
     let mut usage = reported.unwrap_or_default();
     if usage.input_tokens == 0 {

@@ -1,5 +1,4 @@
-//! How long a refusal asks to wait before the next request: in a header, in a field of the error,
-//! or in its message.
+//! The wait that a refusal asks for: in a header, in a field of the error, or in its message.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,8 +8,8 @@ use serde_json::Value;
 use super::fields::amount;
 use crate::retry_after::{duration, in_header, moment, seconds};
 
-/// Headers that say how many requests or tokens are left, each with the header that says when
-/// there will be more: OpenAI and Groq, OpenRouter, the IETF's draft, Anthropic.
+/// Headers with the number of remaining requests or tokens, each paired with the header that says
+/// when there will be more: OpenAI and Groq, OpenRouter, the IETF's draft, Anthropic.
 const LIMITS: [(&str, &str); 8] = [
     (
         "x-ratelimit-remaining-requests",
@@ -36,7 +35,7 @@ const LIMITS: [(&str, &str); 8] = [
         "anthropic-ratelimit-output-tokens-reset",
     ),
 ];
-/// What precedes the time in a message: Gemini, OpenAI and Groq, Azure.
+/// The words before the time in a message: Gemini, OpenAI and Groq, Azure.
 const PHRASES: [&str; 5] = [
     "retry in ",
     "try again in ",
@@ -45,9 +44,9 @@ const PHRASES: [&str; 5] = [
     "please wait ",
 ];
 
-/// The time in a response's headers: `Retry-After` (RFC 9110, section 10.2.3) in seconds, with
-/// fractions too, or a date; Azure's `retry-after-ms`; with status 429 the reset of a limit that
-/// is used up.
+/// The wait in a response's headers: `Retry-After` (RFC 9110, section 10.2.3) in seconds, also with
+/// fractions, or as a date; Azure's `retry-after-ms`; with status 429 the reset of an exhausted
+/// limit.
 pub fn in_headers(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
     let milliseconds = || text("retry-after-ms")?.parse::<f64>().ok();
@@ -65,7 +64,7 @@ pub fn in_headers(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<D
         .or_else(|| (status == 429).then(resets).flatten())
 }
 
-/// The time in an error's fields or its message, such as Google's `"retryDelay": "34s"`
+/// The wait in an error's fields or message, such as Google's `"retryDelay": "34s"`
 /// (google.rpc.RetryInfo).
 pub fn in_error(error: &Value) -> Option<Duration> {
     let mut details = error["details"].as_array().into_iter().flatten();
@@ -98,7 +97,7 @@ mod tests {
                 vec![("retry-after-ms", "1500"), ("retry-after", "2")],
                 Some(1_500),
             ),
-            // Of a limit that is used up, and of the later one of two.
+            // An exhausted limit; the later of two.
             (
                 429,
                 vec![

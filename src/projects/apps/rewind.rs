@@ -1,5 +1,5 @@
-//! The app goes back to what it was before a prompt: in the database at once, with the prompt's new
-//! run; in the sandbox when that run opens it, also after a crash.
+//! Rewinding the app to the state before a prompt: in the database at once, together with the
+//! prompt's new run; in the sandbox when that run opens it, even after a crash.
 
 use super::Apps;
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 };
 
 impl Apps {
-    /// Replaces the prompt and what came after it, and makes the files of the version before it
-    /// those of the app, after saving what no version has yet. Returns the user's new prompt's run,
-    /// which has yet to begin.
+    /// Replaces the prompt and everything after it, and makes the files of the version before it
+    /// the app's files. Unsaved changes are saved before that. Returns the new prompt's run, which
+    /// has yet to begin.
     pub async fn rewind(
         &self,
         user: UserId,
@@ -22,7 +22,7 @@ impl Apps {
         image: Option<ImageId>,
     ) -> Result<Run, RunError> {
         let _one_at_a_time = self.opening.lock(project).await;
-        // Before the first version and the first written file there is nothing to go back from.
+        // Without a version or a written file there is nothing to rewind.
         let changed = KeptWork::of_project(&self.store, project).await?.is_some();
         let (mut unsaved, mut source) = (None, None);
         if let Some(begun) = prompted.begun.filter(|_| changed) {

@@ -1,27 +1,27 @@
-//! What a shell has shown lately, with the place of each byte in all that it has shown.
+//! The recent output of a shell, with each byte's offset in all of its output.
 
 use std::{
     collections::VecDeque,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// How much is kept of a shell, in bytes.
+/// How much of a shell's output is kept, in bytes.
 pub(super) const MAX_KEPT: usize = 256 << 10;
-/// How far ahead a whole line is looked for, where the beginning is gone.
+/// How far ahead to look for the first whole line, if the beginning is gone.
 const LINE: usize = 4 << 10;
 
 #[derive(Debug)]
 pub(super) struct Scrollback {
     kept: VecDeque<u8>,
-    /// The place of the next byte.
+    /// The offset of the next byte.
     end: u64,
-    /// Whether something was shown before what is kept.
+    /// Whether there was output before what is kept.
     cut: bool,
 }
 
 impl Scrollback {
-    /// An empty one. Its places begin at the time, in microseconds: those that a client knows of a
-    /// shell which had the number before lie far from them.
+    /// An empty scrollback. Its offsets begin at the current time in microseconds, far from those
+    /// that a client may remember of an earlier shell with the same number.
     pub(super) fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let micros = now.map_or(0, |now| now.as_micros());
@@ -44,8 +44,8 @@ impl Scrollback {
         self.kept.drain(..excess);
     }
 
-    /// At most `max` bytes from the place on, and the place of the first: a later one where what
-    /// was asked for is not kept. `None` when nothing follows.
+    /// At most `max` bytes from the offset on, and the offset of the first: a later one if the
+    /// requested output is no longer kept. `None` if nothing follows.
     pub(super) fn read(&self, after: u64, max: usize) -> Option<(u64, Vec<u8>)> {
         let start = self.end - self.kept.len() as u64;
         let from = if (start..=self.end).contains(&after) {
@@ -59,7 +59,8 @@ impl Scrollback {
         (!bytes.is_empty()).then_some((from, bytes))
     }
 
-    /// Where the first whole line begins: a terminal that starts within a sequence shows rubbish.
+    /// The beginning of the first whole line: a terminal that starts within an escape sequence
+    /// shows rubbish.
     fn first_line(&self) -> u64 {
         if !self.cut {
             return 0;
@@ -87,7 +88,7 @@ mod tests {
         );
         assert_eq!(scrollback.read(start + 8, 10), None);
         scrollback.push(&[b'x'; MAX_KEPT - 4]);
-        // "one\n" is gone, and "two\n" is whole, but what precedes it might not be.
+        // "one\n" is gone. "two\n" is whole, but the line before it might not be.
         let (at, bytes) = scrollback.read(start, 3).unwrap();
         assert_eq!((at, bytes), (start + 8, b"xxx".to_vec()));
         assert_eq!(scrollback.end(), start + 4 + MAX_KEPT as u64);

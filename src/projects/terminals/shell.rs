@@ -1,4 +1,4 @@
-//! One shell: what it has shown, and the way for what is typed into it.
+//! One shell: its output, and the queue of what is typed into it.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::{
     protocol::{Shell, ShellEnd},
 };
 
-/// The tags of shells, before their numbers.
+/// The prefix of shells' tags; their number follows.
 const TAG: &str = "terminal-";
-/// How many pieces of what was typed may wait for a shell that reads nothing.
+/// How many chunks of typed input may wait for a shell that does not read.
 const MAX_WAITING: usize = 64;
-/// How much is sent at once of what was typed, in bytes.
+/// The maximum size of one chunk of typed input, in bytes.
 const MAX_PIECE: usize = 32 << 10;
-/// How fast a shell is listened to, in bytes a second: a program that writes without an end waits.
+/// How fast a shell's output is read, in bytes per second. A program that writes endlessly waits.
 const RATE: f64 = (4 << 20) as f64;
-/// Less than this is shown at once.
+/// Output below this size is shown at once.
 const QUICK: usize = 4 << 10;
 
 pub(super) struct OpenShell {
@@ -31,15 +31,15 @@ pub(super) struct OpenShell {
 
 struct State {
     scrollback: Scrollback,
-    /// Where it runs.
+    /// The app whose sandbox it runs in.
     app: App,
-    /// Whether somebody takes in what it shows.
+    /// Whether its output is being read.
     followed: bool,
     ended: Option<ShellEnd>,
 }
 
 impl OpenShell {
-    /// A shell with this number in an app's sandbox, and what is typed into it from here on.
+    /// A shell with this number in an app's sandbox, and the receiver of what is typed into it.
     pub(super) fn new(number: u32, app: App) -> (Self, mpsc::Receiver<Vec<u8>>) {
         let (keys, typed) = mpsc::channel(MAX_WAITING);
         let shell = Self {
@@ -79,12 +79,12 @@ impl OpenShell {
         self.state.lock().app.clone()
     }
 
-    /// Whether it runs, as far as is known.
+    /// Whether it is running, as far as is known.
     pub(super) fn runs(&self) -> bool {
         self.state.lock().ended.is_none()
     }
 
-    /// Whether it runs and nobody takes in what it shows.
+    /// Whether it is running while nobody reads its output.
     pub(super) fn is_lost_sight_of(&self) -> bool {
         let state = self.state.lock();
         state.ended.is_none() && !state.followed
@@ -100,7 +100,7 @@ impl OpenShell {
         state.ended.get_or_insert(end);
     }
 
-    /// Takes what it left running out of its end.
+    /// Forgets the processes that it left running.
     pub(super) fn forget_left(&self) {
         if let Some(end) = &mut self.state.lock().ended {
             end.left.clear();
@@ -114,7 +114,7 @@ impl OpenShell {
         left.map(|process| process.pid).collect()
     }
 
-    /// Takes in what it shows; returns how long to wait before the next piece.
+    /// Takes in output; returns how long to wait before the next chunk.
     pub(super) fn show(&self, bytes: &[u8]) -> Duration {
         self.state.lock().scrollback.push(bytes);
         if bytes.len() < QUICK {
@@ -123,17 +123,17 @@ impl OpenShell {
         Duration::from_secs_f64(bytes.len() as f64 / RATE)
     }
 
-    /// What it has shown, as [`Scrollback::read`].
+    /// Its output, as [`Scrollback::read`].
     pub(super) fn read(&self, after: u64, max: usize) -> Option<(u64, Vec<u8>)> {
         self.state.lock().scrollback.read(after, max)
     }
 
-    /// False when it has not read what was typed before.
+    /// Returns `false` if the shell has not read what was typed before.
     pub(super) fn type_in(&self, keys: Vec<u8>) -> bool {
         self.keys.try_send(keys).is_ok()
     }
 
-    /// Passes on what is typed, in order, until nobody can type any more. What it says is never
+    /// Passes on what is typed, in order, until nobody can type any more. The input is never
     /// logged.
     pub(super) async fn pass_on(shell: std::sync::Weak<Self>, mut typed: mpsc::Receiver<Vec<u8>>) {
         while let Some(mut keys) = typed.recv().await {
@@ -149,7 +149,7 @@ impl OpenShell {
             if shell.runs()
                 && let Err(error) = app.type_into(&shell.tag, &keys).await
             {
-                // Its stream tells what became of it.
+                // Its stream will say how it ended.
                 tracing::debug!(sandbox.id = app.id(), %error, "a shell took nothing");
             }
         }

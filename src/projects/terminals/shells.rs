@@ -20,16 +20,16 @@ use crate::{
     store::Store,
 };
 
-/// The most shells of a project, those that have ended included.
+/// The maximum number of shells per project, including those that have ended.
 const MAX_SHELLS: usize = 8;
 /// The size of a terminal, in characters.
 const COLS: std::ops::RangeInclusive<u16> = 2..=500;
 const ROWS: std::ops::RangeInclusive<u16> = 1..=300;
-/// What a shell shows whose earlier output the server doesn't know.
+/// The first line of a shell whose earlier output the server doesn't know.
 const FOUND_AGAIN: &[u8] =
     b"\x1b[2m[The server was restarted. What this shell showed before is gone.]\x1b[0m\r\n";
 
-/// What shells need of the rest of the server.
+/// The parts of the server that shells need.
 pub(super) struct Surroundings {
     pub(super) store: Store,
     pub(super) agent: Agent,
@@ -44,7 +44,7 @@ pub(super) struct Shells {
     /// Held while shells are started, found and ended.
     working: tokio::sync::Mutex<()>,
     state: Mutex<State>,
-    /// Changes when what [`Self::describe`] returns does, and when a shell shows something.
+    /// Changes whenever the result of [`Self::describe`] does, and when a shell has output.
     pub(super) changed: watch::Sender<()>,
     pub(super) shown: watch::Sender<()>,
     pub(super) viewers: AtomicUsize,
@@ -53,7 +53,7 @@ pub(super) struct Shells {
 struct State {
     sandbox: TerminalSandbox,
     shells: Vec<Arc<OpenShell>>,
-    /// The highest number that a shell has had.
+    /// The highest shell number used so far.
     last: u32,
 }
 
@@ -74,7 +74,7 @@ impl Shells {
         })
     }
 
-    /// Whether somebody looks, or a shell is listened to.
+    /// Whether it has a viewer, or reads from a shell.
     pub(super) fn is_needed(&self) -> bool {
         let state = self.state.lock();
         self.viewers.load(Ordering::Relaxed) > 0
@@ -120,7 +120,7 @@ impl Shells {
         });
     }
 
-    /// Finds out whether the sandbox is awake, without waking it, and if so follows the shells that
+    /// Finds out whether the sandbox is awake, without waking it. If it is, follows the shells that
     /// run in it.
     pub(super) async fn look(self: &Arc<Self>) {
         let _one_at_a_time = self.working.lock().await;
@@ -130,7 +130,7 @@ impl Shells {
         }
     }
 
-    /// As [`Self::look`] while the sandbox isn't known to be awake; it may have been woken.
+    /// As [`Self::look`], if the sandbox isn't known to be awake: it may have been woken.
     pub(super) async fn look_again(self: &Arc<Self>) {
         let is_awake = self.state.lock().sandbox == TerminalSandbox::Awake;
         if !is_awake && self.working.try_lock().is_ok() {
@@ -172,7 +172,7 @@ impl Shells {
         self.set_sandbox(sandbox);
     }
 
-    /// Listens to the shells of the app's sandbox, and ends those that it doesn't have.
+    /// Follows the shells of the app's sandbox, and ends those that it no longer has.
     async fn follow_all(self: &Arc<Self>, app: &App) -> Result<(), ProjectError> {
         let tags = app.tags().await?;
         for shell in self.all() {
@@ -216,7 +216,7 @@ impl Shells {
         shell
     }
 
-    /// Takes in what the shell shows until it ends or its stream is cut.
+    /// Takes in the shell's output until it ends or its stream is cut.
     fn follow(self: &Arc<Self>, shell: Arc<OpenShell>, mut stream: ShellStream) {
         shell.set_followed(true);
         let shells = self.clone();
@@ -253,8 +253,8 @@ impl Shells {
         });
     }
 
-    /// Opens a shell, and the app if need be; with `first`, only if there is none. Returns its
-    /// number.
+    /// Opens a shell, and the app if necessary; with `first`, only if there is none yet. Returns
+    /// its number.
     pub(super) async fn open(
         self: &Arc<Self>,
         size: TerminalSize,
@@ -284,7 +284,7 @@ impl Shells {
         Ok(Some(number))
     }
 
-    /// Wakes the sandbox, or makes another one in place of one that is gone.
+    /// Wakes the sandbox, or creates another one if it is gone.
     pub(super) async fn wake(self: &Arc<Self>) -> Result<(), ProjectError> {
         let _one_at_a_time = self.working.lock().await;
         if !self.surroundings.apps.exists(self.project).await? {
@@ -329,7 +329,7 @@ impl Shells {
         Ok(())
     }
 
-    /// Ends what a shell that has ended left running.
+    /// Ends the processes that a finished shell left running.
     pub(super) async fn end_left(self: &Arc<Self>, number: u32) -> Result<(), ProjectError> {
         let _one_at_a_time = self.working.lock().await;
         let shell = self.find(number)?;
@@ -344,11 +344,11 @@ impl Shells {
 
     pub(super) async fn resize(&self, number: u32, size: TerminalSize) -> Result<(), ProjectError> {
         let shell = self.find(number)?;
-        // Nothing is woken for it.
+        // The sandbox is not woken for it.
         if shell.runs() && self.state.lock().sandbox == TerminalSandbox::Awake {
             let resized = shell.app().resize_shell(&shell.tag, bounded(size)).await;
             if let Err(error @ (RunError::Transient(_) | RunError::User(_))) = resized {
-                // It has just ended.
+                // The shell has just ended.
                 tracing::debug!(project.id = %self.project, %error, "a shell was not resized");
             }
         }
@@ -384,5 +384,5 @@ fn bounded(size: TerminalSize) -> TerminalSize {
     }
 }
 
-/// How long there is between two looks at a sandbox that isn't awake.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The time between two checks of a sandbox that isn't awake.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(3);

@@ -1,5 +1,5 @@
-//! A page that shows a project's terminals: it is handed what it doesn't have yet, as fast as it
-//! takes it. One that is too slow misses what is not kept any more, and holds up nobody.
+//! A page that shows a project's terminals. It gets the output that it lacks as fast as it takes
+//! it. A page that is too slow misses output that is no longer kept, and delays nobody else.
 
 use std::{
     collections::HashMap,
@@ -11,18 +11,18 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use super::shells::{LOOK_AGAIN, Shells};
+use super::shells::{CHECK_INTERVAL, Shells};
 use crate::{
     agent::TerminalSize,
     projects::{ProjectError, Projects},
     protocol::{ProjectId, TerminalFrame, TerminalRequest},
 };
 
-/// The most pages that may show a project's terminals.
+/// The maximum number of pages that may show a project's terminals.
 const MAX_VIEWERS: usize = 32;
-/// The most output that is handed out at once, in bytes.
+/// The maximum size of one frame of output, in bytes.
 const MAX_OUTPUT: usize = 32 << 10;
-/// How much that a page asked for may be under way or wait to be taken by it.
+/// How many requests of a page may be in progress or waiting to be read by it.
 const MAX_ANSWERS: usize = 16;
 
 /// One page, until it is dropped.
@@ -30,20 +30,20 @@ pub struct TerminalViewer {
     shells: Arc<Shells>,
     changed: watch::Receiver<()>,
     shown: watch::Receiver<()>,
-    /// The place up to which the page has each shell; `None` until it has said what it has.
+    /// The offset up to which the page has each shell's output; `None` until it has said so.
     have: Option<HashMap<u32, u64>>,
-    /// Whether there may be output that the page doesn't have.
+    /// Whether there may be output that the page lacks.
     behind: bool,
     answer: mpsc::Sender<TerminalFrame>,
     answers: mpsc::Receiver<TerminalFrame>,
     look_again: Interval,
 }
 
-/// What a page is handed.
+/// An item for a page.
 #[derive(Debug)]
 pub enum TerminalItem {
     Frame(TerminalFrame),
-    /// What a shell shows, and the place of its first byte.
+    /// Output of a shell, and the offset of its first byte.
     Output {
         shell: u32,
         place: u64,
@@ -75,7 +75,7 @@ impl TerminalViewer {
     fn new(shells: Arc<Shells>) -> Self {
         shells.viewers.fetch_add(1, Ordering::Relaxed);
         let (answer, answers) = mpsc::channel(MAX_ANSWERS);
-        let mut look_again = interval(LOOK_AGAIN);
+        let mut look_again = interval(CHECK_INTERVAL);
         look_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             changed: shells.changed.subscribe(),
@@ -89,10 +89,10 @@ impl TerminalViewer {
         }
     }
 
-    /// Waits for what comes next. Dropping the future loses nothing.
+    /// Waits for the next item. Dropping the future loses nothing.
     pub async fn next(&mut self) -> TerminalItem {
         loop {
-            // However much the shells show, the rest is not kept waiting.
+            // First, so that a flood of output does not delay the answers.
             if let Ok(frame) = self.answers.try_recv() {
                 return TerminalItem::Frame(frame);
             }
@@ -123,7 +123,7 @@ impl TerminalViewer {
         TerminalItem::Frame(TerminalFrame::Shells { sandbox, shells })
     }
 
-    /// The next output that the page doesn't have.
+    /// The next output that the page lacks.
     fn output(&mut self) -> Option<TerminalItem> {
         let have = self.have.as_mut()?;
         for shell in self.shells.all() {
@@ -141,7 +141,8 @@ impl TerminalViewer {
         None
     }
 
-    /// Does what the page asks for. What takes long is done beside, and answered by [`Self::next`].
+    /// Handles a request of the page. Slow work runs in the background and is answered by
+    /// [`Self::next`].
     pub fn take(&mut self, request: TerminalRequest) {
         let size = |cols, rows| TerminalSize { cols, rows };
         let shells = self.shells.clone();
@@ -181,7 +182,7 @@ impl TerminalViewer {
     pub fn type_into(&self, shell: u32, keys: Vec<u8>) {
         if let Err(error) = self.shells.type_into(shell, keys) {
             let reason = error.to_string();
-            // Fails when the channel is full: the page has answers to read already.
+            // Fails if the channel is full: the page has other answers to read first.
             let _ = self.answer.try_send(TerminalFrame::Refused { reason });
         }
     }
@@ -190,7 +191,7 @@ impl TerminalViewer {
         &self,
         work: impl Future<Output = Result<Option<TerminalFrame>, ProjectError>> + Send + 'static,
     ) {
-        // A page has so much under way at most.
+        // A page may have only so many requests in progress.
         let Ok(answer) = self.answer.clone().try_reserve_owned() else {
             return;
         };

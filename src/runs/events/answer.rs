@@ -1,5 +1,5 @@
-//! An answer's text while it grows, shared by the events that announce its pieces, so that whoever
-//! hands one out knows what comes before it.
+//! A growing answer's text, shared by the events that announce its pieces, so that whoever hands
+//! out a piece knows the text before it.
 
 use std::{ops::Range, sync::Arc};
 
@@ -7,47 +7,47 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::protocol::TextPiece;
 
-/// The text of a turn's answer as far as it was announced. It only grows: an answer that starts
-/// over is another one.
+/// The text of a turn's answer, as far as it was announced. It only grows: an answer that starts
+/// over is a new one.
 #[derive(Debug, Default)]
 pub struct Answer {
     text: Mutex<String>,
     shown: Mutex<Shown>,
 }
 
-/// How much of an answer was handed out as HTML, and what is needed to go on from there.
+/// How much of an answer was handed out as HTML, and the state needed to continue from there.
 #[derive(Debug, Default)]
 pub struct Shown {
-    /// How much of the text, in bytes.
+    /// The length of that text, in bytes.
     pub end: usize,
-    /// How many blocks of it are finished, and how much of the text they are.
+    /// The number of finished blocks, and the length of their text.
     pub blocks: usize,
     pub finished: usize,
     /// How much of the block that may still change was rendered, in bytes.
     pub rendered: usize,
     /// The HTML of that block.
     pub last_block: String,
-    /// The fenced code that this block ends with, while it is open.
+    /// The open fenced code at the end of this block.
     pub code: Option<OpenCode>,
-    /// Whether the text is longer than what is shown of it: nothing more is added.
+    /// Whether the text exceeds what is shown of it: nothing more is added.
     pub is_cut: bool,
 }
 
-/// Fenced code that has not ended.
+/// Fenced code that has not ended yet.
 #[derive(Debug)]
 pub struct OpenCode {
-    /// The fence: its mark, and how many of it.
+    /// The fence's character, and how many of it.
     pub mark: char,
     pub length: usize,
-    /// The last line, where it may turn out to be the closing fence: it is in no HTML yet.
+    /// The last line, if it may turn out to be the closing fence: it is not in the HTML yet.
     pub held_back: String,
-    /// Whether the HTML ends within a line.
+    /// Whether the HTML ends in the middle of a line.
     pub within_line: bool,
 }
 
 impl Answer {
-    /// The answer with the piece added: `before` itself, if the piece continues at its end. `None`
-    /// when what comes before the piece is not known.
+    /// The answer with the piece added: `before` itself, if the piece continues it. `None` if the
+    /// text before the piece is unknown.
     pub(super) fn with_piece(before: Option<Arc<Self>>, piece: &TextPiece) -> Option<Arc<Self>> {
         let mut text = String::new();
         if let Some(before) = before {
@@ -72,7 +72,7 @@ impl Answer {
         self.text.lock().get(part).unwrap_or_default().to_owned()
     }
 
-    /// How much of it was handed out, locked for whoever hands out more.
+    /// The rendering state, locked by whoever hands out more.
     pub fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock()
     }

@@ -9,8 +9,8 @@ use crate::{
     },
 };
 
-/// Where programs keep their notes and downloads, below [`CACHE`], because the home is the app.
-/// Without its variable pnpm puts its store at the top of the app's disk, which is the app's
+/// Where programs keep their notes and downloads: below [`CACHE`], because the home is the app.
+/// Without its variable, pnpm puts its store at the root of the app's disk, which is the app's
 /// folder.
 const CACHES: [(&str, &str); 14] = [
     ("npm_config_cache", "npm"),
@@ -52,7 +52,7 @@ pub(super) fn of_all(settings: &config::SandboxHost, rootfs: &Rootfs) -> Vec<Str
         env.push(format!("{name}={proxy}"));
     }
     env.extend(["NO_PROXY", "no_proxy"].map(|name| format!("{name}=localhost,127.0.0.1,::1")));
-    // What asks the network for nothing that the user wants.
+    // Turns off network requests that are of no use to the user.
     env.extend(
         [
             "NEXT_TELEMETRY_DISABLED=1",

@@ -1,4 +1,4 @@
-//! `GET /v2/sandboxes`: the sandboxes, filtered, in order, page by page.
+//! `GET /v2/sandboxes`: the sandboxes, filtered and ordered, page by page.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -30,10 +30,10 @@ pub(super) struct Filter {
     next_token: Option<String>,
 }
 
-/// A sandbox's place in the order: when it was started, and its id where two were at once.
+/// A sandbox's position in the order: its start time, then its id.
 type Place = (u64, String);
 
-/// A filter that was understood.
+/// A parsed filter.
 #[derive(Debug, PartialEq)]
 struct ListQuery {
     metadata: HashMap<String, String>,
@@ -113,7 +113,7 @@ impl ListQuery {
                 .all(|(key, value)| record.metadata.get(key) == Some(value))
     }
 
-    /// Whether a place comes after the page before.
+    /// Whether a position comes after the previous page.
     fn is_left(&self, place: &Place) -> bool {
         match &self.after {
             None => true,
@@ -124,7 +124,7 @@ impl ListQuery {
 }
 
 /// The pairs of a metadata filter. Clients encode keys and values, then the pairs, then the whole;
-/// the last is undone already.
+/// the outermost encoding is already decoded.
 fn metadata(text: &str) -> HashMap<String, String> {
     let unescape = |text: &str| {
         percent_decode_str(&text.replace('+', " "))
@@ -155,7 +155,7 @@ pub(super) async fn list(State(sandboxes): Host, Query(filter): Query<Filter>) -
     answer(&sandboxes, filter).await
 }
 
-/// The older form: what runs, without pages.
+/// The older form: running sandboxes only, without pages.
 pub(super) async fn list_v1(State(sandboxes): Host, Query(filter): Query<Filter>) -> Answer {
     let filter = Filter {
         metadata: filter.metadata,
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_metadata_filter_is_decoded_as_often_as_clients_encode_it() {
-        // What is left of the SDK's `metadata=k%252520y%3Dv%2525261` when the query was decoded.
+        // The SDK's `metadata=k%252520y%3Dv%2525261` after the query was decoded.
         let expected = HashMap::from([("k y".to_owned(), "v&1".to_owned())]);
         assert_eq!(metadata("k%2520y=v%25261"), expected);
         assert!(metadata("").is_empty());

@@ -1,4 +1,4 @@
-//! The bodies of the control plane's requests and answers, as E2B has them.
+//! The request and response bodies of the control plane, as in E2B's API.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::sandbox_host::{
 
 /// E2B's constant.
 const CLIENT_ID: &str = "6532622b";
-/// The version of envd's protocol that ours speaks.
+/// The version of envd's protocol that our envd implements.
 const ENVD_VERSION: &str = "0.5.7";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +66,7 @@ pub(super) struct Pause {
     pub memory: Option<bool>,
 }
 
-/// What every answer about a sandbox begins with.
+/// The beginning of every answer about a sandbox.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity {
@@ -129,7 +129,7 @@ pub(super) struct Detail {
     allow_internet_access: bool,
     network: Network,
     lifecycle: Lifecycle,
-    /// What went wrong lately; not in E2B's protocol.
+    /// The latest problem; not part of E2B's protocol.
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<Notice>,
 }

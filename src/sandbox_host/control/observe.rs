@@ -1,4 +1,4 @@
-//! What a sandbox did and used: its log and its metrics.
+//! A sandbox's history: its log and its metrics.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::{Answer, Host};
 use crate::sandbox_host::{error::HostError, http::json, log::LogFilter, metrics::Sample};
 
-/// The most lines of one answer.
+/// The maximum number of lines in one answer.
 const MAX_LOGS: usize = 1000;
-/// The most sandboxes of one answer.
+/// The maximum number of sandboxes in one answer.
 const MAX_IDS: usize = 100;
 
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ pub(super) async fn metrics(
 
 #[derive(Deserialize)]
 pub(super) struct Ids {
-    /// With commas between.
+    /// Separated by commas.
     sandbox_ids: String,
 }
 

@@ -1,5 +1,5 @@
-//! Who may reach a sandbox: envd asks for the sandbox's token or a signature by it, an app for the
-//! traffic token where its sandbox's settings say so.
+//! Access to a sandbox: envd requires the sandbox's token or a signature made with it, an app the
+//! traffic token if its sandbox's settings say so.
 
 use axum::{
     body::Body,
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The target of a request for a signed file that names no sandbox: the one whose token signed it.
+/// The target of a signed file request that names no sandbox: the sandbox whose token signed it.
 pub(in crate::sandbox_host) fn by_signature(
     sandboxes: &Sandboxes,
     request: &Request<Body>,
@@ -41,7 +41,8 @@ pub(in crate::sandbox_host) fn by_signature(
     })
 }
 
-/// The refusal of a request to envd without the sandbox's token, or to what is the host's alone.
+/// The refusal of a request to envd without the sandbox's token, or to one of the host's own
+/// routes.
 pub(super) fn refuse_envd(record: &Record, request: &Request<Body>) -> Option<Response<Body>> {
     if request.uri().path().starts_with("/codeflow/") {
         return Some(api_error(StatusCode::NOT_FOUND, "no such route"));
@@ -76,8 +77,8 @@ fn carries(request: &Request<Body>, name: &HeaderName, token: &str) -> bool {
     given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into())
 }
 
-/// The refusal of a request to an app without the traffic token that its sandbox's settings ask
-/// for.
+/// The refusal of a request to an app without the traffic token, if its sandbox's settings require
+/// one.
 pub(super) fn refuse_app(record: &Record, request: &Request<Body>) -> Option<Response<Body>> {
     let token = record.traffic_token.as_ref()?;
     if carries(request, &TRAFFIC_TOKEN, token) {

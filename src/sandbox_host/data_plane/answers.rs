@@ -1,4 +1,4 @@
-//! Answers in an app's place: pages for people, E2B's JSON for programs.
+//! Responses instead of an app's: pages for people, E2B's JSON for programs.
 
 use axum::{
     body::Body,
@@ -13,7 +13,7 @@ use crate::sandbox_host::{
     sandboxes::Notice,
 };
 
-/// There is no such sandbox, or it does not wake by requests.
+/// There is no such sandbox, or requests don't wake it.
 pub(super) fn not_found(target: &Target, audience: Audience) -> Response<Body> {
     if audience == Audience::Person {
         return html(StatusCode::BAD_GATEWAY, pages::gone());

@@ -10,16 +10,17 @@ use crate::e2b::{SANDBOX_ID, SANDBOX_PORT};
 pub(in crate::sandbox_host) struct Target {
     pub id: String,
     pub port: u16,
-    /// The Host header names it, and so means something to the app.
+    /// Whether the Host header named it, so that the header means something to the app.
     pub by_host: bool,
 }
 
-/// The domain that browsers on this machine find every sandbox below, whatever the previews' is.
+/// The domain under which browsers on this machine always find sandboxes, whatever the previews'
+/// domain.
 const LOCALHOST: &str = "localhost";
 
-/// The target of a request to the data plane; `None` when the request is not one. The error is a
-/// refusal's text. A host name that names a port wins, as with E2B: a page can set headers, and
-/// must not reach another origin than its own.
+/// The target of a request to the data plane; `None` if it is not one. The error is the text of a
+/// refusal. A host name with a port takes precedence, as in E2B: a page can set headers, and must
+/// not reach another origin than its own.
 pub(in crate::sandbox_host) fn target(
     headers: &HeaderMap,
     domain: &str,
@@ -46,7 +47,7 @@ pub(in crate::sandbox_host) fn target(
     }
 }
 
-/// The target that a host name below the domain names. The ports of both don't matter.
+/// The target of a host name below the domain, ignoring both ports.
 pub(in crate::sandbox_host) fn by_host(host: &str, domain: &str) -> Option<Target> {
     let without_port = |name: &str| {
         name.rsplit_once(':')
@@ -58,7 +59,7 @@ pub(in crate::sandbox_host) fn by_host(host: &str, domain: &str) -> Option<Targe
         .strip_suffix(&without_port(domain))?
         .strip_suffix('.')?;
     let (port, id) = label.split_once('-')?;
-    // Behind a second dash, E2B's older names carry more.
+    // E2B's older names have more after a second dash.
     let id = id.split('-').next()?;
     if !is_id(id) || port.starts_with(['0', '+']) {
         return None;
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
     use crate::e2b::ENVD_PORT;
 
-    /// The text with the letters in capitals that the pattern says.
+    /// The text with capitals at the positions that the pattern marks.
     fn in_odd_case(text: &str, capitals: &[bool]) -> String {
         let capitals = capitals.iter().cycle();
         text.chars()

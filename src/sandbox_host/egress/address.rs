@@ -1,10 +1,10 @@
-//! Which resolved addresses a sandbox may connect to: none that is private to this machine or its
-//! network, however it is spelled (IANA's special-purpose
-//! registries, <https://www.iana.org/assignments/iana-ipv4-special-registry> and the one for IPv6).
+//! The resolved addresses that a sandbox may connect to: none that is private to this machine or
+//! its network, in whatever notation (IANA's special-purpose registries,
+//! <https://www.iana.org/assignments/iana-ipv4-special-registry> and the one for IPv6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether the address is one of the public internet's.
+/// Whether the address belongs to the public internet.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -12,8 +12,8 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The ranges for documentation pass: they hold nobody's own machines, and closed networks put
-/// their mirrors of public hosts there.
+/// Documentation ranges pass: nobody's own machines use them, and closed networks put mirrors of
+/// public hosts there.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(a == 0
@@ -35,11 +35,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
             is_public_v4(v4(high, low))
         }
-        // Protocols' own (Teredo among them, which hides an IPv4 address), and documentation.
+        // Protocol assignments (among them Teredo, which hides an IPv4 address), and documentation.
         [0x2001, ..0x200 | 0xdb8, ..] | [0x3fff, ..0x1000, ..] => false,
-        // Of the rest, only global unicast (2000::/3) is routed: not what is mapped
-        // (::ffff:a.b.c.d) or compatible (::a.b.c.d), nor translation that is local to a network
-        // (64:ff9b:1::/48).
+        // Of the rest, only global unicast (2000::/3) is routed: not mapped (::ffff:a.b.c.d) or
+        // compatible addresses (::a.b.c.d), nor network-local translation (64:ff9b:1::/48).
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
@@ -85,7 +84,7 @@ mod tests {
         "ff00::/8",
     ];
 
-    /// Ranges in which an IPv4 address decides.
+    /// Ranges in which the embedded IPv4 address decides.
     const TRANSLATED: &[&str] = &["64:ff9b::/96", "2002::/16"];
 
     /// First and last address.
@@ -107,7 +106,7 @@ mod tests {
         )
     }
 
-    /// A member of a range, its ends more often than by chance.
+    /// A member of a range, with its ends more frequent than by chance.
     fn special_v4() -> impl Strategy<Value = Ipv4Addr> {
         let bits = prop_oneof![Just(0), Just(u32::MAX), any::<u32>()];
         (select(SPECIAL_V4), bits).prop_map(|(range, bits)| {
@@ -124,7 +123,7 @@ mod tests {
         })
     }
 
-    /// Any other address, neighbours of the ranges more often than by chance.
+    /// Any other address, with the ranges' neighbours more frequent than by chance.
     fn public_v4() -> impl Strategy<Value = Ipv4Addr> {
         let beside = (select(SPECIAL_V4), any::<bool>()).prop_map(|(range, before)| {
             let (first, last) = v4_range(range);

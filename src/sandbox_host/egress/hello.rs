@@ -1,6 +1,6 @@
-//! The beginning of a TLS connection, before it is encrypted: the server's name in the ClientHello
-//! must be the allowed one. Otherwise the list of allowed names would say nothing about the server
-//! that answers (RFC 8446, RFC 6066).
+//! The unencrypted beginning of a TLS connection: the server's name in the ClientHello must be the
+//! allowed one. Otherwise the allow-list would say nothing about the server that answers (RFC 8446,
+//! RFC 6066).
 
 use tls_parser::{
     SNIType, TlsClientHelloContents, TlsExtension, TlsMessage, TlsMessageHandshake,
@@ -8,7 +8,7 @@ use tls_parser::{
     parse_tls_extension_sni_content, parse_tls_message_handshake,
 };
 
-/// The longest ClientHello, in bytes; usual ones have 300 to 2,000.
+/// The maximum size of a ClientHello, in bytes; usual ones have 300 to 2,000.
 pub(super) const MAX_HELLO: usize = 64 << 10;
 
 /// Record types (RFC 8446, B.1).
@@ -18,22 +18,21 @@ pub(super) const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 /// The handshake message.
 const CLIENT_HELLO: u8 = 1;
-/// Type and length of a handshake message, in bytes.
+/// The length of a handshake message's type and length, in bytes.
 const MESSAGE_HEAD: usize = 4;
 
 /// Extensions by their numbers (<https://www.iana.org/assignments/tls-extensiontype-values>).
 const SERVER_NAME: u16 = 0;
 const EARLY_DATA: u16 = 42;
-/// Encrypted Client Hello with what belongs to it, its drafts, and the older encrypted server name.
+/// Encrypted Client Hello and its companions, its drafts, and the older encrypted server name.
 const ENCRYPTED: [u16; 9] = [
     0xfe0d, 0xfd00, 0xfe08, 0xfe09, 0xfe0a, 0xfe0b, 0xfe0c, 0xff02, 0xffce,
 ];
 
-/// Follows the records of one client for as long as a ClientHello may come: a server may ask for a
-/// second one.
+/// Follows a client's records as long as a ClientHello may come: a server may request a second one.
 #[derive(Debug)]
 pub(super) struct HelloReader {
-    /// The server's name, in lower case without the root's dot, or its address.
+    /// The server's name, in lower case without a trailing dot, or its address.
     host: String,
     /// An incomplete handshake message.
     message: Vec<u8>,
@@ -41,14 +40,14 @@ pub(super) struct HelloReader {
     early_data: bool,
 }
 
-/// What to do with the records so far.
+/// The decision about the records so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Hold them back: a message is incomplete.
     Hold,
-    /// Let them pass, and check the next ones.
+    /// Forward them, and check the next ones.
     Pass,
-    /// Let them and all that follow pass.
+    /// Forward them and everything that follows.
     Done,
 }
 
@@ -62,19 +61,19 @@ impl HelloReader {
         }
     }
 
-    /// Whether the first ClientHello was complete and correct.
+    /// Whether the first ClientHello was complete and valid.
     fn has_hello(&self) -> bool {
         self.hellos > 0
     }
 
-    /// Looks at the client's next record. The error says why the connection is refused.
+    /// Inspects the client's next record. The error says why the connection is refused.
     pub(super) fn record(&mut self, kind: u8, payload: &[u8]) -> Result<Step, String> {
         match kind {
             HANDSHAKE => self.handshake(payload),
-            // Between the pieces of a message, no other record may come (RFC 8446, 5.1).
+            // No other record may come between the pieces of a message (RFC 8446, 5.1).
             _ if !self.has_hello() || !self.message.is_empty() => Err(NO_TLS.to_owned()),
             CHANGE_CIPHER_SPEC | ALERT => Ok(Step::Pass),
-            // A client that sends data early may be asked for another ClientHello behind it.
+            // A client that sends early data may be asked for another ClientHello after it.
             APPLICATION_DATA if self.early_data => Ok(Step::Pass),
             APPLICATION_DATA => Ok(Step::Done),
             _ => Err(NO_TLS.to_owned()),
@@ -113,7 +112,7 @@ impl HelloReader {
 pub(super) const NO_TLS: &str =
     "what it sends is not TLS, and only TLS is let through (plain HTTP at port 80)";
 
-/// A handshake message's type and length; `None` when that is still to come.
+/// A handshake message's type and length; `None` while they are incomplete.
 fn head(message: &[u8]) -> Option<(u8, usize)> {
     let [kind, a, b, c, ..] = *message else {
         return None;
@@ -121,7 +120,7 @@ fn head(message: &[u8]) -> Option<(u8, usize)> {
     Some((kind, u32::from_be_bytes([0, a, b, c]) as usize))
 }
 
-/// Checks a whole ClientHello; says whether it announces early data. The error says why it is
+/// Checks a complete ClientHello; returns whether it announces early data. The error says why it is
 /// refused.
 fn check(message: &[u8], host: &str) -> Result<bool, String> {
     let malformed = || "its ClientHello can't be read".to_owned();
@@ -145,7 +144,7 @@ fn check(message: &[u8], host: &str) -> Result<bool, String> {
     };
     let is_address = host.parse::<std::net::IpAddr>().is_ok();
     match name {
-        // A server's address is never sent as its name (RFC 6066, 3).
+        // An IP address is never sent as a server name (RFC 6066, 3).
         None if is_address => {}
         None => return Err(format!("it names no server (SNI), which must be {host}")),
         Some(name) if name == host => {}
@@ -158,7 +157,7 @@ fn check(message: &[u8], host: &str) -> Result<bool, String> {
     Ok(extensions.iter().any(|(kind, _)| *kind == EARLY_DATA))
 }
 
-/// The extensions' numbers and contents; `None` when they can't be read to their end.
+/// The extensions' numbers and contents; `None` if they are malformed.
 fn extensions<'a>(hello: &TlsClientHelloContents<'a>) -> Option<Vec<(u16, &'a [u8])>> {
     let mut rest = hello.ext.unwrap_or_default();
     let mut found = Vec::new();
@@ -171,7 +170,7 @@ fn extensions<'a>(hello: &TlsClientHelloContents<'a>) -> Option<Vec<(u16, &'a [u
     Some(found)
 }
 
-/// The one name of the extension, in lower case without the root's dot, safe to be shown.
+/// The extension's only name, in lower case without a trailing dot, safe to display.
 fn server_name(data: &[u8]) -> Option<String> {
     let Ok(([], TlsExtension::SNI(names))) = parse_tls_extension_sni_content(data) else {
         return None;
@@ -179,7 +178,7 @@ fn server_name(data: &[u8]) -> Option<String> {
     let [(SNIType::HostName, name)] = names[..] else {
         return None;
     };
-    // The list's length, the name's type, its length: nothing is between or behind.
+    // List length, name type, name length: nothing in between or after.
     if name.is_empty()
         || name.len() > super::MAX_NAME
         || data.len() != name.len() + 5
@@ -202,7 +201,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// The first flight of a real client, without the record's head.
+    /// A real client's first flight, without the record header.
     pub(in crate::sandbox_host::egress) fn hello(name: &str) -> Vec<u8> {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -222,7 +221,7 @@ pub(super) mod tests {
     /// The same with one more extension.
     fn with_extension(hello: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
         let mut hello = hello.to_vec();
-        // Behind version, random, session id, suites and compression methods.
+        // After version, random, session id, suites and compression methods.
         let mut at = MESSAGE_HEAD + 34;
         at += 1 + usize::from(hello[at]);
         at += 2 + usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
@@ -246,7 +245,7 @@ pub(super) mod tests {
         assert_eq!(first("a.com", &hello("a.com")), Ok(Step::Pass));
         assert_eq!(first("a.com", &hello("A.Com")), Ok(Step::Pass));
         assert_eq!(first("192.0.2.1", &hello("192.0.2.1")), Ok(Step::Pass));
-        // As browsers do it, to keep servers from breaking on what they don't know.
+        // As browsers do, to keep servers tolerant of unknown values.
         assert_eq!(
             first("a.com", &with_extension(&hello("a.com"), 0x0a0a, &[])),
             Ok(Step::Pass)
@@ -275,7 +274,7 @@ pub(super) mod tests {
         }
         let name = |list: &[u8]| [&u16::try_from(list.len()).unwrap().to_be_bytes(), list].concat();
         let one = |host: &[u8]| [&[0, 0, u8::try_from(host.len()).unwrap()], host].concat();
-        // Two extensions, two names in one, none in it, another type, something behind, what is no
+        // Two extensions, two names in one, an empty one, another type, trailing bytes, an invalid
         // name.
         let nameless = hello("192.0.2.1");
         for (hello, list) in [
@@ -335,7 +334,7 @@ pub(super) mod tests {
         assert_eq!(watch.record(HANDSHAKE, &hello("a.com")), Ok(Step::Pass));
         assert_eq!(watch.record(CHANGE_CIPHER_SPEC, &[1]), Ok(Step::Pass));
         assert!(watch.record(HANDSHAKE, &hello("b.com")).is_err());
-        // In the same record, and behind data that is sent early.
+        // In the same record, and after early data.
         assert!(first("a.com", &[hello("a.com"), hello("b.com")].concat()).is_err());
         let mut watch = HelloReader::new("a.com");
         watch

@@ -1,5 +1,4 @@
-//! A connection that counts its bytes as they pass, and ends when the sandbox's allowance is used
-//! up.
+//! A connection that counts its bytes, and ends when the sandbox's allowance is used up.
 
 use std::{
     io,
@@ -22,7 +21,7 @@ pub(super) const MAX_BYTES: u64 = 8 << 30;
 /// A connection of a sandbox to the outside.
 pub(super) struct Metered {
     stream: TcpStream,
-    /// What all connections of the sandbox have carried, in bytes.
+    /// The bytes carried by all connections of the sandbox.
     carried: Arc<AtomicU64>,
 }
 

@@ -1,4 +1,4 @@
-//! A connection that a sandbox made by CONNECT: TLS to the server it named, or plain HTTP on port
+//! A connection that a sandbox opened by CONNECT: TLS to the server it named, or plain HTTP on port
 //! 80.
 
 use std::time::Duration;
@@ -10,25 +10,25 @@ use tokio::{
 
 use super::hello::{HANDSHAKE, HelloReader, MAX_HELLO, NO_TLS, Step};
 
-/// How long a client may take for its first byte.
-const FIRST_WORDS: Duration = Duration::from_secs(15);
-/// A record's type, version and length, in bytes.
+/// How long a client may take to send its first byte.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
+/// The length of a record's type, version and length, in bytes.
 const RECORD_HEAD: usize = 5;
-/// The longest record, in bytes (RFC 5246, 6.2.3).
+/// The maximum size of a record, in bytes (RFC 5246, 6.2.3).
 const MAX_RECORD: usize = (16 << 10) + 2048;
-/// The major version that all records since SSL 3 have.
+/// The major version in all records since SSL 3.
 const MAJOR: u8 = 3;
-/// How many bytes of one message are held back; in the smallest records, their heads count too.
+/// How many bytes of one message are held back; with minimal records, their headers count too.
 const MAX_HELD: usize = 6 * MAX_HELLO;
-/// A fatal alert, `unrecognized_name`, as TLS 1.2 and 1.3 have it in the clear.
+/// A fatal alert, `unrecognized_name`, in TLS 1.2's and 1.3's plain text form.
 const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
-/// Why a connection ended.
+/// The reason for a connection's end.
 #[derive(Debug)]
 pub(super) enum End {
-    /// One side hung up, or both finished.
+    /// One side disconnected, or both finished.
     Closed,
-    /// For this reason.
+    /// Refused for this reason.
     Refused(String),
 }
 
@@ -38,17 +38,18 @@ impl From<std::io::Error> for End {
     }
 }
 
-/// The client's first byte; `None` when none comes in time.
+/// The client's first byte; `None` if none arrives in time.
 pub(super) async fn first_byte(client: &mut (impl AsyncRead + Unpin)) -> Option<u8> {
-    timeout(FIRST_WORDS, client.read_u8()).await.ok()?.ok()
+    timeout(HELLO_TIMEOUT, client.read_u8()).await.ok()?.ok()
 }
 
-/// Whether a connection that begins with this byte is TLS.
+/// Whether a connection with this first byte is TLS.
 pub(super) fn is_tls(first: u8) -> bool {
     first == HANDSHAKE
 }
 
-/// Carries a TLS connection, whose first byte was read, between a client and the allowed host.
+/// Carries a TLS connection, whose first byte was already read, between a client and the allowed
+/// host.
 pub(super) async fn carry(
     client: impl AsyncRead + AsyncWrite,
     server: impl AsyncRead + AsyncWrite,
@@ -58,7 +59,7 @@ pub(super) async fn carry(
     let (mut from_client, mut to_client) = split(client);
     let (mut from_server, mut to_server) = split(server);
     let mut records = Records::new(host, first);
-    let hello = timeout(FIRST_WORDS, records.next(&mut from_client)).await;
+    let hello = timeout(HELLO_TIMEOUT, records.next(&mut from_client)).await;
     let hello = hello.unwrap_or_else(|_| {
         Err(End::Refused(
             "its ClientHello did not come within 15 seconds".to_owned(),
@@ -98,7 +99,7 @@ pub(super) async fn carry(
     }
 }
 
-/// A client's records as they come, held back until they may pass.
+/// A client's records, held back until they may pass.
 struct Records {
     hello: HelloReader,
     first: Option<u8>,
@@ -114,7 +115,7 @@ impl Records {
         }
     }
 
-    /// Reads until the held records may pass; true when all that follows may pass, too.
+    /// Reads until the held records may pass; `true` if everything that follows may pass, too.
     async fn next(&mut self, client: &mut (impl AsyncRead + Unpin)) -> Result<bool, End> {
         loop {
             let mut head = [0; RECORD_HEAD];
@@ -152,7 +153,7 @@ mod tests {
 
     use super::{super::hello::tests::hello, *};
 
-    /// A handshake message in records of at most so many bytes.
+    /// A handshake message in records of at most `most` bytes.
     fn records(message: &[u8], most: usize) -> Vec<u8> {
         let record = |piece: &[u8]| {
             let length = u16::try_from(piece.len()).unwrap().to_be_bytes();
@@ -161,8 +162,8 @@ mod tests {
         message.chunks(most).flat_map(record).collect()
     }
 
-    /// A connection to `a.com` on which the client sends this in pieces, and the server `hi`: its
-    /// end, and what server and client got.
+    /// A connection to `a.com` on which the client sends `sent` in pieces, and the server `hi`: the
+    /// outcome, and what server and client received.
     async fn carried(sent: &[u8], piece: usize) -> (End, Vec<u8>, Vec<u8>) {
         let ((client, mut inside), (outside, mut server)) = (duplex(64), duplex(64));
         let (mut from, mut to) = split(client);

@@ -1,5 +1,5 @@
-//! Connect's JSON codec, the server's side: requests, answers and errors, each as a unary message
-//! or in the frames of a stream (<https://connectrpc.com/docs/protocol>).
+//! The server's side of Connect's JSON codec: requests, answers and errors, as unary messages or as
+//! frames of a stream (<https://connectrpc.com/docs/protocol>).
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     sandbox_host::http,
 };
 
-/// Silence after which a stream sends a keepalive, unless the client asks for another time.
+/// The silence after which a stream sends a keepalive, unless the client asks for another time.
 const KEEPALIVE: Duration = Duration::from_secs(90);
 /// A JSON message as the bytes of a frame.
 pub(super) fn frame(flags: u8, message: &Value) -> Vec<u8> {
@@ -52,7 +52,7 @@ impl Error {
         Self::new("not_found", message)
     }
 
-    /// A failure to work with a path.
+    /// A failure that concerns a path.
     pub(super) fn of_io(error: &std::io::Error, path: &std::path::Path) -> Self {
         let path = path.display();
         match error.kind() {
@@ -66,12 +66,12 @@ impl Error {
             std::io::ErrorKind::PermissionDenied => {
                 Self::new("permission_denied", format!("permission denied: {path}"))
             }
-            // A retry finds the file no better.
+            // A retry would not help.
             _ => Self::new("failed_precondition", format!("{path}: {error}")),
         }
     }
 
-    /// Whether it is about one file or folder.
+    /// Whether it concerns a single file or folder.
     pub(super) fn is_of_file(&self) -> bool {
         matches!(
             self.code,
@@ -98,21 +98,21 @@ impl Error {
         json!({ "code": self.code, "message": self.message })
     }
 
-    /// As the answer to a unary call.
+    /// The error as the answer to a unary call.
     pub(super) fn response(&self) -> Response<Body> {
         http::json(self.status(), &self.body())
     }
 
-    /// As a stream's last frame.
+    /// The error as a stream's last frame.
     pub(super) fn end_of_stream(&self) -> Vec<u8> {
         frame(END_OF_STREAM, &json!({ "error": self.body() }))
     }
 }
 
-/// What a stream's headers ask for.
+/// The times that a stream's headers ask for.
 pub(super) struct Times {
     pub deadline: Option<Instant>,
-    /// Silence after which the stream sends a keepalive.
+    /// The silence after which the stream sends a keepalive.
     pub keepalive: Duration,
 }
 
@@ -132,7 +132,7 @@ impl Times {
         }
     }
 
-    /// Ends at the deadline; never without one.
+    /// Completes at the deadline, or never without one.
     pub(super) async fn over(&self) {
         match self.deadline {
             Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -141,7 +141,7 @@ impl Times {
     }
 }
 
-/// A stream's request: one whole frame.
+/// Parses a stream's request: one complete frame.
 pub(super) fn request<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
     let frame = e2b::take_frame(&mut BytesMut::from(&body[..]))
         .ok()
@@ -150,7 +150,7 @@ pub(super) fn request<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
     serde_json::from_slice(&frame.message).map_err(|error| Error::invalid(error.to_string()))
 }
 
-/// The answer to a stream's request; errors are in the stream.
+/// The response to a stream's request; errors are part of the stream.
 pub(super) fn stream(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response

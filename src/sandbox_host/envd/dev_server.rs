@@ -1,6 +1,6 @@
-//! The template's start command: kept running, its output in a log of bounded size. What stands in
-//! its way (it was stopped, another program has its port, a named pipe blocks it) is removed here
-//! where possible, and reported to the host.
+//! The template's start command: kept running, with its output in a log of limited size. Obstacles
+//! (a stopped process, another program on its port, a named pipe that blocks it) are removed here
+//! if possible, and reported to the host.
 
 use std::{
     collections::HashMap,
@@ -38,24 +38,24 @@ use tokio_util::sync::CancellationToken;
 use super::{process::MARK, procfs};
 use crate::sandbox_host::{bundle::HOME, oom};
 
-/// Where it is read.
+/// The log file.
 const LOG: &str = "/tmp/dev-server.log";
-/// The log is rotated above this size, in bytes; the one before stays beside it.
+/// The log is rotated above this size, in bytes; the previous one stays beside it.
 const MAX_LOG: u64 = 1 << 20;
 /// The pause between its end and its next start, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// After this long it counts as working.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// After running this long it counts as healthy.
 const HEALTHY: Duration = Duration::from_secs(30);
 /// How long it may take to end after SIGTERM.
 const STOP: Duration = Duration::from_secs(5);
-/// How long its last output may take to be written.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long writing its last output may take.
+const OUTPUT_TIMEOUT: Duration = Duration::from_millis(500);
 /// The interval between two checks for stopped processes.
-const LOOK: Duration = Duration::from_secs(2);
-/// When the system has refused to start it for this long, the sandbox is ended: its next start has
-/// all of its processes and files again. A command may be at the limit for some seconds, and ends
-/// by itself.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// After this long without a successful start, the sandbox is ended, so that its next start has all
+/// processes and files available again. A command may be at the limit for some seconds, and ends by
+/// itself.
 const MAX_REFUSED: Duration = Duration::from_secs(15);
 /// How many characters of its last output are reported.
 const MAX_WORDS: usize = 600;
@@ -70,28 +70,28 @@ pub(super) struct DevServer {
 /// The dev server's state, for the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sandbox_host) struct Report {
-    /// How many times it has ended by itself since the sandbox was started.
+    /// How many times it has ended by itself since the sandbox started.
     pub ends: u32,
-    /// How many of these came in a row, each within 30 seconds of its start.
+    /// How many of these ends were consecutive, each within 30 seconds of its start.
     pub ends_in_a_row: u32,
-    /// How it ended last, such as `exit code 1`.
+    /// The reason of its last end, such as `exit code 1`.
     pub last_end: String,
-    /// What it had printed before, a few lines.
+    /// The last few lines before that.
     pub last_words: String,
-    /// Its output says that it ran out of memory.
+    /// Whether its output says that it ran out of memory.
     pub out_of_memory: bool,
-    /// How many times processes of it were found stopped (`SIGSTOP`), and were continued.
+    /// How many times stopped processes (`SIGSTOP`) of it were found and continued.
     pub continued: u32,
-    /// The programs that had its port, as command lines; they were ended.
+    /// The command lines of programs that had taken its port; they were ended.
     pub port_takers: Vec<String>,
     /// Named pipes in the app's folder, if the host asked for them.
     pub pipes: Vec<String>,
 }
 
-/// What the host wants to know beyond the report.
+/// The host's additional questions.
 #[derive(Deserialize)]
 struct ReportQuery {
-    /// A request has been waiting for some time; a named pipe may be why.
+    /// A request has been waiting for some time, possibly because of a named pipe.
     waiting: bool,
 }
 
@@ -130,8 +130,8 @@ impl DevServer {
         self.report.lock()
     }
 
-    /// Runs the command, again and again, until `stop` is cancelled. Cancels it when no process can
-    /// be started any more.
+    /// Runs the command again and again until `stop` is cancelled. Cancels it if no process can be
+    /// started any more.
     pub(super) async fn keep_running(
         self,
         command: String,
@@ -161,12 +161,15 @@ impl DevServer {
                             None
                         }
                     };
-                    // Its leftovers would keep the port.
+                    // Its remaining processes would keep the port.
                     if let Some(group) = group {
                         let _ = killpg(group, Signal::SIGKILL);
                     }
                     // A process outside its group may hold the pipe open.
-                    if tokio::time::timeout(LAST_WORDS, &mut log).await.is_err() {
+                    if tokio::time::timeout(OUTPUT_TIMEOUT, &mut log)
+                        .await
+                        .is_err()
+                    {
                         log.abort();
                     }
                     match ended {
@@ -191,7 +194,7 @@ impl DevServer {
                 () = self.restart.notified() => {}
                 () = stop.cancelled() => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 
@@ -200,7 +203,7 @@ impl DevServer {
         loop {
             tokio::select! {
                 ended = child.wait() => return ended.unwrap_or_else(|_| ExitStatus::from_raw(0)),
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
             }
             let Some(group) = group else {
                 continue;
@@ -215,7 +218,7 @@ impl DevServer {
         }
     }
 
-    /// Records a start that failed as an end.
+    /// Records a failed start as an end.
     fn note_failed_start(&self, error: &io::Error) {
         let said = format!("the start command can't be run: {error}");
         let _ = fs::write(LOG, format!("{said}\n"));
@@ -228,7 +231,7 @@ impl DevServer {
         report.port_takers = Vec::new();
     }
 
-    /// Records an unexpected end, and kills whoever has the port.
+    /// Records an unexpected end, and kills the program that has taken the port.
     async fn note_end(&self, ended: &ExitStatus, lasted: Duration, port: u16) {
         let log = fs::read(LOG).unwrap_or_default();
         let log = String::from_utf8_lossy(&log[log.len().saturating_sub(8 << 10)..]).into_owned();
@@ -258,7 +261,7 @@ impl DevServer {
     }
 }
 
-/// Whether there were no processes, files or memory left.
+/// Whether the cause is a lack of processes, files or memory.
 fn is_exhausted(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(
@@ -305,8 +308,8 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pip
     Ok((child, pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
 }
 
-/// Writes its output to the log, and reads on where that fails, as on a full disk: a closed pipe
-/// would kill it.
+/// Writes its output to the log, and keeps reading even if that fails, for example on a full disk:
+/// a closed pipe would kill it.
 async fn keep(mut output: pipe::Receiver) {
     if keep_log(&mut output).await.is_err() {
         let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
@@ -337,7 +340,7 @@ async fn keep_log(output: &mut pipe::Receiver) -> io::Result<()> {
     }
 }
 
-/// Ends it with all it started: with SIGTERM first, so that its caches on disk stay whole.
+/// Ends it with everything it started: with SIGTERM first, so that its caches on disk stay intact.
 async fn end(child: &mut Child) {
     let Some(group) = child
         .id()

@@ -9,12 +9,12 @@ use std::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-/// The entry at the path, in protobuf's JSON. A symbolic link is described by what it points at,
-/// with the target beside it.
+/// The entry at the path, in protobuf's JSON. A symbolic link is described by its target's
+/// properties, with the target's path added.
 pub(super) fn info(path: &Path) -> io::Result<Value> {
     let own = fs::symlink_metadata(path)?;
     let link = own.is_symlink();
-    // A link to nowhere is described as itself.
+    // A dangling link is described as itself.
     let meant = if link {
         fs::metadata(path).unwrap_or_else(|_| own.clone())
     } else {
@@ -53,7 +53,7 @@ pub(super) fn info(path: &Path) -> io::Result<Value> {
     Ok(entry)
 }
 
-/// What `ls -l` shows, with Go's letter for a link.
+/// The permissions as `ls -l` shows them, but with Go's letter for a link.
 fn permissions(mode: u32, folder: bool, link: bool) -> String {
     let kind = if link {
         'L'

@@ -44,7 +44,7 @@ async fn read(request: Request) -> Response<Body> {
         return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
     };
     let path = path::resolve(&path);
-    // Non-blocking: a pipe without a writer would hold us for ever.
+    // Non-blocking: opening a pipe without a writer would block forever.
     let opened = fs::OpenOptions::new()
         .read(true)
         .custom_flags(O_NONBLOCK)
@@ -63,13 +63,13 @@ async fn read(request: Request) -> Response<Body> {
         );
     }
     if kind.len() > 0 {
-        // With ranges and conditions.
+        // Supports ranges and conditional requests.
         return match ServeFile::new(&path).oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
         };
     }
-    // The kernel's own files (`/proc`) have no length before they are read.
+    // The kernel's own files (`/proc`) have no known length.
     let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK);
     let mut response = Response::new(Body::from_stream(stream));
     response.headers_mut().insert(
@@ -121,7 +121,7 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-/// Writes each part named `file` to its file name, or a single one to the path of the query.
+/// Writes each part named `file` to its file name, or a single part to the path in the query.
 async fn write_parts(
     request: Request,
     path: Option<PathBuf>,
@@ -169,7 +169,7 @@ async fn write_file<E: std::error::Error + Send + Sync + 'static>(
         .map_err(|error| Box::new(failure(&error, path)))
 }
 
-/// Writes beside the file, then takes its place. A link stays a link, and its target is written.
+/// Writes a temporary file beside it, then replaces it. For a link, its target is written.
 async fn write_whole(
     path: &Path,
     content: impl Stream<Item = io::Result<Bytes>>,

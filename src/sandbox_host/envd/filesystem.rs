@@ -11,7 +11,7 @@ use super::{
     entry, path,
 };
 
-/// The most entries of one listing.
+/// The maximum number of entries in one listing.
 const MAX_ENTRIES: usize = 50_000;
 
 #[derive(Deserialize)]
@@ -77,7 +77,7 @@ fn collect(folder: &Path, depth: u32, entries: &mut Vec<Value>) -> Result<(), Er
     let mut paths: Vec<_> = listed.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
-        // Removed meanwhile.
+        // Removed in the meantime.
         let Ok(entry) = entry::info(&path) else {
             continue;
         };
@@ -91,7 +91,7 @@ fn collect(folder: &Path, depth: u32, entries: &mut Vec<Value>) -> Result<(), Er
         entries.push(entry);
         if folder && depth > 1 {
             match collect(&path, depth - 1, entries) {
-                // A folder that is closed, or gone meanwhile, hides none of the others.
+                // A folder that can't be read, or is gone, must not hide the others.
                 Err(error) if error.is_of_file() => {}
                 collected => collected?,
             }

@@ -1,4 +1,4 @@
-//! Paths as envd's clients write them: absolute, from the home, or with `~`.
+//! Paths in the notations of envd's clients: absolute, relative to the home, or with `~`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! `process.Process`: Start and Connect, which stream a process's start, output and end; List,
 //! SendInput, CloseStdin, SendSignal and Update (`messages` has their bodies). `running` starts
-//! processes and passes on what they write (`output`); `terminal` gives one a terminal, and `tree`
-//! finds what it has started.
+//! processes and forwards their output (`output`); `terminal` provides terminals, and `tree` finds
+//! a process's descendants.
 
 mod messages;
 mod output;
@@ -30,7 +30,7 @@ use super::connect::{self, Error, Message, Times, answer};
 use crate::e2b;
 
 /// How long after the deadline a stream waits for the killed process's end.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const END_GRACE: Duration = Duration::from_secs(3);
 
 pub(super) fn router(processes: Processes) -> Router {
     Router::new()
@@ -44,7 +44,7 @@ pub(super) fn router(processes: Processes) -> Router {
         .with_state(processes)
 }
 
-/// Kills the process at the stream's deadline; a client that hangs up leaves it running.
+/// The process is killed at the stream's deadline; a client that disconnects leaves it running.
 async fn start(
     State(processes): State<Processes>,
     headers: HeaderMap,
@@ -60,8 +60,8 @@ async fn start(
     };
     match connect::request::<Start>(&body).and_then(|request| processes.start(request, limits)) {
         Ok(subscription) => {
-            // The process's end reports the deadline.
-            times.deadline = times.deadline.map(|deadline| deadline + LAST_WORDS);
+            // The process's end event reports the deadline.
+            times.deadline = times.deadline.map(|deadline| deadline + END_GRACE);
             follow(subscription, times)
         }
         Err(error) => connect::stream(Body::from(error.end_of_stream())),
@@ -80,7 +80,7 @@ async fn connect(
     }
 }
 
-/// Passes on what a subscription brings, with keepalives during silence.
+/// Forwards a subscription's frames, with keepalives during silence.
 fn follow(subscription: Subscription, times: Times) -> Response<Body> {
     let state = (Some(subscription), times);
     connect::stream(Body::from_stream(futures::stream::unfold(

@@ -1,5 +1,5 @@
-//! What `/proc` and the home say of the sandbox's processes: which there are and which are stopped,
-//! who listens on a port, and named pipes that readers wait on.
+//! Information from `/proc` and the home about the sandbox's processes: which exist, which are
+//! stopped, who listens on a port, and named pipes that readers wait on.
 
 use std::{
     fs,
@@ -10,12 +10,14 @@ use std::{
 
 use nix::libc::O_NONBLOCK;
 
-/// How many entries of the home we search for pipes, and how many pipes we report.
+use crate::protocol::first_chars;
+
+/// How many entries of the home are searched for pipes, and how many pipes are reported.
 const MAX_ENTRIES: usize = 50_000;
 const MAX_PIPES: usize = 20;
-/// The longest command line that is reported, in characters.
+/// The maximum length of a reported command line, in characters.
 const MAX_COMMAND: usize = 200;
-/// Folders that hold what tools made, and no source.
+/// Folders with generated files, without sources.
 const SKIPPED: [&str; 3] = ["node_modules", ".next", ".git"];
 /// State `LISTEN` in `/proc/net/tcp` (include/net/tcp_states.h).
 const LISTEN: &str = "0A";
@@ -30,7 +32,7 @@ pub(super) struct Stat {
     pub group: i32,
     pub session: i32,
     pub threads: usize,
-    /// In clock ticks since the machine was started.
+    /// In clock ticks since boot.
     pub started: u64,
 }
 
@@ -48,12 +50,12 @@ pub(super) fn processes() -> Vec<Stat> {
     pids.filter_map(stat).collect()
 }
 
-/// `None` when the process has ended.
+/// `None` if the process has ended.
 pub(super) fn stat(pid: i32) -> Option<Stat> {
     parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// `pid (name) state ppid pgrp session …`; the name may hold anything, brackets too.
+/// `pid (name) state ppid pgrp session …`; the name may contain anything, even brackets.
 fn parse(pid: i32, text: &str) -> Option<Stat> {
     let (name, fields) = text.split_once('(')?.1.rsplit_once(") ")?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
@@ -74,7 +76,7 @@ pub(super) fn command_line(pid: i32, max_chars: usize) -> Option<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&bytes).replace(|letter: char| letter.is_control(), " ");
     let text = text.trim();
-    (!text.is_empty()).then(|| text.chars().take(max_chars).collect())
+    (!text.is_empty()).then(|| first_chars(text, max_chars).to_owned())
 }
 
 /// The processes that listen on a TCP port, each with its command line.
@@ -107,7 +109,7 @@ pub(super) fn listeners(port: u16) -> Vec<(Stat, String)> {
         .collect()
 }
 
-/// `socket:[<inode>]`, when the table's line is of a socket that listens on this port.
+/// `socket:[<inode>]`, if the table's line describes a socket that listens on this port.
 fn listening_socket(line: &str, port: u16) -> Option<String> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
@@ -115,8 +117,8 @@ fn listening_socket(line: &str, port: u16) -> Option<String> {
     listens.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
 }
 
-/// The named pipes below the home. Whoever waits there for a writer reads an empty file from here
-/// on: a dev server that reads all files of the app would wait for ever.
+/// Releases readers of the named pipes below the home: whoever waits for a writer now reads an
+/// empty file. A dev server that reads all files of the app would otherwise wait forever.
 pub(super) fn release_pipes(home: &Path) -> Vec<PathBuf> {
     let (mut pipes, mut folders, mut left) = (Vec::new(), vec![home.to_owned()], MAX_ENTRIES);
     while let Some(folder) = folders.pop() {
@@ -128,7 +130,7 @@ pub(super) fn release_pipes(home: &Path) -> Vec<PathBuf> {
             if kind.is_dir() && !SKIPPED.iter().any(|name| entry.file_name() == *name) {
                 folders.push(entry.path());
             } else if kind.is_fifo() && pipes.len() < MAX_PIPES {
-                // Opened for reading and writing, it never waits.
+                // Opening it for both reading and writing never blocks.
                 let opened = OpenOptions::new()
                     .read(true)
                     .write(true)

@@ -1,4 +1,4 @@
-//! Connections through the sandbox's walls: in, from the host to a port of an app; out, from
+//! Connections across the sandbox's border: in, from the host to a port of an app; out, from
 //! programs to the host's egress proxy.
 
 use std::{
@@ -20,7 +20,7 @@ use tokio::{
 use super::{PROXY_PORT, not_open};
 use crate::sandbox_host::{bundle::EGRESS_SOCKET, two_way::carry};
 
-/// Turns the request's connection into one to the port.
+/// Upgrades the request's connection to one to the port.
 pub(super) async fn forward_inbound(Path(port): Path<u16>, request: Request) -> Response<Body> {
     let stream = match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
         Ok(stream) => Ok(stream),
@@ -47,7 +47,7 @@ pub(super) async fn forward_inbound(Path(port): Path<u16>, request: Request) -> 
     response
 }
 
-/// Hands each connection to the proxy's port to the host's proxy.
+/// Passes each connection on the proxy's port to the host's proxy.
 pub(super) async fn forward_outbound() {
     let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, PROXY_PORT)).await else {
         return;

@@ -1,4 +1,4 @@
-//! Watching a folder: `WatchDir`, which streams each change, and watchers that clients poll.
+//! Watching a folder: `WatchDir`, which streams changes, and watchers that clients poll.
 
 use std::{
     collections::HashMap,
@@ -31,11 +31,11 @@ use super::{
     entry, path,
 };
 
-/// How many changes wait for a slow client or its next poll; the client learns that more were lost.
+/// How many changes wait for a slow client or its next poll; the client is told if more were lost.
 const MAX_WAITING: usize = 4096;
-/// How many watchers that clients poll there may be at a time.
+/// The maximum number of polled watchers at a time.
 const MAX_WATCHERS: usize = 64;
-/// How long after a change the kernel may take to report it.
+/// How long the kernel may take to report a change.
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// The watchers that clients poll, by their ids.
@@ -88,7 +88,7 @@ impl DirectoryWatch {
                 folder.display()
             )));
         }
-        // The kernel reports paths below the real folder.
+        // The kernel reports paths below the resolved folder.
         let folder = folder
             .canonicalize()
             .map_err(|error| Error::of_io(&error, &folder))?;
@@ -145,7 +145,7 @@ fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Va
             "EVENT_TYPE_CREATE"
         }
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) => "EVENT_TYPE_RENAME",
-        // The two above report it already.
+        // The two events above already report it.
         EventKind::Modify(ModifyKind::Name(_)) | EventKind::Access(_) => return Vec::new(),
         EventKind::Modify(ModifyKind::Metadata(_)) => "EVENT_TYPE_CHMOD",
         EventKind::Modify(_) => "EVENT_TYPE_WRITE",
@@ -227,7 +227,7 @@ async fn events(
     State(watchers): State<Watchers>,
     Message(which): Message<Which>,
 ) -> Response<Body> {
-    // The answer must hold what happened right before the poll.
+    // The answer must include what happened right before the poll.
     tokio::time::sleep(SETTLE).await;
     let read = || {
         let mut known = watchers.known.lock();

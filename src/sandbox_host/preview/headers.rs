@@ -1,8 +1,8 @@
-//! Header values as text, read and replaced: what apps and browsers send need not be UTF-8.
+//! Header values as text: what apps and browsers send need not be UTF-8.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header's values as they are, one character for each byte.
+/// The header's values, one character per byte.
 pub(super) fn texts(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let text = |value: &HeaderValue| {
         value
@@ -14,7 +14,7 @@ pub(super) fn texts(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     headers.get_all(name).iter().map(text).collect()
 }
 
-/// Puts these values in place of the header's.
+/// Replaces the header's values.
 pub(super) fn replace(
     headers: &mut HeaderMap,
     name: &HeaderName,
@@ -22,7 +22,7 @@ pub(super) fn replace(
 ) {
     headers.remove(name);
     for value in values {
-        // One character stands for each byte; what is not one was added by nobody.
+        // Each character stands for a byte; no code adds any other.
         let bytes: Vec<u8> = value
             .chars()
             .filter_map(|character| u8::try_from(character).ok())

@@ -1,6 +1,6 @@
-//! What an app gets of a browser's request: what browsers and the libraries of apps send. Where
-//! previews have a domain, a proxy stands in front of us and adds headers that say who the visitor
-//! is: there, only listed names pass.
+//! The parts of a browser's request that reach an app: the headers that browsers and apps'
+//! libraries send. If previews have a domain, a proxy in front of us may add headers that identify
+//! the visitor; there, only listed names pass.
 
 use axum::{
     body::Body,
@@ -9,8 +9,8 @@ use axum::{
 
 use crate::config;
 
-/// The request headers of browsers (developer.mozilla.org/docs/Web/HTTP/Reference/Headers), and
-/// those that libraries of web apps send to their own server. A `*` at the end stands for any rest.
+/// Browsers' request headers (developer.mozilla.org/docs/Web/HTTP/Reference/Headers), and those
+/// that web libraries send to their own server. A trailing `*` matches any rest.
 const ALLOWED: [&str; 76] = [
     "accept",
     "accept-*",
@@ -89,15 +89,15 @@ const ALLOWED: [&str; 76] = [
     "x-user-agent",
     "x-xsrf-token",
 ];
-/// Ways to sign in that are between a browser and a proxy (RFC 7617, 7616, 4559): an app that has
-/// its own sends tokens.
+/// Authentication between a browser and a proxy (RFC 7617, 7616, 4559); an app's own authentication
+/// uses tokens.
 const SIGN_INS_OF_PROXIES: [&str; 4] = ["basic", "digest", "negotiate", "ntlm"];
 
-/// Parts of the paths that Next.js' dev server keeps for itself, as for hot reload and for the
-/// sources of errors.
+/// Path prefixes that Next.js' dev server reserves, for hot reload and sources of errors, for
+/// example.
 const DEV_SERVER: [&str; 2] = ["/_next", "/__nextjs"];
 
-/// What makes an answer partial, or none because the browser has the page already.
+/// Headers that make a response partial, or empty because the browser has the page cached.
 const CONDITIONS: [HeaderName; 6] = [
     header::IF_MATCH,
     header::IF_MODIFIED_SINCE,
@@ -107,7 +107,7 @@ const CONDITIONS: [HeaderName; 6] = [
     header::RANGE,
 ];
 
-/// Leaves of the request what is for the app. A page that we change on its way is asked for whole
+/// Keeps the parts of the request that are for the app. A page that we modify is requested whole
 /// and uncompressed.
 pub(super) fn admit(
     request: &mut Request<Body>,
@@ -123,8 +123,8 @@ pub(super) fn admit(
         retain(headers, &settings.preview_headers);
     }
     if is_of_dev_server && comes_from_itself(headers) {
-        // The dev server refuses every origin that the app's configuration doesn't list, and the
-        // model may rewrite that. This one is the app's own page.
+        // The dev server rejects origins that the app's configuration doesn't list, and the model
+        // may rewrite that. This origin is the app's own page.
         if let Ok(own) = HeaderValue::try_from(format!("http://localhost:{port}")) {
             headers.insert(header::ORIGIN, own);
         }
@@ -147,7 +147,7 @@ pub(super) fn admit(
     }
 }
 
-/// Removes what is not on the list; `more` are further names of it.
+/// Removes headers that are not listed; `more` adds names to the list.
 fn retain(headers: &mut HeaderMap, more: &[String]) {
     let listed = |name: &str, pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
@@ -190,7 +190,7 @@ fn retain(headers: &mut HeaderMap, more: &[String]) {
     }
 }
 
-/// Whether the request comes from a page of the app's own, by the browser's word.
+/// Whether the request comes from one of the app's own pages, according to the browser.
 fn comes_from_itself(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let without_port = |authority: &str| {

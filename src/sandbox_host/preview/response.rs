@@ -1,5 +1,5 @@
-//! What a browser gets of an app's answer: we decide who may frame it, its cookies and its
-//! settings stay its own, and links to its own address as seen from inside lead to the preview.
+//! The parts of an app's response that reach a browser: we decide who may frame it, its cookies and
+//! settings stay its own, and links to its internal address lead to the preview.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
@@ -8,9 +8,9 @@ use url::Host;
 use super::headers::{replace, texts};
 use crate::config;
 
-/// What is not for an app to decide: how browsers reach its host name from here on (HTTP Strict
-/// Transport Security, alternative services, error reports), and who may frame it, which a policy
-/// of ours says instead.
+/// Headers that an app must not set: how browsers reach its host name in future (HTTP Strict
+/// Transport Security, alternative services, error reports), and who may frame it, which our own
+/// policy says.
 const NOT_FOR_BROWSERS: [HeaderName; 5] = [
     header::STRICT_TRANSPORT_SECURITY,
     header::ALT_SVC,
@@ -20,16 +20,16 @@ const NOT_FOR_BROWSERS: [HeaderName; 5] = [
 ];
 
 const FRAME_ANCESTORS: &str = "frame-ancestors";
-/// Without TLS there is nothing to upgrade to: the page would load none of its files.
+/// Without TLS there is nothing to upgrade to, and the page would load none of its files.
 const UPGRADE: &str = "upgrade-insecure-requests";
 
-/// Where an answer comes from and goes to.
+/// The source and destination of a response.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Route {
     pub port: u16,
-    /// The host name of the preview.
+    /// The preview's host name.
     pub host: Option<String>,
-    /// The browser shows the app in the builder's frame.
+    /// Whether the browser shows the app in the builder's frame.
     pub is_framed: bool,
 }
 
@@ -85,11 +85,10 @@ pub(super) fn show(headers: &mut HeaderMap, route: &Route, public_url: &str) {
     );
 }
 
-/// The directive by which the builder's page may frame the app's, and the app's own pages each
-/// other.
+/// The directive that allows framing by the builder's page, and among the app's own pages.
 fn ancestors(public_url: &str) -> String {
     if config::is_loopback_url(public_url) {
-        // By its loopback names the builder is reached on whatever port it listens.
+        // On its loopback names, the builder may listen on any port.
         return format!(
             "{FRAME_ANCESTORS} 'self' http://localhost:* http://127.0.0.1:* {public_url}"
         );
@@ -97,8 +96,8 @@ fn ancestors(public_url: &str) -> String {
     format!("{FRAME_ANCESTORS} 'self' {public_url}")
 }
 
-/// A list of policies (w3.org/TR/CSP3, 2.2) with this directive in place of what limits framing,
-/// and without upgrades where there is no TLS.
+/// A list of policies (w3.org/TR/CSP3, 2.2) with its framing limits replaced by this directive, and
+/// without upgrades if there is no TLS.
 fn with_ours(policies: &str, ancestors: &str, has_tls: bool) -> String {
     let directive = |directive: &str| {
         let name = directive
@@ -129,9 +128,10 @@ fn with_ours(policies: &str, ancestors: &str, has_tls: bool) -> String {
         .to_owned()
 }
 
-/// Marks the requests of apps in the builder's frame: browsers keep it for that frame alone.
+/// Marks requests of apps in the builder's frame: browsers keep the cookie for that frame alone.
 pub(super) const FRAME_COOKIE: &str = "codeflow_frame=1";
-/// What browsers ask of a cookie in a frame of another site: the frame has its own jar
+/// The attributes that browsers require for a cookie in a cross-site frame, which has its own
+/// cookie jar
 /// (<https://developer.mozilla.org/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies>).
 const FOR_FRAMES: &str = "; SameSite=None; Secure; Partitioned";
 
@@ -140,8 +140,7 @@ pub(super) fn frame_cookie() -> String {
     format!("{FRAME_COOKIE}; Path=/; HttpOnly{FOR_FRAMES}")
 }
 
-/// A cookie for the app's own host name alone; in the builder's frame, one that browsers keep
-/// there.
+/// A cookie limited to the app's own host name; in the builder's frame, a partitioned one.
 fn own(cookie: &str, is_framed: bool) -> String {
     let is_kept = |attribute: &&str| {
         let name = attribute.split('=').next().unwrap_or_default().trim();
@@ -162,7 +161,7 @@ fn own(cookie: &str, is_framed: bool) -> String {
 }
 
 impl Route {
-    /// An address of the app's own without scheme, host and port; any other as it is.
+    /// An address of the app itself without scheme, host and port; any other address unchanged.
     fn translate(&self, place: &str) -> String {
         self.path(place).unwrap_or_else(|| place.to_owned())
     }
@@ -170,7 +169,7 @@ impl Route {
     fn path(&self, place: &str) -> Option<String> {
         let place = place.trim();
         let (scheme, rest) = place.split_once("//")?;
-        // Relative to `http:`, an address may leave its scheme out (RFC 3986, 4.2).
+        // Relative to `http:`, an address may omit its scheme (RFC 3986, 4.2).
         let is_http = ["", "http:", "https:"]
             .iter()
             .any(|known| scheme.eq_ignore_ascii_case(known));
@@ -178,9 +177,9 @@ impl Route {
         if !is_http || !url.is_ok_and(|url| self.is_of(&url)) {
             return None;
         }
-        // Cut from the text, whose bytes stay as the app wrote them.
+        // A slice of the original text, so that its bytes stay as the app wrote them.
         let path = &rest[rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len())..];
-        // Two slashes would begin with another host's name.
+        // Two slashes would begin another host's name.
         let path = path.strip_prefix('/').unwrap_or(path);
         (!path.starts_with(['/', '\\'])).then(|| format!("/{path}"))
     }
@@ -204,7 +203,7 @@ impl Route {
         is_inside && url.username().is_empty() && url.port_or_known_default() == Some(self.port)
     }
 
-    /// The value of a `Refresh` header: seconds, and an address perhaps.
+    /// The value of a `Refresh` header: seconds, and optionally an address.
     fn refreshed(&self, value: &str) -> String {
         let Some(at) = value.to_ascii_lowercase().find("url=") else {
             return value.to_owned();

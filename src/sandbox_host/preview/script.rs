@@ -1,6 +1,6 @@
-//! The script that speaks for an app's page to the builder that frames it: served from the
-//! preview's own origin, and put at the start of the page's head on its way to the browser, so that
-//! it is there whatever the app's files are. Only what stands before the head is held back.
+//! The script that connects an app's page with the builder that frames it. It is served from the
+//! preview's own origin, and inserted at the start of the page's head on its way to the browser, so
+//! that it works whatever the app's files are. Only the part before the head is held back.
 
 use std::{
     pin::Pin,
@@ -19,11 +19,11 @@ use sha2::{Digest, Sha256};
 use super::headers::{replace, texts};
 use crate::sandbox_host::pages::Audience;
 
-/// Where it is served, below every preview.
+/// Its path, below every preview.
 pub(super) const PATH: &str = "/__codeflow/preview.js";
-/// In others' sandboxes the template loads the same file by a hook of Next.js.
+/// In other providers' sandboxes, the template loads the same file through a hook of Next.js.
 const SOURCE: &str = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
-/// What only CodeFlow's own sandboxes have, in the same scope after it.
+/// Additional scripts for CodeFlow's own sandboxes, appended in the same scope.
 const TOOLS: [&str; 3] = [
     include_str!("script/console.js"),
     include_str!("script/picker.js"),
@@ -32,7 +32,7 @@ const TOOLS: [&str; 3] = [
 /// How many bytes before a page's head are held back.
 const MAX_HELD: usize = 64 << 10;
 
-/// Its address changes with its text.
+/// The address changes with the script's text.
 static ADDRESS: LazyLock<String> = LazyLock::new(|| {
     let text = Sha256::new()
         .chain_update(SOURCE)
@@ -40,12 +40,12 @@ static ADDRESS: LazyLock<String> = LazyLock::new(|| {
     format!("{PATH}?{}", hex::encode(&text.finalize()[..4]))
 });
 
-/// Answers with the script, which trusts the builder at this address.
+/// Serves the script, which trusts the builder at this address.
 pub(super) fn serve(public_url: &str) -> Response<Body> {
     let env = serde_json::json!({ "CODEFLOW_URL": public_url, "NODE_ENV": "development", "__NEXT_DIST_DIR": "/home/user/.next/dev" });
     let tools = TOOLS.concat();
-    // Next.js replaces these names as it builds; here they are values. The file ends with a line
-    // feed.
+    // Next.js replaces these names at build time; here they are defined as values. The file ends
+    // with a line feed.
     let text = format!(
         "(() => {{\ndocument.currentScript?.remove();\nconst process = {{ env: {env} }};\n{SOURCE}{tools}}})();\n"
     );
@@ -59,8 +59,8 @@ pub(super) fn serve(public_url: &str) -> Response<Body> {
     response
 }
 
-/// Whether a request is for a page in a frame. Without TLS and not below localhost, browsers don't
-/// say, and any page may be.
+/// Whether a request is for a page in a frame. Without TLS and outside localhost, browsers don't
+/// say, so any page may be.
 pub(super) fn is_for(method: &Method, headers: &HeaderMap, audience: Audience) -> bool {
     let destination = headers.get("sec-fetch-dest").map(HeaderValue::as_bytes);
     method == Method::GET
@@ -68,16 +68,17 @@ pub(super) fn is_for(method: &Method, headers: &HeaderMap, audience: Audience) -
         && matches!(destination, None | Some(b"iframe" | b"frame"))
 }
 
-/// How a page is written.
+/// The syntax of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Markup {
     Html,
-    /// A tag in the wrong place would make a page of XML an error.
+    /// In XML, a tag in the wrong place would be an error.
     Xhtml,
 }
 
 impl Markup {
-    /// Of a whole page in an encoding that begins with ASCII; `None` for any other answer.
+    /// The syntax of a complete page in an ASCII-compatible encoding; `None` for any other
+    /// response.
     pub(super) fn of(response: &Response<Body>) -> Option<Self> {
         let headers = response.headers();
         let text = |name| {
@@ -104,7 +105,7 @@ impl Markup {
     }
 }
 
-/// What describes the body as the app sent it.
+/// Headers that describe the original body.
 const OF_THE_BODY: [HeaderName; 6] = [
     header::ACCEPT_RANGES,
     header::CONTENT_LENGTH,
@@ -114,7 +115,7 @@ const OF_THE_BODY: [HeaderName; 6] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// Lets the page load the script, whatever its policy says, and returns the script's tag.
+/// Allows the page to load the script, whatever its policy says, and returns the script's tag.
 pub(super) fn admit(headers: &mut HeaderMap) -> String {
     for name in OF_THE_BODY {
         headers.remove(name);
@@ -138,8 +139,8 @@ pub(super) fn admit(headers: &mut HeaderMap) -> String {
     format!("<script src=\"{}\"{nonce}></script>", *ADDRESS)
 }
 
-/// A list of policies under which the script runs: by the nonce that the page's own scripts have,
-/// else by its address.
+/// A list of policies under which the script runs: by the nonce of the page's own scripts, else by
+/// its address.
 fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
     let policy = |policy: &str| {
         let directives: Vec<&str> = policy.split(';').collect();
@@ -162,7 +163,7 @@ fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
         let given = sources
             .iter()
             .find_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\''));
-        // A nonce is Base64, and stands in an attribute.
+        // A nonce is Base64, and goes into an attribute.
         let is_plain = |nonce: &&str| {
             nonce
                 .bytes()
@@ -184,8 +185,8 @@ fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
         let kept = sources
             .iter()
             .filter(|source| !source.eq_ignore_ascii_case("'none'"));
-        // A nonce of ours where addresses don't count. The page's own scripts go by hashes there,
-        // so it shuts none out.
+        // Uses a nonce of our own where addresses don't count. The page's own scripts go by hashes
+        // there, so none of them is shut out.
         let own = if needs_nonce {
             let own = nonce.get_or_insert_with(|| format!("{:032x}", rand::random::<u128>()));
             format!("'nonce-{own}'")
@@ -207,12 +208,12 @@ fn allowed(policies: &str, nonce: &mut Option<String>) -> String {
         .join(",")
 }
 
-/// The body of a page, with the script's tag at the start of its head.
+/// The body of a page, with the script's tag inserted at the start of its head.
 pub(super) struct Injecting {
     page: Body,
     markup: Markup,
     tag: String,
-    /// What is held back until the tag's place is known; `None` from then on.
+    /// The part held back until the tag's position is known; `None` from then on.
     held: Option<BytesMut>,
 }
 
@@ -226,7 +227,7 @@ impl Injecting {
         }
     }
 
-    /// What is held back, with the tag at this place.
+    /// The part held back, with the tag inserted at `at`.
     fn release(&mut self, at: usize) -> Option<Frame<Bytes>> {
         let mut held = self.held.take()?;
         let is_wide = held.starts_with(b"\xfe\xff") || held.starts_with(b"\xff\xfe");
@@ -255,7 +256,7 @@ impl hyper::body::Body for Injecting {
                 return Poll::Ready(frame);
             };
             match frame {
-                // Trailers are of no use to browsers.
+                // Browsers ignore trailers.
                 Some(Ok(frame)) => {
                     let Ok(piece) = frame.into_data() else {
                         continue;
@@ -287,15 +288,15 @@ impl hyper::body::Body for Injecting {
     }
 }
 
-/// Where a page's head begins, in bytes.
+/// The position of a page's head, in bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Spot {
     Found(usize),
-    /// It takes more of the page to tell; as long as there is none, this is a place.
+    /// More of the page is needed to tell; if there is no more, this is the position.
     Unclear(usize),
 }
 
-/// Reads as far as a parser of HTML does before the head (html.spec.whatwg.org, 13.2.6.4.1 to
+/// Parses what an HTML parser reads before the head (html.spec.whatwg.org, 13.2.6.4.1 to
 /// 13.2.6.4.3).
 fn start_of_head(page: &[u8]) -> Spot {
     let mut at = if page.starts_with(b"\xef\xbb\xbf") {
@@ -349,7 +350,7 @@ fn start_of_head(page: &[u8]) -> Spot {
     }
 }
 
-/// Whether what stands before the place ends with the head's opening tag.
+/// Whether the text before the position ends with the head's opening tag.
 fn is_in_head(before: &[u8]) -> bool {
     let tag = before.iter().rposition(|byte| *byte == b'<');
     tag.is_some_and(|at| {
@@ -358,7 +359,7 @@ fn is_in_head(before: &[u8]) -> bool {
     })
 }
 
-/// Behind a tag's `>`, past its attributes' values.
+/// The position after a tag's `>`, skipping its attributes' values.
 fn end_of_tag(rest: &[u8]) -> Option<usize> {
     let mut quote = None;
     for (at, byte) in rest.iter().enumerate() {

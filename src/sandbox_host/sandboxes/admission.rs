@@ -1,6 +1,6 @@
-//! Admission: a container is started when the machine has room for one more. Otherwise room is made
-//! (waiting sandboxes of the pool, memory of sleeping ones, idle ones in the order of their last
-//! use), then waited for, and then the start is refused.
+//! Admission: a container is started if the machine has room for it. Otherwise, room is made (by
+//! ending waiting sandboxes of the pool, dropping the memory of sleeping ones, and pausing idle
+//! ones, least recently used first), then waited for, and then the start is refused.
 
 use std::{
     sync::Arc,
@@ -15,26 +15,26 @@ use crate::sandbox_host::{
     template::Template,
 };
 
-/// What a sandbox with a Next.js app at work uses, in bytes; one that was just started will.
+/// The memory that a sandbox with a working Next.js app uses, in bytes; a new one will, too.
 const EXPECTED_WITH_SERVER: u64 = 768 << 20;
-/// The same for one that serves nothing by itself.
+/// The same for a sandbox without a server.
 const EXPECTED_WITHOUT: u64 = 128 << 20;
-/// Processes and threads of one.
+/// The processes and threads of one sandbox.
 const EXPECTED_PROCESSES: u64 = 64;
-/// For so long after its start a sandbox may not use yet what it will.
+/// How long after its start a sandbox may use less than it will.
 const YOUNG: Duration = Duration::from_secs(30);
-/// No sandbox is started while programs of this machine could have less than this, in bytes.
+/// No sandbox is started if less memory than this would be available to programs, in bytes.
 const MIN_AVAILABLE: u64 = 512 << 20;
-/// How long a start waits for room, and between two looks.
-const PATIENCE: Duration = Duration::from_secs(10);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-/// A sandbox without a request for this long may be put to sleep for another one.
+/// How long a start waits for room, and the interval of its checks.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// A sandbox without requests for this long may be paused to make room.
 const IDLE: Duration = Duration::from_secs(60);
-/// Above this percentage of what all may use, room is made before the kernel makes it.
+/// The usage, in percent of the limit, above which room is made before the kernel does.
 const PRESSED: u64 = 92;
 
 impl Sandboxes {
-    /// Room for one more running sandbox of the template. Errors with [`HostError::Full`] when
+    /// Makes room for another running sandbox of the template. Fails with [`HostError::Full`] if
     /// there is none after some seconds.
     pub(super) async fn make_room(&self, template: &Template) -> Result<Reservation, HostError> {
         let expected = self.expected_memory(template.manifest.server.is_some());
@@ -44,19 +44,19 @@ impl Sandboxes {
             if self.give_up_one().await {
                 continue;
             }
-            if begun.elapsed() >= PATIENCE {
+            if begun.elapsed() >= MAX_WAIT {
                 tracing::warn!(shortage, "a sandbox could not be started");
                 return Err(HostError::Full(shortage));
             }
             tokio::select! {
-                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 () = self.shutdown.cancelled() => return Err(anyhow::anyhow!("the sandbox host is stopping").into()),
             }
         }
         Ok(self.reservations.reserve(expected))
     }
 
-    /// Room for one more that waits in the pool; `None` where it would have to make room for the
+    /// Room for another sandbox waiting in the pool; `None` if it would have to make room for the
     /// next sandbox at once.
     pub(super) async fn room_for_waiting(&self) -> Option<Reservation> {
         let expected = self.expected_memory(true);
@@ -66,7 +66,7 @@ impl Sandboxes {
             .then(|| self.reservations.reserve(expected))
     }
 
-    /// Makes room while the sandboxes use nearly all that they may.
+    /// Makes room while the sandboxes use nearly all of their limit.
     pub(super) async fn relieve(self: Arc<Self>) {
         let Some((capacity, all)) = self.containers.capacity() else {
             return;
@@ -79,7 +79,7 @@ impl Sandboxes {
         }
     }
 
-    /// What a sandbox is going to use when it is at work, in bytes.
+    /// The memory that a sandbox will use at work, in bytes.
     fn expected_memory(&self, has_server: bool) -> u64 {
         if has_server {
             EXPECTED_WITH_SERVER
@@ -89,8 +89,8 @@ impl Sandboxes {
         .min(self.settings().memory_mb << 20)
     }
 
-    /// Why so many sandboxes more, which use so many bytes each, can't be started, and what to do;
-    /// `None` when they can.
+    /// Why `more` further sandboxes, with this memory each, can't be started, and what to do;
+    /// `None` if they can.
     fn shortage(&self, more: u64, expected: u64) -> Option<String> {
         if available_memory().is_some_and(|available| available < MIN_AVAILABLE) {
             return Some(format!(
@@ -101,7 +101,7 @@ impl Sandboxes {
         }
         let (Capacity { memory, processes }, all) = self.containers.capacity()?;
         let usage = all.usage()?;
-        // Two sandboxes start on the smallest machine.
+        // Even the smallest machine starts two sandboxes.
         let most = memory / 2;
         let young: u64 = self
             .containers_at_work()
@@ -127,7 +127,7 @@ impl Sandboxes {
         })
     }
 
-    /// All containers that hold memory, but those that are being started or stopped.
+    /// All containers that hold memory, except those being started or stopped.
     fn containers_at_work(&self) -> Vec<(Arc<Sandbox>, Arc<RunningContainer>)> {
         let mut found = self.pool.containers();
         for sandbox in self.all() {
@@ -140,8 +140,8 @@ impl Sandboxes {
         found
     }
 
-    /// How much more a sandbox that was just started is going to use, in bytes, which is taken to
-    /// use `most` at most.
+    /// How much more memory a recently started sandbox will use, in bytes; it is assumed to use at
+    /// most `most`.
     fn still_to_come(&self, sandbox: &Sandbox, container: &RunningContainer, most: u64) -> u64 {
         if container.started.elapsed() > YOUNG {
             return 0;
@@ -153,8 +153,8 @@ impl Sandboxes {
         expected.saturating_sub(usage.map_or(0, |usage| usage.memory))
     }
 
-    /// Ends a container that nobody would miss; false when there is none. No sandbox's state is
-    /// waited for: who holds it may wait for room.
+    /// Ends a container that nobody would miss; `false` if there is none. It waits for no sandbox's
+    /// state, because whoever holds it may be waiting for room.
     async fn give_up_one(&self) -> bool {
         if self.give_up_waiting().await {
             return true;

@@ -1,5 +1,5 @@
-//! A sandbox's health, as the watchdog sees it: requests that wait for the app's server, ends of
-//! that server, and the sentence about what went wrong last, which the preview shows.
+//! A sandbox's health, as the watchdog sees it: requests waiting for the app's server, crashes of
+//! that server, and the notice about the latest problem, which the preview shows.
 
 use std::{
     collections::BTreeMap,
@@ -14,27 +14,27 @@ use crate::sandbox_host::{
     envd::dev_server::Report,
 };
 
-/// How long a notice is worth reading.
+/// How long a notice is shown.
 const NOTICE_AGE: Duration = Duration::from_secs(10 * 60);
-/// The same within this time is no news.
+/// The same notice within this time is not repeated.
 const REPETITION: Duration = Duration::from_secs(30);
-/// Troubles of a kind within this time count together.
+/// Problems of a kind within this time are counted together.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
-/// With this many of them the app counts as failing.
+/// From this many of them on, the app counts as failing.
 const MANY: usize = 3;
 
-/// What went wrong and what was done about it.
+/// A problem, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::sandbox_host) struct Notice {
-    /// One sentence or two, for the app's user; a few lines of the dev server's output may follow.
+    /// One or two sentences for the app's user; a few lines of the dev server's output may follow.
     pub message: String,
     /// RFC 3339, UTC.
     pub at: String,
-    /// The trouble continues: the app can't be shown, or not for long.
+    /// Whether the problem persists: the app can't be shown, or not for long.
     pub failing: bool,
 }
 
-/// What the watchdog knows of a sandbox.
+/// The watchdog's knowledge of a sandbox.
 #[derive(Debug, Default)]
 pub(in crate::sandbox_host) struct Health {
     state: Mutex<State>,
@@ -44,29 +44,29 @@ pub(in crate::sandbox_host) struct Health {
 struct State {
     /// The port of the template's server.
     port: Option<u16>,
-    /// The report that was read last.
+    /// The latest report.
     report: Report,
-    /// Processes that the kernel had ended for want of memory then.
+    /// The number of processes that the kernel had killed for lack of memory at that time.
     kills: u64,
-    /// When memory ran out lately, and when the server hung.
+    /// The recent times when memory ran out, and when the server hung.
     out_of_memory: Vec<Instant>,
     hung: Vec<Instant>,
     notice: Option<(Instant, Notice)>,
-    /// Requests to the server's port that have no answer yet, by number, each with its beginning.
+    /// Unanswered requests to the server's port, by number, with their start times.
     waiting: BTreeMap<u64, Instant>,
     next_request: u64,
     /// When the server last answered a request.
     answered: Option<Instant>,
 }
 
-/// A request to the app's server, until it is answered or given up.
+/// A request to the app's server, until it is answered or abandoned.
 pub(in crate::sandbox_host) struct Waiting<'a> {
     health: &'a Health,
     number: u64,
 }
 
 impl Waiting<'_> {
-    /// The server has answered.
+    /// Records that the server has answered.
     pub(in crate::sandbox_host) fn answered(self) {
         self.health.server_answers();
     }
@@ -78,7 +78,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What a report says beyond the one before.
+/// News in a report, compared with the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
     OutOfMemory,
@@ -93,8 +93,8 @@ pub(super) enum Trouble {
 }
 
 impl Health {
-    /// Its container is being started, with a server on this port. `kills`: how many of its
-    /// processes the kernel had ended before.
+    /// Records that its container is starting, with a server on this port. `kills`: the number of
+    /// its processes that the kernel had killed before.
     pub(super) fn booted(&self, port: Option<u16>, kills: Option<u64>) {
         let mut state = self.state.lock();
         state.port = port;
@@ -104,7 +104,7 @@ impl Health {
         state.answered = None;
     }
 
-    /// A request to a port; `None` when that is not the server's.
+    /// Registers a request to a port; `None` if that is not the server's.
     pub(in crate::sandbox_host) fn wait_for(&self, port: u16) -> Option<Waiting<'_>> {
         let mut state = self.state.lock();
         if state.port != Some(port) {
@@ -119,7 +119,7 @@ impl Health {
         })
     }
 
-    /// The server has answered a request of the watchdog's.
+    /// Records that the server has answered a request of the watchdog.
     pub(super) fn server_answers(&self) {
         self.state.lock().answered = Some(Instant::now());
     }
@@ -141,8 +141,7 @@ impl Health {
         })
     }
 
-    /// What is new in a report, and in the kernel's count of processes that were ended for want of
-    /// memory.
+    /// The news in a report, and in the kernel's count of processes killed for lack of memory.
     pub(super) fn compare(&self, report: Report, kills: Option<u64>) -> Option<Trouble> {
         let mut state = self.state.lock();
         let before = std::mem::replace(&mut state.report, report.clone());
@@ -169,18 +168,17 @@ impl Health {
         (!report.pipes.is_empty()).then_some(Trouble::Pipes(report.pipes))
     }
 
-    /// Counts one more time that memory ran out; how many times it did lately.
+    /// Counts another time that memory ran out; returns the recent count.
     pub(super) fn count_out_of_memory(&self) -> usize {
         lately(&mut self.state.lock().out_of_memory)
     }
 
-    /// Counts one more time that the server hung; how many times it did lately.
+    /// Counts another time that the server hung; returns the recent count.
     pub(super) fn count_hung(&self) -> usize {
         lately(&mut self.state.lock().hung)
     }
 
-    /// Says what went wrong, in place of what was said before; false when the same was said a
-    /// moment ago.
+    /// Replaces the notice; `false` if it said the same a moment ago.
     pub(super) fn say(&self, message: String, failing: bool) -> bool {
         let mut state = self.state.lock();
         if let Some((at, said)) = &state.notice
@@ -202,7 +200,7 @@ impl Health {
         true
     }
 
-    /// What went wrong lately. A server that has answered since does not fail any more.
+    /// The current notice. If the server has answered since, it is no longer failing.
     pub(in crate::sandbox_host) fn notice(&self) -> Option<Notice> {
         let state = self.state.lock();
         let (at, notice) = state
@@ -217,14 +215,14 @@ impl Health {
     }
 }
 
-/// Counts one more, and forgets those of long ago.
+/// Adds one, and forgets old ones.
 fn lately(times: &mut Vec<Instant>) -> usize {
     times.retain(|time| time.elapsed() < WINDOW);
     times.push(Instant::now());
     times.len()
 }
 
-/// Whether so many troubles of a kind lately mean that it goes on.
+/// Whether this many recent problems of a kind mean that they persist.
 pub(super) fn is_many(count: usize) -> bool {
     count >= MANY
 }

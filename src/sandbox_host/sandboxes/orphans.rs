@@ -1,5 +1,5 @@
-//! Folders of sandboxes whose record can't be read any more: their files may be somebody's work, so
-//! they stay for a month.
+//! Sandbox folders with an unreadable record. Their files may be somebody's work, so they stay for
+//! a month.
 
 use std::{
     fs, io,
@@ -11,13 +11,13 @@ use std::{
 use super::Sandboxes;
 use crate::sandbox_host::{disk, record::Record};
 
-/// How long such a folder stays after it was last changed.
+/// How long such a folder stays after its last change.
 const AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The interval between two checks.
-const EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
 impl Sandboxes {
-    /// Removes them when they are old, until the host stops.
+    /// Removes old ones, until the host stops.
     pub(super) async fn remove_orphans(self: Arc<Self>) {
         let root = self.settings().data_dir.join("sandboxes");
         loop {
@@ -36,14 +36,14 @@ impl Sandboxes {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(SWEEP_INTERVAL) => {}
                 () = self.shutdown.cancelled() => return,
             }
         }
     }
 }
 
-/// The folders that it removed.
+/// Returns the removed folders.
 fn remove_old(root: &Path, now: SystemTime) -> io::Result<Vec<PathBuf>> {
     let mut removed = Vec::new();
     for entry in fs::read_dir(root)? {
@@ -64,7 +64,7 @@ fn remove_old(root: &Path, now: SystemTime) -> io::Result<Vec<PathBuf>> {
     Ok(removed)
 }
 
-/// When the folder or something directly in it, such as the image of its layer, was last changed.
+/// The last change of the folder or of something directly in it, such as its layer's image.
 fn last_change(folder: &Path) -> Option<SystemTime> {
     let entries = fs::read_dir(folder)
         .ok()?

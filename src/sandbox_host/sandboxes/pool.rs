@@ -1,5 +1,5 @@
-//! Sandboxes that wait to be handed out, their page compiled: frozen where control groups can be
-//! used, so that they cost no processor, and without a record, so that a host that dies leaves none
+//! Sandboxes waiting to be handed out, with their page compiled. If control groups can be used,
+//! they are frozen and use no processor. They have no record, so that a host that dies leaves none
 //! behind.
 
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use tokio::sync::Notify;
 use super::sandbox::Sandbox;
 use crate::sandbox_host::{running_container::RunningContainer, template::Template};
 
-/// The sandboxes that wait.
+/// The waiting sandboxes.
 #[derive(Default)]
 pub(super) struct Pool {
     warm: Mutex<Vec<Warm>>,
-    /// A sandbox was handed out: another one may be made.
+    /// Notified when a sandbox was handed out, so that another one may be made.
     pub(super) handed_out: Notify,
 }
 
-/// A sandbox that waits, with its container.
+/// A waiting sandbox, with its container.
 pub(super) struct Warm {
     pub sandbox: Arc<Sandbox>,
     pub container: Arc<RunningContainer>,
 }
 
 impl Warm {
-    /// Whether it runs and was made from this build.
+    /// Whether it is running and was made from this build.
     fn is_of(&self, name: &str, version: &str) -> bool {
         let record = self.sandbox.record();
         record.template == name && record.version == version && !self.container.ended.is_cancelled()
@@ -37,14 +37,14 @@ impl Pool {
         self.warm.lock().push(warm);
     }
 
-    /// Takes one that was made from this build.
+    /// Takes one of this build.
     pub(super) fn take(&self, name: &str, version: &str) -> Option<Warm> {
         let mut warm = self.warm.lock();
         let index = warm.iter().position(|warm| warm.is_of(name, version))?;
         Some(warm.swap_remove(index))
     }
 
-    /// Takes any of them.
+    /// Takes any.
     pub(super) fn take_any(&self) -> Option<Warm> {
         self.warm.lock().pop()
     }
@@ -53,7 +53,7 @@ impl Pool {
         std::mem::take(&mut *self.warm.lock())
     }
 
-    /// Takes those that were made from none of these builds.
+    /// Takes those of none of these builds.
     pub(super) fn take_outdated(&self, templates: &[(String, Template)]) -> Vec<Warm> {
         let is_outdated = |warm: &mut Warm| {
             !templates
@@ -63,13 +63,13 @@ impl Pool {
         self.warm.lock().extract_if(.., is_outdated).collect()
     }
 
-    /// How many wait that were made from this build.
+    /// The number of waiting ones of this build.
     pub(super) fn count(&self, name: &str, version: &str) -> usize {
         let warm = self.warm.lock();
         warm.iter().filter(|warm| warm.is_of(name, version)).count()
     }
 
-    /// The containers that wait.
+    /// The waiting containers.
     pub(super) fn containers(&self) -> Vec<(Arc<Sandbox>, Arc<RunningContainer>)> {
         let warm = self.warm.lock();
         warm.iter()

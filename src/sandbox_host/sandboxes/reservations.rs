@@ -1,4 +1,4 @@
-//! Room on the machine that is reserved for sandboxes while they start.
+//! Reservations of the machine's resources for starting sandboxes.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use parking_lot::Mutex;
 
 #[derive(Debug, Default)]
 pub(super) struct Reservations {
-    /// Starts look for room one after the other, so that no two take the same.
+    /// Serialises starts, so that no two take the same room.
     pub turn: tokio::sync::Mutex<()>,
-    /// The memory that each sandbox that is starting is expected to use, in bytes.
+    /// The expected memory of each starting sandbox, in bytes.
     starting: Arc<Mutex<Vec<u64>>>,
 }
 
-/// Room for one sandbox, reserved until this is dropped.
+/// Reserved room for one sandbox, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Reservation {
     memory: u64,
     starting: Arc<Mutex<Vec<u64>>>,
 }
 
-/// What is reserved in all.
+/// The total of all reservations.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reserved {
     /// How many sandboxes are starting.
@@ -29,7 +29,7 @@ pub(super) struct Reserved {
 }
 
 impl Reservations {
-    /// Reserves so many bytes of memory.
+    /// Reserves this many bytes of memory.
     pub(super) fn reserve(&self, memory: u64) -> Reservation {
         self.starting.lock().push(memory);
         Reservation {
@@ -38,7 +38,7 @@ impl Reservations {
         }
     }
 
-    /// All that is reserved, each sandbox counted with `most` bytes at most.
+    /// The total, counting each sandbox with at most `most` bytes.
     pub(super) fn total(&self, most: u64) -> Reserved {
         let starting = self.starting.lock();
         Reserved {

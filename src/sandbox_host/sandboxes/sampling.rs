@@ -1,4 +1,4 @@
-//! What the sandboxes use, read off their control groups every few seconds.
+//! Samples the sandboxes' usage from their control groups every few seconds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,11 +8,11 @@ use super::{Sandbox, Sandboxes};
 use crate::sandbox_host::metrics::{Limits, Sample};
 
 const INTERVAL: Duration = Duration::from_secs(5);
-/// A sandbox's files are counted once in so many samples.
+/// A sandbox's files are counted only with every sixth sample.
 const SAMPLES_PER_COUNT: u32 = 6;
 
 impl Sandboxes {
-    /// Takes samples of all running sandboxes until the host stops.
+    /// Samples all running sandboxes until the host stops.
     pub(super) async fn keep_sampling(self: Arc<Self>) {
         let mut tick = tokio::time::interval(INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -48,7 +48,7 @@ impl Sandboxes {
             .sample(usage, limits, count_files.then(|| layer.used()));
     }
 
-    /// The sandbox's latest sample as envd's own `/metrics` has it; empty where there is none.
+    /// The sandbox's latest sample in the format of envd's own `/metrics`; empty if there is none.
     pub(in crate::sandbox_host) async fn moment(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Value {
         if sandbox.metrics().last().is_none() {
             let (host, sandbox) = (self.clone(), sandbox.clone());

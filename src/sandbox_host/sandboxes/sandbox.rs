@@ -1,4 +1,4 @@
-//! One sandbox: its record, its state, and what it is asked for without being started or stopped.
+//! One sandbox: its record, its state, and operations that neither start nor stop it.
 
 use std::{
     io,
@@ -30,16 +30,16 @@ pub(in crate::sandbox_host) struct Sandbox {
     pub(super) folder: PathBuf,
     pub(super) log: Arc<Log>,
     metrics: Metrics,
-    /// As in the record, where the egress proxy reads it.
+    /// A copy from the record, for the egress proxy.
     pub(super) network: Arc<RwLock<Network>>,
     record: Mutex<Record>,
-    /// Held while the record is written, so that the last one written is the latest.
+    /// Held while the record is written, so that the latest one is written last.
     writing: tokio::sync::Mutex<()>,
-    /// Whether it runs, as far as is known while its state is locked.
+    /// Whether it was running when its state was last unlocked.
     running: AtomicBool,
     /// Held while the sandbox is started or stopped.
     pub(super) state: tokio::sync::Mutex<State>,
-    /// Requests under way.
+    /// Current requests.
     requests: AtomicUsize,
     /// When the last request ended: Unix time in milliseconds.
     used_at: AtomicU64,
@@ -48,24 +48,24 @@ pub(in crate::sandbox_host) struct Sandbox {
 
 pub(super) enum State {
     Running(Arc<RunningContainer>),
-    /// Paused with all that is in memory, since then.
+    /// Paused with its memory, since this moment.
     Frozen(Arc<RunningContainer>, Instant),
-    /// Only the files are left.
+    /// Paused, with only its files left.
     Paused,
     Killed,
 }
 
-/// A container that runs.
+/// A running container.
 pub(in crate::sandbox_host) struct Awake {
     pub container: Arc<RunningContainer>,
-    /// Cancelled when its clients' connections are to end.
+    /// Cancelled when its clients' connections must end.
     pub connected: CancellationToken,
-    /// It was asleep.
+    /// Whether it was asleep.
     pub woken: bool,
 }
 
 impl Awake {
-    /// To be called while the sandbox's state is locked: a pause must not come between.
+    /// Call it while the sandbox's state is locked, so that no pause comes in between.
     pub(super) fn new(container: &Arc<RunningContainer>, woken: bool) -> Self {
         Self {
             container: container.clone(),
@@ -75,7 +75,7 @@ impl Awake {
     }
 }
 
-/// Keeps a sandbox counted as in use.
+/// Marks a sandbox as in use until it is dropped.
 pub(in crate::sandbox_host) struct InUse {
     sandbox: Arc<Sandbox>,
     counts: bool,
@@ -86,7 +86,7 @@ impl InUse {
         &self.sandbox.health
     }
 
-    /// It was used until this moment, and what follows doesn't count.
+    /// Stops marking it as in use: what follows doesn't count.
     pub(in crate::sandbox_host) fn stop_counting(&mut self) {
         if std::mem::take(&mut self.counts) {
             self.sandbox.touch();
@@ -102,7 +102,7 @@ impl Drop for InUse {
 }
 
 impl Sandbox {
-    /// One that does not run.
+    /// A sandbox that is not running.
     pub(super) fn new(folder: PathBuf, record: Record) -> Self {
         Self {
             id: record.id.clone(),
@@ -124,14 +124,14 @@ impl Sandbox {
         self.record.lock().clone()
     }
 
-    /// Changes the record, on disk too.
+    /// Changes the record, in memory and on disk.
     pub(super) async fn update(&self, change: impl FnOnce(&mut Record)) {
         if let Err(error) = self.try_update(change).await {
             tracing::warn!(sandbox.id = self.id, %error, "the sandbox's record can't be written");
         }
     }
 
-    /// Changes the record; the error is that of writing it.
+    /// Changes the record; an error is that of writing it.
     pub(super) async fn try_update(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {
         change(&mut self.record.lock());
         self.save().await
@@ -144,15 +144,15 @@ impl Sandbox {
         tokio::task::spawn_blocking(move || record.write(&folder)).await?
     }
 
-    /// Its state from here on; `state` is the locked one.
+    /// Sets its state; `state` is the locked one.
     pub(super) fn set_state(&self, state: &mut State, new: State) {
         self.running
             .store(matches!(new, State::Running(_)), Ordering::Relaxed);
         *state = new;
     }
 
-    /// It is about to stop, and counts as stopped: who sees a connection cut finds out why, and
-    /// doesn't take the sandbox for one that runs. To be called while the state is locked.
+    /// Marks it as stopping: clients whose connection is cut find out why, and don't take it for
+    /// running. Call it while the state is locked.
     pub(super) fn hang_up(&self, container: &RunningContainer) {
         self.running.store(false, Ordering::Relaxed);
         container.hang_up();
@@ -166,18 +166,18 @@ impl Sandbox {
         }
     }
 
-    /// The end moves to `seconds` from now.
+    /// Sets its end to `seconds` from now.
     pub(in crate::sandbox_host) async fn set_timeout(&self, seconds: u64) {
         let end_at = in_seconds(seconds);
         self.update(|record| record.end_at = end_at).await;
     }
 
-    /// What it writes.
+    /// Its writable layer.
     pub(in crate::sandbox_host) fn layer(&self) -> Layer {
         Layer::of(&self.folder)
     }
 
-    /// Removes its folder, when it has no container any more.
+    /// Removes its folder, once it has no container.
     pub(super) async fn remove_files(&self) {
         let folder = self.folder.clone();
         let removed = tokio::task::spawn_blocking(move || Record::remove(&folder)).await;
@@ -194,11 +194,11 @@ impl Sandbox {
         &self.log
     }
 
-    /// Takes new network settings; connections that are open stay so.
+    /// Replaces the network settings; open connections stay.
     pub(in crate::sandbox_host) async fn set_network(&self, network: Network) {
         self.update(|record| {
             record.network = Network {
-                // Decided when it was made.
+                // Fixed at creation.
                 allow_public_traffic: record.network.allow_public_traffic,
                 mask_request_host: record.network.mask_request_host.clone(),
                 ..network
@@ -209,25 +209,25 @@ impl Sandbox {
         self.log.info("network settings changed");
     }
 
-    /// The end moves to at least `seconds` from now.
+    /// Extends its end to at least `seconds` from now.
     pub(in crate::sandbox_host) async fn extend(&self, seconds: u64) {
         let end_at = in_seconds(seconds);
         self.update(|record| record.end_at = record.end_at.max(end_at))
             .await;
     }
 
-    /// Lets the egress proxy go by the record.
+    /// Applies the record's settings to the egress proxy.
     pub(super) fn take_network_from_record(&self) {
         let network = self.record().network;
         *self.network.write() = network;
     }
 
-    /// It was used this moment.
+    /// Records a use at this moment.
     pub(super) fn touch(&self) {
         self.used_at.store(now(), Ordering::Relaxed);
     }
 
-    /// Whether it runs. One that is being started or stopped does not.
+    /// Whether it is running. A sandbox that is being started or stopped is not.
     pub(in crate::sandbox_host) fn is_running(&self) -> bool {
         match self.state.try_lock().as_deref() {
             Ok(State::Running(container)) => !container.ended.is_cancelled(),

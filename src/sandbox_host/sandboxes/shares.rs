@@ -1,6 +1,6 @@
-//! Shares of processors that are short: a sandbox that has computed for a while gets less than one
-//! that only answers now and then, so that nobody's page waits for another one's loop. While
-//! processors are free, shares change nothing.
+//! Shares of contended processors: a sandbox that has computed for a while gets less than one that
+//! only answers now and then, so that nobody's page waits for another one's loop. While processors
+//! are idle, shares change nothing.
 
 use std::{
     collections::HashMap,
@@ -11,23 +11,23 @@ use std::{
 use super::{Sandboxes, sandbox::State};
 use crate::{cgroup::Cgroup, sandbox_host::containers::USUAL_SHARES};
 
-/// The interval between two readings of what sandboxes use.
+/// The interval between two readings of the sandboxes' usage.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// What was used this long ago counts half.
+/// The half-life of past usage.
 const HALF_LIFE: Duration = Duration::from_secs(3);
-/// Up to this part of the processors that it may use, a sandbox has the usual share.
+/// Up to this fraction of its processors, a sandbox keeps the normal share.
 const LIGHT: f64 = 0.25;
 /// At full load the share is divided by this.
-const MOST_LESS: u64 = 16;
+const MAX_DIVISOR: u64 = 16;
 
-/// What a sandbox used lately.
+/// A sandbox's recent usage.
 struct Recent {
-    /// Processor time when it was read last, in nanoseconds.
+    /// The last reading of its processor time, in nanoseconds.
     cpu: u64,
     at: Instant,
-    /// The part of its processors, on average over the last seconds.
+    /// Its average load over the last seconds, as a fraction of its processors.
     load: f64,
-    /// What was set last; nothing yet, at first.
+    /// The share set last; 0 before the first.
     shares: u64,
 }
 
@@ -41,7 +41,7 @@ impl Recent {
         }
     }
 
-    /// Counts what it used since the last time, of so many processors; its share, when that
+    /// Updates its load with the time used since the last reading; returns its share if that
     /// changes.
     fn count(&mut self, cpu: u64, processors: f64) -> Option<u64> {
         let elapsed = self.at.elapsed();
@@ -56,18 +56,18 @@ impl Recent {
     }
 }
 
-/// The share of a sandbox with this load, in steps: it is seldom written.
+/// The share for this load, in steps, so that it is rarely written.
 fn shares(load: f64) -> u64 {
     let mut less = 1;
-    // Twice the load is a quarter of the share.
-    while less < MOST_LESS && load > LIGHT * f64::sqrt(less as f64) {
+    // Twice the load means a quarter of the share.
+    while less < MAX_DIVISOR && load > LIGHT * f64::sqrt(less as f64) {
         less *= 2;
     }
     USUAL_SHARES / less
 }
 
 impl Sandboxes {
-    /// Gives each running sandbox its share of the processors, until the host stops.
+    /// Sets each running sandbox's share of the processors, until the host stops.
     pub(super) async fn keep_shares(self: Arc<Self>) {
         let mut tick = tokio::time::interval(INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -99,8 +99,8 @@ impl Sandboxes {
         }
     }
 
-    /// Those that run, with their groups. One whose state somebody is about to change may run: what
-    /// it used is remembered, and read the next time.
+    /// The running sandboxes with their groups. One whose state is being changed may be running;
+    /// its usage is kept and read the next time.
     fn running_groups(&self) -> Vec<(String, Option<Cgroup>)> {
         let sandboxes = self.all();
         let groups = sandboxes.iter().filter_map(|sandbox| {
@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(shares(0.0), USUAL_SHARES);
         assert_eq!(shares(LIGHT), USUAL_SHARES);
         assert_eq!(shares(2.0 * LIGHT), USUAL_SHARES / 4);
-        assert_eq!(shares(1.0), USUAL_SHARES / MOST_LESS);
-        assert_eq!(shares(8.0), USUAL_SHARES / MOST_LESS);
+        assert_eq!(shares(1.0), USUAL_SHARES / MAX_DIVISOR);
+        assert_eq!(shares(8.0), USUAL_SHARES / MAX_DIVISOR);
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         };
         let all = 2 * u64::try_from(INTERVAL.as_nanos()).unwrap_or(0);
         let lost: Vec<u64> = (0..12).filter_map(|_| count(all)).collect();
-        assert_eq!(lost.last(), Some(&(USUAL_SHARES / MOST_LESS)), "{lost:?}");
+        assert_eq!(lost.last(), Some(&(USUAL_SHARES / MAX_DIVISOR)), "{lost:?}");
         let regained: Vec<u64> = (0..12).filter_map(|_| count(0)).collect();
         assert_eq!(regained.last(), Some(&USUAL_SHARES), "{regained:?}");
     }

@@ -1,5 +1,5 @@
-//! How sandboxes are put to sleep, woken and ended: when they are asked to, when a request comes,
-//! and when their time is over.
+//! Pausing, resuming and ending sandboxes: on request, at the next request to one, and when their
+//! time is over.
 
 use std::{
     sync::Arc,
@@ -21,14 +21,14 @@ use crate::sandbox_host::{
 
 /// The interval between two checks for sandboxes whose time is over.
 const TICK: Duration = Duration::from_millis(500);
-/// The least time that a sandbox stays awake when a request woke it, in seconds (E2B's minimum).
+/// How long a sandbox stays awake at least if a request woke it, in seconds (E2B's minimum).
 const MIN_RESUME: u64 = 300;
 /// Frozen sandboxes may hold this fraction (one in `FROZEN_PART`) of the machine's memory.
 const FROZEN_PART: u64 = 4;
 
 impl Sandboxes {
-    /// The sandbox's container, woken when it was paused; `None` when there is nothing to wake any
-    /// more.
+    /// The sandbox's container, resumed if it was paused; `None` if there is nothing left to
+    /// resume.
     pub(in crate::sandbox_host) async fn wake(
         &self,
         sandbox: &Sandbox,
@@ -36,7 +36,7 @@ impl Sandboxes {
         self.awake(sandbox, true).await
     }
 
-    /// The sandbox's container as a request finds it: woken, when the sandbox was made to wake by
+    /// The sandbox's container for a request: resumed, if the sandbox was created to wake on
     /// requests.
     pub(in crate::sandbox_host) async fn reach(
         &self,
@@ -112,13 +112,13 @@ impl Sandboxes {
         }
     }
 
-    /// Puts the sandbox to sleep: frozen with all that is in its memory, or with its files alone
-    /// when `memory` is not wanted or can't be kept. False when it was paused already.
+    /// Pauses the sandbox: frozen with its memory, or with only its files if `memory` is not wanted
+    /// or can't be kept. `false` if it was paused already.
     pub(in crate::sandbox_host) async fn pause(&self, sandbox: &Sandbox, memory: bool) -> bool {
         self.pause_if(sandbox, memory, || true).await
     }
 
-    /// As [`Self::pause`], if that is still wanted when it can be done.
+    /// Like [`Self::pause`], if it is still wanted once it can be done.
     async fn pause_if(
         &self,
         sandbox: &Sandbox,
@@ -133,7 +133,7 @@ impl Sandboxes {
         self.put_to_sleep(sandbox, &mut state, memory).await
     }
 
-    /// As [`Self::pause`]; `state` is the sandbox's, locked.
+    /// Like [`Self::pause`]; `state` is the sandbox's locked state.
     #[tracing::instrument(name = "pause_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn put_to_sleep(
         &self,
@@ -145,7 +145,7 @@ impl Sandboxes {
             return false;
         };
         let container = container.clone();
-        // Nobody gets in from here on, until the state is let go of.
+        // No new requests are admitted until the state is unlocked.
         sandbox.hang_up(&container);
         let frozen = memory && !self.settings().frozen.is_zero() && self.freeze(sandbox).await;
         let asleep = if frozen {
@@ -173,14 +173,14 @@ impl Sandboxes {
         frozen.is_ok()
     }
 
-    /// Gives up the memory of a sandbox that is frozen; its files stay.
+    /// Drops the memory of a frozen sandbox; its files stay.
     async fn drop_memory(&self, sandbox: &Sandbox) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
         self.drop_memory_of(sandbox, &mut state).await;
     }
 
-    /// As [`Self::drop_memory`]; `state` is the sandbox's, locked.
+    /// Like [`Self::drop_memory`]; `state` is the sandbox's locked state.
     #[tracing::instrument(name = "drop_memory_of_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     pub(super) async fn drop_memory_of(&self, sandbox: &Sandbox, state: &mut State) {
         let State::Frozen(container, _) = &*state else {
@@ -204,7 +204,7 @@ impl Sandboxes {
         self.kill_if(sandbox, || true).await;
     }
 
-    /// As [`Self::kill`], if that is still wanted when it can be done.
+    /// Like [`Self::kill`], if it is still wanted once it can be done.
     #[tracing::instrument(name = "kill_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     async fn kill_if(&self, sandbox: &Sandbox, wanted: impl FnOnce() -> bool) {
         let _task = self.tasks.token();
@@ -233,8 +233,7 @@ impl Sandboxes {
                 () = self.shutdown.cancelled() => return,
             }
             for sandbox in self.all() {
-                // One that is being started or stopped right now is looked at again at the next
-                // tick.
+                // A sandbox that is being started or stopped is checked again at the next tick.
                 let running = matches!(sandbox.state.try_lock().as_deref(), Ok(State::Running(_)));
                 if running && self.is_over(&sandbox) {
                     let host = self.clone();
@@ -248,13 +247,13 @@ impl Sandboxes {
         }
     }
 
-    /// Whether a sandbox's time has passed, or it may sleep and nobody uses it.
+    /// Whether a sandbox's time is over, or it may sleep and nobody uses it.
     fn is_over(&self, sandbox: &Sandbox) -> bool {
         let record = sandbox.record();
         record.end_at <= now() || (record.auto_pause && sandbox.idle_for() >= self.settings().idle)
     }
 
-    /// Pauses or kills a sandbox whose time is over, unless it was put off meanwhile.
+    /// Pauses or kills a sandbox whose time is over, unless it was extended meanwhile.
     async fn end(&self, sandbox: &Sandbox) {
         if sandbox.record().auto_pause {
             self.pause_if(sandbox, true, || self.is_over(sandbox)).await;
@@ -263,8 +262,8 @@ impl Sandboxes {
         }
     }
 
-    /// The sandboxes that have been frozen for long, and the oldest of the others while they hold
-    /// more memory than is theirs to hold.
+    /// The sandboxes that were frozen for long, and the oldest of the others while they exceed
+    /// their memory limit.
     fn frozen_too_long(&self) -> Vec<Arc<Sandbox>> {
         let mut frozen: Vec<(Instant, Arc<Sandbox>)> = Vec::new();
         for sandbox in self.all() {
@@ -288,14 +287,14 @@ impl Sandboxes {
             .collect()
     }
 
-    /// Pauses what runs, several at a time, and leaves nothing behind.
+    /// Pauses the running sandboxes, several at a time, and leaves nothing behind.
     pub(in crate::sandbox_host) async fn shutdown(&self) {
         self.shutdown.cancel();
         self.pause_all().await;
         self.tasks.close();
         self.tasks.wait().await;
         self.empty_pool().await;
-        // Those that were handed out meanwhile.
+        // Includes those that were handed out meanwhile.
         self.pause_all().await;
         self.containers.close().await;
     }

@@ -1,4 +1,5 @@
-//! Keeps the pool full: makes sandboxes, lets their page compile, freezes them, and hands them out.
+//! Keeps the pool full: creates sandboxes, lets their page compile, freezes them, and hands them
+//! out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,20 +12,19 @@ use crate::sandbox_host::{
     template::{self, Template},
 };
 
-/// The processor share of a sandbox while it is made for the pool: it gets what those in use leave.
+/// The processor share of a sandbox that is being made for the pool: it gets what the others leave.
 const SHARES: u64 = 2;
-/// The wait after a sandbox could not be made, and between two looks for templates that were built
-/// meanwhile.
+/// The wait after a failed creation, and the interval of checks for newly built templates.
 const PAUSE: Duration = Duration::from_secs(30);
 
 impl Sandboxes {
-    /// A sandbox that waited, which is the caller's from here on; `None` when none fits.
+    /// A waiting sandbox, handed over to the caller; `None` if none fits.
     pub(super) async fn take_warm(
         &self,
         template: &Template,
         new: &NewSandbox,
     ) -> Option<(Arc<Sandbox>, Arc<RunningContainer>)> {
-        // Variables are given to a container as it starts.
+        // A container gets its variables at its start.
         if !new.envs.is_empty() {
             return None;
         }
@@ -69,8 +69,7 @@ impl Sandboxes {
         }
     }
 
-    /// Ends waiting sandboxes of builds that are not the newest, and finds a template that has too
-    /// few.
+    /// Ends waiting sandboxes of outdated builds, and finds a template with too few.
     async fn drop_outdated_and_find_missing(&self) -> Option<(String, Template)> {
         let templates = template::all(&self.settings().data_dir);
         for warm in self.pool.take_outdated(&templates) {
@@ -82,7 +81,7 @@ impl Sandboxes {
         })
     }
 
-    /// Makes one, asks for its page, and freezes it; false when that failed.
+    /// Creates one, requests its page, and freezes it; `false` if that failed.
     async fn warm_up(&self, name: &str, template: Template) -> bool {
         let Some(server) = template.manifest.server.clone() else {
             return false;
@@ -129,7 +128,7 @@ impl Sandboxes {
         sandbox.remove_files().await;
     }
 
-    /// Ends one that waits, for the memory that it holds; false when none does.
+    /// Ends a waiting sandbox to free its memory; `false` if there is none.
     pub(super) async fn give_up_waiting(&self) -> bool {
         let Some(warm) = self.pool.take_any() else {
             return false;
@@ -142,7 +141,7 @@ impl Sandboxes {
         true
     }
 
-    /// Ends all that wait.
+    /// Ends all waiting sandboxes.
     pub(super) async fn empty_pool(&self) {
         for warm in self.pool.take_all() {
             self.discard(&warm.sandbox).await;

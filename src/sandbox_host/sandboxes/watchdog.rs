@@ -1,6 +1,6 @@
-//! Looks after the sandboxes in use: an envd that does not answer, and an app's server that hangs,
-//! ends, runs out of memory or was stopped. Each is mended, its sandbox's files untouched, and said
-//! in the sandbox's notice.
+//! Watches the sandboxes in use for an envd that does not answer, and for an app's server that
+//! hangs, crashes, runs out of memory or was stopped. It repairs each problem without touching the
+//! sandbox's files, and reports it in the sandbox's notice.
 
 use std::{
     collections::HashSet,
@@ -21,31 +21,31 @@ use crate::sandbox_host::{
 };
 
 /// The interval between two checks of a sandbox.
-const EVERY: Duration = Duration::from_secs(2);
-/// A sandbox without a request for this long is left alone until the next one.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// A sandbox without requests for this long is not checked until the next one.
 const IN_USE: Duration = Duration::from_secs(120);
-/// A request that has waited this long may wait for something that never comes.
+/// A request that has waited this long may be waiting for something that never comes.
 const WAITING: Duration = Duration::from_millis(1500);
-/// An app's server that was silent for this long and used no processor hangs. One that is at work
-/// has longer: a first page may compile for a minute on a busy machine. One that computes and does
-/// not even read what it is sent is in a loop, most likely.
+/// An app's server that was silent for this long and used no processor hangs. A working one gets
+/// longer, because a first page may compile for a minute on a busy machine. One that computes
+/// without even reading its input is most likely in a loop.
 const SILENT: Duration = Duration::from_secs(30);
 const SILENT_IN_A_LOOP: Duration = Duration::from_secs(60);
 const SILENT_AT_WORK: Duration = Duration::from_secs(180);
-/// It is at work when it uses more than this fraction (one in `WORK_PART`) of a processor.
+/// It is working if it uses more than this fraction (one in `WORK_PART`) of a processor.
 const WORK_PART: u32 = 50;
-/// How long a server that was silent may take to answer one more request.
+/// How long a silent server may take to answer one more request.
 const LAST_CHANCE: Duration = Duration::from_secs(10);
 /// How many times in a row an envd may fail to answer.
 const MAX_FAILURES: u32 = 2;
 
-/// The ids of the sandboxes that are being looked at.
+/// The ids of the sandboxes that are being checked.
 type BeingChecked = Mutex<HashSet<String>>;
 
 impl Sandboxes {
-    /// Looks at each sandbox in use every other second, until the host stops.
+    /// Checks each sandbox in use every other second, until the host stops.
     pub(super) async fn keep_watch(self: Arc<Self>) {
-        let mut tick = tokio::time::interval(EVERY);
+        let mut tick = tokio::time::interval(CHECK_INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let being_checked = Arc::new(BeingChecked::default());
         loop {
@@ -106,7 +106,7 @@ impl Sandboxes {
         }
     }
 
-    /// A sentence about it, and whether the trouble continues.
+    /// A sentence about the problem, and whether it persists.
     fn describe(&self, sandbox: &Sandbox, trouble: Trouble) -> (String, bool) {
         match trouble {
             Trouble::OutOfMemory => {
@@ -165,7 +165,7 @@ impl Sandboxes {
         }
     }
 
-    /// Says why a container ended that nobody had ended; it is about to be started again.
+    /// Explains why a container ended unexpectedly; it is about to be restarted.
     pub(super) fn note_unexpected_end(&self, sandbox: &Sandbox) {
         let kills = self.cgroup_of(sandbox).map(|cgroup| cgroup.memory_kills());
         let (message, failing) = if kills.is_some_and(|kills| kills > 0) {
@@ -177,8 +177,8 @@ impl Sandboxes {
         self.say(sandbox, message, failing);
     }
 
-    /// Whether a server that was silent for long does not answer one more request either. One that
-    /// is at work is left to it for longer.
+    /// Whether a server that was silent for long does not answer one more request either. A working
+    /// one is given more time.
     async fn hangs(&self, sandbox: &Sandbox, container: &RunningContainer) -> bool {
         let cpu = || {
             self.cgroup_of(sandbox)
@@ -232,8 +232,8 @@ impl Sandboxes {
         }
     }
 
-    /// Starts the sandbox's container again over the same files, unless that was done meanwhile or
-    /// it answers after all: it may have been asleep.
+    /// Restarts the sandbox's container over the same files, unless that was done meanwhile or it
+    /// answers after all because it was asleep.
     async fn restart(&self, sandbox: &Sandbox, container: &Arc<RunningContainer>) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
@@ -272,8 +272,8 @@ impl Sandboxes {
     }
 }
 
-/// How long a server may be silent that has used this much processor time within this time (`None`:
-/// nobody knows), and that reads what it is sent, or does not.
+/// How long a server may be silent that has used `used` processor time within this time (`None`:
+/// unknown), and that reads its input or doesn't.
 fn patience(used: Option<Duration>, within: Duration, reads: bool) -> Duration {
     match used {
         Some(used) if used * WORK_PART <= within => SILENT,

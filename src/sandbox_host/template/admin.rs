@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{config, sandbox_host::record};
 
-/// A table of the templates: those that are built, and those that could be.
+/// A table of the templates, built and available.
 pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
     let built = all(&settings.data_dir);
     let mut names = sources::known();
@@ -44,8 +44,8 @@ pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
     Ok(table)
 }
 
-/// Removes a template's builds. Errors while a sandbox is a layer over one, a template is being
-/// built, or a host is at work in the same folder.
+/// Removes a template's builds. Fails while a sandbox depends on one, a template is being built, or
+/// a host is running in the same folder.
 pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> {
     let folder = settings.data_dir.join("templates").join(name);
     if !is_name(name) || !folder.is_dir() {
@@ -72,7 +72,7 @@ pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> 
             if used == 1 { "it" } else { "them" },
         );
     }
-    // The version first: what is left of a removal that was cut short is no template.
+    // The version first: the remains of an interrupted removal are no template.
     let _ = fs::remove_file(folder.join("current"));
     fs::remove_dir_all(&folder)?;
     tracing::info!(template = name, "the template is removed");

@@ -1,5 +1,5 @@
 //! Building a template: its sources are in this binary; a build installs its packages in a
-//! container of the same kind as a sandbox, boots its dev server once and keeps the cache.
+//! container like a sandbox's, starts its dev server once and keeps the cache.
 
 use std::{
     fs,
@@ -33,16 +33,16 @@ use crate::{
     },
 };
 
-/// A cache that has not grown for this long is written.
-const AT_REST: Duration = Duration::from_secs(4);
+/// A cache that has not grown for this long is complete.
+const QUIET_PERIOD: Duration = Duration::from_secs(4);
 /// How long the dev server may take to write its cache. It writes when it falls idle, and every two
-/// minutes whatever happens.
-const CACHE: Duration = Duration::from_secs(150);
+/// minutes in any case.
+const CACHE_TIMEOUT: Duration = Duration::from_secs(150);
 /// A dev server that fell idle while it was writing notices only after its next request.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
+const REQUEST_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Builds the template from its sources, unless that is done already. A build that fails or is
-/// stopped leaves the earlier one as it is.
+/// Builds the template from its sources, unless it is up to date. A failed or cancelled build
+/// leaves the earlier one unchanged.
 pub async fn build(
     settings: &config::SandboxHost,
     name: &str,
@@ -64,13 +64,13 @@ pub async fn build(
         return Ok(());
     }
     let _lock = TemplatesLock::acquire(&settings.data_dir, &format!("building template {name}"))?;
-    // Another build may have ended a moment ago.
+    // Another build may have finished a moment ago.
     if is_ready() {
         tracing::info!(template = name, "the template is ready");
         return Ok(());
     }
 
-    // Built before, and gone back to: sandboxes may be layers over it.
+    // An earlier build, current once more: sandboxes may depend on it.
     if Template::find_version(&settings.data_dir, name, &version).is_some() {
         make_current(&folder, &version)?;
         tracing::info!(template = name, "the template is ready again");
@@ -104,13 +104,13 @@ pub async fn build(
     Ok(())
 }
 
-/// Whether the template is built from the sources in this binary, for this machine's Node.js.
+/// Whether the template is built from this binary's sources and for this machine's Node.js.
 pub async fn is_ready(data_dir: &Path, name: &str) -> anyhow::Result<bool> {
     let version = version(&sources(name)).await?;
     Ok(Template::find(data_dir, name).is_some_and(|built| built.version == version))
 }
 
-/// Makes the folder afresh, with all that the template is.
+/// Creates a new folder with the complete template.
 async fn fill(
     containers: &Containers,
     sources: &[(String, Vec<u8>)],
@@ -136,7 +136,7 @@ async fn fill(
     Ok(fs::remove_dir_all(&work)?)
 }
 
-/// New sandboxes start from this version.
+/// Makes this the version that new sandboxes start from.
 fn make_current(folder: &Path, version: &str) -> std::io::Result<()> {
     let part = folder.join("current.part");
     fs::write(&part, version)?;
@@ -168,8 +168,8 @@ fn write_sources(
     Ok(())
 }
 
-/// Installs the packages and boots the dev server once, in containers whose home is the template
-/// itself.
+/// Installs the packages and starts the dev server once, in containers with the template itself as
+/// their home.
 async fn prepare_home(
     containers: &Containers,
     manifest: &Manifest,
@@ -239,9 +239,9 @@ async fn is_written(cache: PathBuf, container: &RunningContainer, port: u16) -> 
         let first = size(&cache).await;
         let (mut last, mut since) = (first, Instant::now());
         let mut asked = Instant::now();
-        while last <= first || since.elapsed() < AT_REST {
-            tokio::time::sleep(AT_REST / 8).await;
-            if last <= first && asked.elapsed() > ASK_AGAIN {
+        while last <= first || since.elapsed() < QUIET_PERIOD {
+            tokio::time::sleep(QUIET_PERIOD / 8).await;
+            if last <= first && asked.elapsed() > REQUEST_INTERVAL {
                 // Whether it answers does not matter: the cache shows it.
                 first_page::wait_for(container, port).await.ok();
                 asked = Instant::now();
@@ -252,7 +252,7 @@ async fn is_written(cache: PathBuf, container: &RunningContainer, port: u16) -> 
             }
         }
     };
-    tokio::time::timeout(CACHE, written).await.is_ok()
+    tokio::time::timeout(CACHE_TIMEOUT, written).await.is_ok()
 }
 
 async fn size(folder: &Path) -> u64 {

@@ -1,4 +1,4 @@
-//! The builds of templates on disk: found by name and version, and removed when nothing needs them.
+//! The builds of templates on disk: finding them by name and version, and removing unneeded ones.
 
 use std::{
     fs,
@@ -22,10 +22,10 @@ pub(in crate::sandbox_host) struct Template {
 /// A template's `template.json`.
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::sandbox_host) struct Manifest {
-    /// What serves the app; nothing in a template that has none.
+    /// The dev server, if the template has one.
     #[serde(flatten)]
     pub server: Option<Server>,
-    /// What installs the packages; nothing where there are none.
+    /// The command that installs the packages, if there are any.
     #[serde(default)]
     pub install: Option<String>,
 }
@@ -33,18 +33,18 @@ pub(in crate::sandbox_host) struct Manifest {
 /// A template's dev server.
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::sandbox_host) struct Server {
-    /// The command, which is kept running.
+    /// The command to keep running.
     pub start: String,
     /// The port it serves on.
     pub port: u16,
-    /// The folder that it writes some seconds after its first page, with what it has compiled for
-    /// it; nothing where it writes none.
+    /// The folder to which it writes, some seconds after its first page, what it has compiled;
+    /// `None` if it writes none.
     #[serde(default)]
     pub cache: Option<String>,
 }
 
 impl Template {
-    /// The template's newest build; `None` when there is none.
+    /// The template's newest build, if there is one.
     pub(in crate::sandbox_host) fn find(data_dir: &Path, name: &str) -> Option<Self> {
         if !is_name(name) {
             return None;
@@ -74,7 +74,7 @@ impl Template {
     }
 }
 
-/// All templates that are built, by name.
+/// All built templates, by name.
 pub(in crate::sandbox_host) fn all(data_dir: &Path) -> Vec<(String, Template)> {
     let folders = fs::read_dir(data_dir.join("templates"))
         .into_iter()
@@ -88,7 +88,7 @@ pub(in crate::sandbox_host) fn all(data_dir: &Path) -> Vec<(String, Template)> {
     built
 }
 
-/// A name that is safe as a folder's.
+/// Whether the name is safe as a folder's.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -96,7 +96,7 @@ pub(super) fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Removes builds that are neither the newest nor below a sandbox.
+/// Removes builds that are neither current nor used by a sandbox.
 pub(in crate::sandbox_host) fn remove_unused(data_dir: &Path, sandboxes: &[Record]) {
     let _lock = match TemplatesLock::acquire(data_dir, "removing old builds of templates") {
         Ok(lock) => lock,
@@ -130,7 +130,7 @@ pub(in crate::sandbox_host) fn remove_unused(data_dir: &Path, sandboxes: &[Recor
             let used = sandboxes
                 .iter()
                 .any(|record| record.template == name && record.version == version);
-            // Anything else, such as a build under way, is not a version.
+            // Other entries, such as a build in progress, are not versions.
             if is_name(&version) && version != current.version && !used {
                 tracing::info!(
                     template = name,

@@ -1,5 +1,5 @@
-//! Who changes the templates of a data folder: one build or removal at a time, and the next one
-//! says what is under way.
+//! The lock for changes to a data folder's templates: one build or removal at a time; a second
+//! process is told what is in progress.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -15,8 +15,8 @@ pub(super) struct TemplatesLock {
 }
 
 impl TemplatesLock {
-    /// `work` is what this process is about to do, such as `building template nextjs`. Errors when
-    /// another process is at work.
+    /// `work` describes what this process is about to do, such as `building template nextjs`. Fails
+    /// if another process holds the lock.
     pub(super) fn acquire(data_dir: &Path, work: &str) -> anyhow::Result<Self> {
         let folder = data_dir.join("templates");
         fs::create_dir_all(&folder)

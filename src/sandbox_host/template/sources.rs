@@ -1,4 +1,4 @@
-//! The sources of templates, which are in this binary.
+//! The sources of templates, embedded in this binary.
 
 use anyhow::Context;
 use rust_embed::RustEmbed;
@@ -9,7 +9,7 @@ use crate::sandbox_host::names::digest;
 #[folder = "sandbox-templates"]
 #[exclude = "*/node_modules/*"]
 #[exclude = "*/.next/*"]
-// How E2B builds it, and its README, are no part of it.
+// E2B's build files and the README are not part of a template.
 #[exclude = "*/e2b/*"]
 #[exclude = "*/README.md"]
 struct Sources;
@@ -31,7 +31,7 @@ pub(super) fn sources(name: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// What a build of these sources is called on this machine.
+/// The version of a build from these sources on this machine.
 pub(super) async fn version(sources: &[(String, Vec<u8>)]) -> anyhow::Result<String> {
     let node = tokio::process::Command::new("node")
         .arg("--version")

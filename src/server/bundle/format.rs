@@ -1,5 +1,5 @@
-//! The form of the archive at the end of a program: contents, then an index of them in JSON, then a
-//! trailer of [`TRAILER`] bytes: 16 of [`MAGIC`], the lengths of the contents and of the index
+//! The format of the archive at the end of a program: contents, then their index in JSON, then a
+//! trailer of [`TRAILER`] bytes: [`MAGIC`] (16 bytes), the lengths of the contents and of the index
 //! (u64, little endian), and the SHA-256 of both.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-/// How the trailer begins. The number is that of the archive's form.
+/// The beginning of the trailer; its number is the format's version.
 pub const MAGIC: &[u8; 16] = b"CODEFLOW-SITE-01";
 /// The trailer's length in bytes: the magic, two lengths, and a SHA-256.
 pub const TRAILER: u64 = 16 + 8 + 8 + 32;
@@ -20,19 +20,19 @@ pub const TRAILER: u64 = 16 + 8 + 8 + 32;
 pub struct Entry {
     pub path: String,
     pub media_type: String,
-    /// Of the content, in hex.
+    /// The SHA-256 of the content, in hex.
     pub sha256: String,
     pub raw: Span,
-    /// Where compressing makes it smaller.
+    /// Present if compression makes it smaller.
     pub br: Option<Span>,
     pub gzip: Option<Span>,
 }
 
-/// A part of the contents: where it begins, and its length.
+/// A part of the contents: its offset and its length.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Span(pub u64, pub u64);
 
-/// Where an executable's archive is.
+/// The location of an executable's archive.
 pub struct Place {
     pub start: u64,
     pub contents: u64,
@@ -40,7 +40,7 @@ pub struct Place {
     pub sha256: [u8; 32],
 }
 
-/// Where the archive is in the executable; `None` where there is none.
+/// The location of the archive in the executable; `None` if there is none.
 pub fn place(file: &mut File) -> anyhow::Result<Option<Place>> {
     let length = file.seek(SeekFrom::End(0))?;
     let Some(end) = length.checked_sub(TRAILER) else {

@@ -1,5 +1,5 @@
-//! Makes a program with the page's files in it: a copy of an executable with an archive at its end,
-//! in place of one that is there already. The same inputs give the same bytes.
+//! Packs the page's files into a program: copies an executable and appends an archive, replacing an
+//! existing one. The same inputs give the same bytes.
 
 use std::{
     fs::{self, File},
@@ -13,14 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::format::{Entry, MAGIC, Span, place};
 
-/// A compressed form is kept where it is at most nine tenths of the file.
+/// A compressed form is kept if it is at most this many tenths of the file's size.
 const WORTH_TENTHS: usize = 9;
-/// Brotli's best: done once, at build time.
+/// Brotli's best quality, since it is done only once, at build time.
 const BROTLI_QUALITY: u32 = 11;
 const BROTLI_WINDOW: u32 = 22;
 const BROTLI_BUFFER: usize = 1 << 16;
 
-/// Writes the program with the site's files to `output`. Returns how many files there are.
+/// Writes the program with the site's files to `output`. Returns the number of files.
 pub fn pack(program: &Path, site: &Path, output: &Path) -> anyhow::Result<usize> {
     let mut paths = Vec::new();
     list(site, &mut paths).with_context(|| format!("{} can't be read", site.display()))?;

@@ -1,4 +1,4 @@
-//! The tools of the MCP server: what each is for, what it takes, and what it answers.
+//! The tools of the MCP server: descriptions, arguments and answers.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -8,22 +8,22 @@ use crate::{
     server::orders::{Order, Orders},
 };
 
-/// What a tool does with what there is.
+/// A tool's effect on existing data.
 #[derive(Clone, Copy, PartialEq)]
 enum Effect {
     Reads,
     Adds,
-    /// Done twice, it is as if it were done once.
+    /// Idempotent: repeating it changes nothing more.
     Ends,
 }
 
-/// A tool as clients see it.
+/// A tool, as clients see it.
 struct Tool {
     name: &'static str,
     title: &'static str,
     description: &'static str,
     effect: Effect,
-    /// Its arguments: name, JSON Schema, whether it must be there.
+    /// Its arguments: name, JSON Schema, and whether it is required.
     arguments: Vec<(&'static str, Value, bool)>,
 }
 
@@ -180,7 +180,7 @@ fn all() -> [Tool; 9] {
     ]
 }
 
-/// The tools as `tools/list` answers them.
+/// The tools, in the format of `tools/list`.
 pub fn list() -> Vec<Value> {
     let listed = all().map(|tool| {
         let required: Vec<_> = tool.arguments.iter().filter(|(.., must)| *must).collect();
@@ -210,8 +210,7 @@ pub fn list() -> Vec<Value> {
     listed.into()
 }
 
-/// Calls a tool: what it refuses is a result too, in words. The error is for a call that names no
-/// tool.
+/// Calls a tool. A refusal is a result as well, in words. Fails only if there is no such tool.
 pub async fn call(orders: &Orders, params: Value) -> Result<Value, String> {
     let name = params["name"].as_str().unwrap_or_default();
     if !all().iter().any(|tool| tool.name == name) {
@@ -303,7 +302,7 @@ fn read<T: DeserializeOwned>(arguments: Value) -> Result<T, ApiError> {
     })
 }
 
-/// The answer as JSON, once for who reads text and once structured.
+/// The answer as JSON, once as text and once structured.
 fn shown(answer: &impl Serialize) -> Result<Answer, ApiError> {
     let structured = json!(answer);
     Ok((format!("{structured:#}"), structured))

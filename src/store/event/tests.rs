@@ -1,4 +1,4 @@
-//! What the table keeps of a run, and how a growing text becomes a whole one.
+//! What the table keeps of a run, and how a growing text becomes a complete one.
 
 use super::*;
 use crate::protocol::{DraftPiece, FileChange, NewPrompt, TextPiece, UserId};
@@ -142,7 +142,7 @@ async fn of_all_writes_of_a_run_one_is_kept_with_every_file_the_latest_first() {
         store.append_event(project, Some(run), kind).await.unwrap();
     }
     let before = store.events_of_run(run).await.unwrap();
-    // Once more, it changes nothing.
+    // The second time, it changes nothing.
     for _ in 0..2 {
         store
             .write(move |tx| Box::pin(compact(tx, run)))

@@ -1,4 +1,4 @@
-//! A browser that asks as programs do, and as one without scripts does.
+//! A browser that sends requests both as programs do and as browsers without scripts do.
 
 use codeflow::protocol::{AuditPage, UserPage};
 use reqwest::{Method, Response, StatusCode, header};
@@ -8,7 +8,7 @@ use crate::support::{Server, http, secrets};
 
 const PASSWORD: &str = "seven uncommon lanterns";
 
-/// A browser with its cookie; empty where nobody is signed in.
+/// A browser with its cookie; empty if nobody is signed in.
 pub struct Browser<'a> {
     pub server: &'a Server,
     pub cookie: String,
@@ -52,7 +52,7 @@ impl<'a> Browser<'a> {
         self.ask(Method::POST, path, form).await
     }
 
-    /// Does what must succeed, and returns the answer.
+    /// Sends a request that must succeed, and returns the answer.
     pub async fn done<T: DeserializeOwned>(&self, path: &str, form: &[(&str, &str)]) -> T {
         let response = self.post(path, form).await;
         let status = response.status();
@@ -73,7 +73,7 @@ impl<'a> Browser<'a> {
         self.ask(Method::GET, path, &[]).await.status()
     }
 
-    /// A page as a browser without scripts gets it.
+    /// Loads a page as a browser without scripts.
     pub async fn page(&self, path: &str) -> (StatusCode, String) {
         let request = http()
             .get(format!("{}{path}", self.server.url()))
@@ -83,7 +83,7 @@ impl<'a> Browser<'a> {
         (response.status(), response.text().await.unwrap())
     }
 
-    /// Sends a form as a browser without scripts does; returns where it is led.
+    /// Submits a form as a browser without scripts; returns where it is redirected.
     pub async fn form(&self, page: &str, path: &str, form: &[(&str, &str)]) -> String {
         let request = http()
             .post(format!("{}{path}", self.server.url()))

@@ -1,4 +1,4 @@
-//! The models as administrators see them: keys, prices, what came of the requests, and a test.
+//! The models page for administrators: keys, prices, results of requests, and a test request.
 
 use codeflow::protocol::{ModelTask, ModelsOverview, RunState};
 use reqwest::StatusCode;
@@ -89,7 +89,7 @@ async fn models_are_listed_in_their_order_with_what_came_of_them_and_tested() {
         said.contains("gpt-4o called the tool") && said.contains("90 tokens read and 7 written"),
         "{said}"
     );
-    // Words are no call, and a refusal is told and kept.
+    // Text is not a tool call, and a refusal is reported and saved.
     for (why, kept) in [("did not call the tool", false), ("no such key", true)] {
         let refused = local.post("/api/admin/models/test", &form).await;
         assert_eq!(refused.status(), StatusCode::CONFLICT);

@@ -1,35 +1,35 @@
-//! The table of who may have what: a row for every path of the router. A page, a socket or a server
-//! function that is added needs its row here.
+//! The table of access rules: a row for every path of the router. A new page, socket or server
+//! function needs a row here.
 
-/// Who may have what a path answers with.
+/// Who may access a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Whoever asks.
+    /// Everyone.
     All,
-    /// Whoever is signed in, about themselves.
+    /// Signed-in users, for their own data.
     SignedIn,
-    /// Whoever is in the project: to others it looks absent.
+    /// Members of the project; for others it does not exist.
     Read,
     /// Its owner and editors; viewers get 403.
     Write,
-    /// Its owner; those who are in it are told so.
+    /// Its owner; other members are told so.
     Own,
-    /// Who uploaded it: to others it looks absent.
+    /// Its uploader; for others it does not exist.
     Owner,
-    /// A page: who is not signed in is led to sign in, and to others it shows nothing of it.
+    /// A page: visitors are redirected to sign in, and other users see nothing of it.
     Page,
     /// A page for administrators.
     AdminPage,
-    /// For administrators: to others it looks absent.
+    /// Administrators; for others it does not exist.
     Admin,
 }
 
-/// A path as the router has it, and who may have what it answers with.
+/// A path as the router has it, and its rule.
 pub struct Row {
     pub path: &'static str,
     pub method: &'static str,
-    /// How it is asked, with the `{owner}` and their `{project}`, `{run}`, `{message}` and
-    /// `{image}`; where it is empty, by its path.
+    /// The path to request, with the owner's `{owner}`, `{project}`, `{run}`, `{message}` and
+    /// `{image}`; if empty, the router's path.
     pub target: &'static str,
     /// The form that goes with it.
     pub form: &'static [(&'static str, &'static str)],

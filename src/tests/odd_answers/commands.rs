@@ -1,5 +1,5 @@
-//! Commands on E2B's cloud, whose envd waits for a command's output to be let go of and kills one
-//! process alone: they end with their shell, and at their time limit all they started ends too.
+//! Commands on E2B's cloud, whose envd waits until a command's output is closed and kills only one
+//! process: they end with their shell, and at their time limit all their children end too.
 
 use std::{
     collections::HashMap,

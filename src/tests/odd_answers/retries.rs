@@ -1,4 +1,4 @@
-//! Which requests are sent again, after how long, and how many times.
+//! Which requests are retried, after how long, and how many times.
 
 use std::{
     collections::HashMap,

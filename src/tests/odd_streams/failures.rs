@@ -1,5 +1,5 @@
-//! Answers that fail, are refused, are cut off or lead nowhere: each has its own words and its own
-//! number of attempts.
+//! Answers that fail, are refused, are cut off or lead nowhere: each has its own message and its
+//! own number of attempts.
 
 use codeflow::protocol::{EventKind, RunState};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! What may be the page's fault and what is not: other servers, a browser that fails, an answer
-//! that is another one the next time.
+//! What may be the page's fault and what is not: other servers, a failing browser, an answer that
+//! differs the next time.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

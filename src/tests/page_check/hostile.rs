@@ -1,5 +1,5 @@
-//! Pages that attack what checks them: nothing that they say makes the server send a request, their
-//! browser reaches the app and nothing else, and what they use and make happen has a limit.
+//! Pages that attack the check: nothing in them makes the server send a request, their browser
+//! reaches only the app, and their resources are limited.
 
 use std::{
     fs,

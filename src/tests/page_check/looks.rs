@@ -1,5 +1,5 @@
-//! Looks: a model that sees gets pictures of an app that passed the check, and what it finds broken
-//! is mended; a look fails no run, and its pictures are in no other request.
+//! Looks: a model with vision gets pictures of an app that passed the check, and visible faults get
+//! fixed. A look never fails a run, and its pictures are in no other request.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Many pages, each with one peculiarity: what works for its visitors passes, and what nobody could
-//! use does not.
+//! Many pages, each with one peculiarity: pages that work for visitors pass, and unusable ones
+//! don't.
 
 use codeflow::protocol::RunState;
 use futures::StreamExt;

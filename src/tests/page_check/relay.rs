@@ -1,5 +1,5 @@
-//! What a checked page reaches through the one way out of its browser's namespace: its app, and
-//! neither the server behind the relay nor another part of the sandbox.
+//! What a checked page can reach through the only exit of its browser's namespace: its app, but
+//! neither the server behind the relay nor other parts of the sandbox.
 
 use super::hostile::checked;
 

@@ -1,4 +1,4 @@
-//! A scripted collector of OpenTelemetry: it takes spans by OTLP over HTTP, and keeps them.
+//! A scripted OpenTelemetry collector: it receives spans by OTLP over HTTP and keeps them.
 
 use std::{
     collections::HashMap,

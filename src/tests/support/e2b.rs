@@ -1,4 +1,4 @@
-//! A scripted E2B service: the answers of the real one, odd ones too, byte by byte over TCP.
+//! A scripted E2B service: the real one's answers, including odd ones, byte by byte over TCP.
 
 mod envd;
 
@@ -139,8 +139,7 @@ struct Asked {
     body: Vec<u8>,
 }
 
-/// A running service, which answers each method and path as its script says, the last answer for
-/// ever.
+/// A running service that answers each method and path as scripted, repeating the last answer.
 pub struct E2b {
     pub client: Client,
     requests: Arc<Mutex<Vec<Request>>>,

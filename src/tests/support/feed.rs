@@ -1,5 +1,4 @@
-//! A follower of a project's feed that checks, with every event, that none is missing or comes
-//! twice.
+//! A follower of a project's feed that checks, with every event, that none is missing or repeated.
 
 use codeflow::protocol::{
     Event, EventKind, FeedFrame, Message, MessageKind, PreviewState, RunState, ToolUse,
@@ -28,7 +27,7 @@ impl Feed {
         Self::open_on(TcpSocket::new_v4().unwrap(), server, path).await
     }
 
-    /// A client for which the system keeps next to nothing that it has not read.
+    /// A client whose socket buffers next to nothing.
     pub async fn open_without_buffer(server: &Server, path: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(16 << 10).unwrap();

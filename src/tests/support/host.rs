@@ -1,4 +1,4 @@
-//! A sandbox host in the test's own process, and what it may leave on the machine.
+//! A sandbox host in the test's process, and checks for what it leaves on the machine.
 
 use std::{
     fs,
@@ -21,18 +21,18 @@ use tokio::{
 
 use super::{Model, PATIENCE, Server, data_dir, http};
 
-/// What is asked of a host over its REST API.
+/// A client of the host's REST API.
 pub trait ControlPlane {
     /// Its address, as `http://127.0.0.1:<port>`.
     fn url(&self) -> String;
 
-    /// A request with the right key.
+    /// A request with the host's key.
     fn api(&self, method: Method, path: &str) -> RequestBuilder;
 
     /// A request to a port of a sandbox, by host name as browsers make it.
     fn preview(&self, sandbox: &str, port: u16, path: &str) -> RequestBuilder;
 
-    /// What `GET` answers.
+    /// The answer to `GET`.
     async fn get(&self, path: &str) -> Value {
         self.api(Method::GET, path)
             .send()
@@ -43,7 +43,7 @@ pub trait ControlPlane {
             .unwrap()
     }
 
-    /// What `POST` answers: the status, and a body.
+    /// The answer to `POST`: the status and the body.
     async fn answer(&self, path: &str, body: &Value) -> (u16, Value) {
         let answer = self
             .api(Method::POST, path)
@@ -54,7 +54,7 @@ pub trait ControlPlane {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// What `POST` answers, which must be a success with a body.
+    /// The answer to `POST`, which must succeed and have a body.
     async fn post(&self, path: &str, body: &Value) -> Value {
         let (status, answer) = self.answer(path, body).await;
         assert!((200..300).contains(&status), "{path}: {status} {answer}");
@@ -71,13 +71,13 @@ pub trait ControlPlane {
             .as_u16()
     }
 
-    /// The status that a pause is answered with; `{}` keeps the memory.
+    /// The status of a pause's answer; `{}` keeps the memory.
     async fn pause(&self, sandbox: &str, body: Value) -> u16 {
         let request = self.api(Method::POST, &format!("/sandboxes/{sandbox}/pause"));
         request.json(&body).send().await.unwrap().status().as_u16()
     }
 
-    /// All that the API says of a sandbox.
+    /// The API's whole description of a sandbox.
     async fn detail(&self, sandbox: &str) -> Value {
         self.get(&format!("/sandboxes/{sandbox}")).await
     }
@@ -107,7 +107,7 @@ impl ControlPlane for Host {
     }
 }
 
-/// The options of a command that nothing is special about.
+/// The default options of a command.
 pub fn options() -> RunOptions {
     RunOptions {
         cwd: "/home/user".to_owned(),
@@ -137,12 +137,12 @@ pub fn client(url: &str, key: &str, domain: &str) -> Client {
     Client::new(reached).unwrap()
 }
 
-/// A running host on a data folder of its own.
+/// A running host with its own data folder.
 pub struct Host {
     pub host: Arc<SandboxHost>,
     pub client: Client,
     pub http: reqwest::Client,
-    /// The host's own: a test's runtime stands still while the test ends.
+    /// Its own runtime: a test's runtime stands still while the test ends.
     runtime: Option<Runtime>,
     /// Taken when it is stopped.
     data: Option<tempfile::TempDir>,
@@ -202,7 +202,7 @@ impl Host {
             .header("host", format!("{port}-{sandbox}.{}", self.host.domain()))
     }
 
-    /// Starts a server that has its sandboxes here.
+    /// Starts a server that uses this host.
     pub fn serve(&self, data: &Path, model: &Model) -> Server {
         let env = self.env();
         Server::start_and(
@@ -212,7 +212,7 @@ impl Host {
         )
     }
 
-    /// What makes a server have its sandboxes here.
+    /// The variables that make a server use this host.
     pub fn env(&self) -> [(&'static str, String); 4] {
         [
             ("SANDBOX_PROVIDER", "e2b".to_owned()),
@@ -261,7 +261,7 @@ pub fn settings(data: &Path) -> config::SandboxHost {
     settings
 }
 
-/// What of this sandbox the machine knows: control groups, processes, mounts.
+/// Traces of this sandbox on the machine: control groups, processes, mounts.
 pub fn traces(sandbox: &str) -> Vec<String> {
     let mut found = Vec::new();
     let groups = fs::read_dir("/sys/fs/cgroup")
@@ -278,7 +278,7 @@ pub fn traces(sandbox: &str) -> Vec<String> {
     }
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let read = |name: &str| fs::read_to_string(process.path().join(name)).unwrap_or_default();
-        // One that has ended and that the machine's init has yet to take note of is no more.
+        // A process that has ended but not been reaped doesn't count.
         if read("cgroup").contains(sandbox) && !read("stat").contains(") Z ") {
             found.push(process.path().display().to_string());
         }

@@ -1,4 +1,4 @@
-//! A sandbox host as a process of its own, which can be killed, or be another user's.
+//! A sandbox host as a separate process, which can be killed or run as another user.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +18,7 @@ use super::{ControlPlane, PATIENCE, host::client, http, ports::ready_port, serve
 
 const KEY: &str = "e2b_test";
 
-/// A running `codeflow sandbox-host`; dropped, it is asked to stop and waited for.
+/// A running `codeflow sandbox-host`; when dropped, it is asked to stop and waited for.
 pub struct HostProcess {
     child: Child,
     pub url: String,
@@ -98,7 +98,7 @@ impl HostProcess {
         self.child.id().to_string()
     }
 
-    /// What the kernel tells of its process.
+    /// The kernel's status of its process.
     pub fn proc(&self, name: &str) -> PathBuf {
         Path::new("/proc").join(self.id()).join(name)
     }

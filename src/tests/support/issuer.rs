@@ -1,5 +1,5 @@
-//! A scripted issuer of OpenID Connect, and of GitHub's API: it checks what it is asked as a real
-//! one does, and its tokens can be made wrong in every way.
+//! A scripted issuer of OpenID Connect, and of GitHub's API: it validates requests like a real one,
+//! and its tokens can be wrong in every way.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ use ring::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// What the issuer says next.
+/// The issuer's next answers.
 #[derive(Debug, Clone)]
 pub struct Script {
     pub subject: String,
@@ -37,7 +37,7 @@ pub struct Script {
     pub is_down: bool,
 }
 
-/// What a code stands for.
+/// The data behind a code.
 struct Agreed {
     nonce: String,
     challenge: String,
@@ -107,7 +107,7 @@ impl Issuer {
         change(&mut self.0.script.lock());
     }
 
-    /// Agrees on the page to which somebody was led. Returns the query with which they are led
+    /// Consents on the page to which somebody was redirected. Returns the query of the redirect
     /// back.
     pub fn agree(&self, page: &str) -> Vec<(String, String)> {
         let page = url::Url::parse(page).unwrap();

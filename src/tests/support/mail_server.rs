@@ -1,4 +1,4 @@
-//! A mail server that keeps what it is sent. It hangs up on the first sender, as busy ones do.
+//! A mail server that keeps the mail it receives. It hangs up on the first sender, as busy ones do.
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},

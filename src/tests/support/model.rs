@@ -1,10 +1,10 @@
 //! A scripted OpenAI-compatible server, and Anthropic's: streamed chunks, tool calls cut into
 //! pieces, and the faults of real ones, over each protocol.
 //!
-//! A script is a list of replies for each prompt; [`VISION`] has the reply to whoever shows it an
-//! image, and [`NAMING`] to whoever asks for a title. Which reply is due is read off the request
-//! itself (how many times the assistant has answered since the prompt), so that a server that was
-//! restarted gets the same answer again.
+//! A script is a list of replies for each prompt; [`VISION`] has the reply to requests with an
+//! image, and [`NAMING`] to requests for a title. The request itself determines which reply is due
+//! (by the number of assistant messages since the prompt), so that a restarted server gets the same
+//! answer again.
 
 // Named, since the benches take this file in as well.
 #[path = "model/chunks.rs"]
@@ -46,7 +46,7 @@ pub const VISION: &str = "(an image)";
 pub const LOOK: &str = "(the app)";
 /// The script's key for requests for a title, where it is not [`TITLE`].
 pub const NAMING: &str = "(a title)";
-/// What the naming model says.
+/// The naming model's answer.
 const TITLE: &str = "Scripted app";
 
 /// One answer of the model.
@@ -125,11 +125,11 @@ struct Shared {
     released: Arc<Notify>,
     /// How many tokens of a chat it reads, where it is Ollama.
     context: Arc<AtomicUsize>,
-    /// Whether it has `/v1/responses`.
+    /// Whether it supports `/v1/responses`.
     has_responses: Arc<AtomicBool>,
-    /// The keys that requests came with.
+    /// The keys that requests were sent with.
     keys: Arc<Mutex<Vec<String>>>,
-    /// What real servers refuse, and why.
+    /// Requests that real servers refuse, and why.
     refused: Arc<Mutex<Vec<String>>>,
 }
 
@@ -176,7 +176,7 @@ impl Model {
         }
     }
 
-    /// What makes a server use it.
+    /// The variables that make a server use it.
     pub fn env(&self) -> [(&'static str, &str); 4] {
         [
             ("AI_PROVIDER", "custom"),
@@ -191,7 +191,7 @@ impl Model {
         self.shared.has_responses.store(true, Ordering::Relaxed);
     }
 
-    /// What makes a server use it over this protocol.
+    /// The variables that make a server use it over this protocol.
     pub fn env_of(&self, wire: Wire) -> Vec<(&'static str, String)> {
         self.shared
             .has_responses
@@ -199,7 +199,7 @@ impl Model {
         wire.env(&self.url, "AI_PROVIDER", &["", "AI_MODEL"])
     }
 
-    /// What makes a server use it over this protocol where the first provider fails.
+    /// The variables that make a server use it over this protocol if the first provider fails.
     pub fn fallback_env(&self, wire: Wire) -> Vec<(&'static str, String)> {
         self.shared
             .has_responses
@@ -212,7 +212,7 @@ impl Model {
         self.shared.keys.lock().unwrap().clone()
     }
 
-    /// What it was sent that a real server refuses, or must not learn.
+    /// Requests that a real server would refuse, or that contain something it must not learn.
     pub fn refused(&self) -> Vec<String> {
         self.shared.refused.lock().unwrap().clone()
     }
@@ -246,8 +246,7 @@ impl Model {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// Who says what in the request for a turn with this number, counted from 1: roles and
-    /// contents.
+    /// The messages in the request for this turn, counted from 1: roles and contents.
     pub fn said(&self, request: usize) -> Vec<(String, String)> {
         let turns = self.turns();
         let messages = turns[request - 1]["messages"].as_array().unwrap();
@@ -291,7 +290,7 @@ impl Model {
             .count()
     }
 
-    /// Lets held answers go.
+    /// Releases held answers.
     pub fn release(&self) {
         self.shared.released.notify_waiters();
         self.shared.released.notify_one();
@@ -304,8 +303,8 @@ impl Drop for Model {
     }
 }
 
-/// Whether the agent asks. It has no tools in its last turn, nor with a model that can't call them,
-/// and says so; the naming model gets neither.
+/// Whether the agent asks. In its last turn, or with a model that can't call tools, it sends no
+/// tools and says so; the naming model gets neither.
 fn is_turn(request: &Value) -> bool {
     let notes = [
         "There are no tools in this conversation",
@@ -521,7 +520,7 @@ fn refuse(status: u16, message: &str) -> Response {
     (StatusCode::from_u16(status).unwrap(), Json(error)).into_response()
 }
 
-/// Each chunk in a packet of its own.
+/// Sends each chunk in a separate packet.
 fn stream(chunks: Vec<String>) -> Response {
     sent(futures::stream::iter(chunks).then(|chunk| async move {
         tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! The port that a process listens on, as the kernel and the process itself tell it: nobody has to
-//! read its log for it.
+//! The port that a process listens on, from the kernel and the process itself, without parsing its
+//! log.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// How long a port has to answer: one that is another's may stay silent.
+/// The timeout of a port's answer: one that belongs to something else may stay silent.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// The port on which the process answers a request for this path with a success, once it does. It

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of the test's own, in a folder that goes with it.
+//! A PostgreSQL server for one test, in a temporary folder.
 
 use std::{
     os::unix::fs::chown,
@@ -16,7 +16,7 @@ use super::until;
 /// Who runs it when the test is root, which PostgreSQL refuses to be.
 const NOBODY: u32 = 65_534;
 
-/// A running server; dropped, it is stopped and waited for.
+/// A running server; when dropped, it is stopped and waited for.
 pub struct Postgres {
     child: Child,
     /// For `DATABASE_URL`.

@@ -1,13 +1,13 @@
-//! The secrets that the tests have used so far. When a server stops, neither its log nor its
-//! database may have one of them.
+//! The secrets that tests have used so far. When a server stops, neither its log nor its database
+//! may contain one of them.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use parking_lot::Mutex;
 use regex::bytes::Regex;
 
-/// Shorter texts are words like others.
-const SHORTEST: usize = 16;
+/// Shorter texts could be ordinary words.
+const MIN_SECRET_BYTES: usize = 16;
 
 static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -24,7 +24,7 @@ pub fn remember_request(cookie: &str, form: &[(&str, &str)]) {
 
 /// Notes a password, a key, or the token of a session.
 pub fn remember(secret: &str) {
-    if secret.len() >= SHORTEST {
+    if secret.len() >= MIN_SECRET_BYTES {
         USED.lock().insert(secret.to_owned());
     }
 }

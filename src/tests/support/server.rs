@@ -1,5 +1,5 @@
-//! The real server on a free port: in this process, on a runtime and with a log of its own, or as a
-//! process, for what kills it or gives it variables that settings don't hold.
+//! The real server on a free port: in this process, with its own runtime and log, or as a separate
+//! process, for tests that kill it or set variables that aren't settings.
 
 mod process;
 
@@ -28,10 +28,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Feed, Model, PATIENCE, http, ports::ready_port, secrets};
 
-/// Variables that only a process has to itself.
+/// Variables that only a separate process can have.
 const OF_PROCESSES: [&str; 2] = ["TMPDIR", "CODEFLOW_CRASH_AT"];
 
-/// A running server; dropped, it is asked to stop and waited for, so that it leaves nothing behind.
+/// A running server; when dropped, it is asked to stop and waited for, so that it leaves nothing
+/// behind.
 pub struct Server {
     home: Home,
     pub port: u16,
@@ -173,7 +174,7 @@ impl Server {
         }
     }
 
-    /// Ends its process at once, as a crash does.
+    /// Kills its process, as a crash does.
     pub fn kill(mut self) {
         self.child().kill().unwrap();
         self.child().wait().unwrap();
@@ -187,7 +188,7 @@ impl Server {
         .await
     }
 
-    /// Asks it to stop, and waits until it has, well.
+    /// Asks it to stop, and waits until it has ended well.
     pub fn stop(mut self) {
         assert!(self.end(), "{}", self.log());
     }

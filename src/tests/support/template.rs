@@ -1,5 +1,5 @@
-//! A template as small as it can be, so that a test's sandbox is up in a moment: a Node.js server
-//! without packages.
+//! A minimal template, so that a test's sandbox is up in a moment: a Node.js server without
+//! packages.
 
 use std::{fs, os::unix::fs::lchown, path::Path};
 

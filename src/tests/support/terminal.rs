@@ -1,4 +1,4 @@
-//! A page that shows a project's terminals, as the socket's client.
+//! A page that shows a project's terminals: a client of the socket.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Connects, and says that it has nothing yet.
+    /// Connects with nothing shown yet.
     pub async fn open(server: &Server, project: ProjectId) -> Self {
         let mut terminal = Self::connect(server, project).await;
         terminal

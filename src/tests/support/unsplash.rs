@@ -1,4 +1,4 @@
-//! A scripted Unsplash with one photo, and what it was asked.
+//! A scripted Unsplash with one photo, and the requests that it received.
 
 use std::sync::{Arc, Mutex};
 
@@ -68,7 +68,7 @@ impl Unsplash {
         &self.shared.url
     }
 
-    /// What makes a server use it.
+    /// The variables that make a server use it.
     pub fn env(&self) -> [(&str, &str); 2] {
         [
             ("UNSPLASH_API_URL", self.url()),
@@ -81,7 +81,7 @@ impl Unsplash {
         self.shared.asked.lock().unwrap().clone()
     }
 
-    /// Lets a held search go, also one that is yet to come.
+    /// Releases a held search, even one that is yet to come.
     pub fn release(&self) {
         self.shared.released.notify_one();
     }

@@ -1,5 +1,5 @@
-//! Requests to a sandbox below the client: streams that are left unread, and connections that break
-//! off.
+//! Requests to a sandbox below the client's level: streams that are left unread, and connections
+//! that break off.
 
 use std::{io::Write, net::TcpStream};
 

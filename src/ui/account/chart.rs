@@ -1,27 +1,27 @@
-//! Small bar charts as SVG, rendered on the server. What they show is also a table beside them, so
-//! that they are one image each to assistive technology.
+//! Small bar charts as SVG, rendered on the server. A table beside them shows the same figures, so
+//! each chart is a single image for assistive technology.
 
 use leptos::prelude::*;
 
-/// The chart's own units: each bar has ten, its gap among them.
+/// The width of a bar with its gap, in the chart's units.
 const STEP: usize = 10;
 const BAR: usize = 8;
 const HEIGHT: u64 = 60;
 
-/// A bar: what it stands for, its value, and the value in words.
+/// A bar: its label, its value, and the value in words.
 pub struct Bar {
     pub label: String,
     pub value: u64,
     pub words: String,
 }
 
-/// One bar beside the other, under a heading with their sum.
+/// Bars side by side, under a heading with their sum.
 #[component]
 pub fn BarChart(
     heading: &'static str,
     #[prop(into)] sum: String,
     bars: Vec<Bar>,
-    /// What the bars are, such as "by day, the last 30 days".
+    /// The dimension of the bars, such as "by day, the last 30 days".
     of: &'static str,
 ) -> impl IntoView {
     let most = bars.iter().map(|bar| bar.value).max().unwrap_or_default();
@@ -72,7 +72,7 @@ fn short(bar: Option<&Bar>) -> String {
         .to_owned()
 }
 
-/// How high the bar is: what is there is seen, however little it is.
+/// The height of the bar. Anything above zero stays visible.
 fn height(value: u64, most: u64) -> u64 {
     match value {
         0 => 0,

@@ -1,5 +1,5 @@
-//! The pages for those who are not signed in: sign in and its second step, sign up, set a new
-//! password by a link, and confirm an address by one.
+//! The pages for visitors who are not signed in: signing in with its second step, signing up,
+//! resetting a password by a link, and confirming an address by one.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 use leptos_router::hooks::use_query_map;
@@ -30,14 +30,14 @@ use crate::{
 pub(super) const LINK: &str = "rounded-sm underline underline-offset-3 focus-ring";
 const LONG_ENOUGH: &str = "At least 8 characters, hard to guess: a few uncommon words do well.";
 
-/// The parameter of the page's address; empty where there is none.
+/// The query parameter; empty if it is missing.
 fn parameter(name: &str) -> String {
     use_query_map()
         .with_untracked(|query| query.get(name))
         .unwrap_or_default()
 }
 
-/// The query that leads the other page to the same place.
+/// The query that makes the other page lead to the same place.
 fn onward(to: &str) -> String {
     match to {
         "" => String::new(),
@@ -66,7 +66,7 @@ pub fn Frame(
     }
 }
 
-/// The other services with whose accounts one signs in.
+/// The other services that people can sign in with.
 #[component]
 fn Providers(to: String) -> impl IntoView {
     let providers = visitor::expect().providers.into_iter().map(|provider| {
@@ -144,7 +144,7 @@ fn ByPasskey(to: String) -> impl IntoView {
     )
 }
 
-/// Where to go; `None` when the passkey's owner cancelled it.
+/// The page to go to; `None` if the user cancelled.
 async fn by_passkey(to: String) -> Result<Option<String>, ApiError> {
     let question = begin_passkey_sign_in().await?;
     match passkey::ask(Ceremony::Get, &question).await? {
@@ -161,7 +161,7 @@ pub fn SignUpPage() -> impl IntoView {
     let (to, link, address) = (parameter("to"), parameter("link"), parameter("email"));
     let sign_in = format!("/sign-in{}", onward(&to));
     let visitor = visitor::expect();
-    // The password is chosen by whoever reads the address's mail.
+    // With e-mail, whoever reads the address's mail chooses the password.
     let asks_for_address = visitor.mail && link.is_empty();
     if asks_for_address && !parameter("sent").is_empty() {
         let lead = "We sent a link to your address. It works once, within 24 hours, and leads on \
@@ -178,12 +178,12 @@ pub fn SignUpPage() -> impl IntoView {
         _ if !link.is_empty() => {
             "You were invited: choose the address and the password that you will sign in with."
         }
-        protocol::SignUp::Open if asks_for_address => "We send you a link that leads on from here.",
+        protocol::SignUp::Open if asks_for_address => "We will send you a link to continue.",
         protocol::SignUp::Open => "",
         protocol::SignUp::Invite => {
-            "An account is made by invitation here: open the link that an administrator gave you."
+            "Sign-up is by invitation here: open the link that an administrator gave you."
         }
-        protocol::SignUp::Closed => "No accounts can be made here. Ask an administrator for one.",
+        protocol::SignUp::Closed => "Sign-up is closed here. Ask an administrator for an account.",
     };
     let onward_to = to.clone();
     let (target, invitation) = (to.clone(), link.clone());
@@ -268,7 +268,7 @@ pub fn ResetPage() -> impl IntoView {
     .into_any()
 }
 
-/// How one gets the link: by e-mail where the server sends any, else from an administrator.
+/// How to get the link: by e-mail if the server sends any, else from an administrator.
 #[component]
 fn AskForLink() -> impl IntoView {
     let refusal = ServerAction::<RequestReset>::new().value().get_untracked();
@@ -295,7 +295,7 @@ fn AskForLink() -> impl IntoView {
                 <Submit form label="Send a link"/>
             </form>
         };
-        let lead = "We send you a link with which you choose a new password.";
+        let lead = "We will send you a link to choose a new password.";
         (lead, form.into_any())
     };
     view! {
@@ -326,7 +326,7 @@ pub fn ConfirmPage() -> impl IntoView {
         .into_any();
     }
     view! {
-        <Frame heading="Confirm your address" lead="Your account is to have the address to which this link was sent.">
+        <Frame heading="Confirm your address" lead="Your account's address will change to the one this link was sent to.">
             <form method="post" action="/api/account/email/confirm" class="flex flex-col gap-4" on:submit=submit>
                 <Refusal form/>
                 <input type="hidden" name="link" value=link/>

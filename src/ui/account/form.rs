@@ -1,5 +1,5 @@
-//! A form that a script sends where there is one, and the browser by itself where there is none:
-//! what was typed stays when the server refuses it.
+//! A form that is sent by script if possible, and by the browser otherwise. The input stays if the
+//! server refuses it.
 
 use leptos::{html, prelude::*, task::spawn_local};
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// How a form stands.
+/// The state of a form.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     busy: RwSignal<bool>,
@@ -19,7 +19,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// With the refusal that a form sent without scripts comes back with.
+    /// With the refusal that a form sent without scripts returns with.
     pub fn new(refusal: Option<ApiError>) -> Self {
         Self {
             busy: RwSignal::new(false),
@@ -27,7 +27,7 @@ impl Form {
         }
     }
 
-    /// Sends it unless it is being sent; `done` gets what the server answers.
+    /// Sends it unless it is being sent; `done` gets the server's answer.
     pub fn send<T: 'static>(
         self,
         request: impl Future<Output = Result<T, ApiError>> + 'static,
@@ -52,14 +52,14 @@ impl Form {
         });
     }
 
-    /// Sends it, and loads the page that the server answers with.
+    /// Sends it, and loads the page that the server names.
     pub fn send_and_go(self, request: impl Future<Output = Result<String, ApiError>> + 'static) {
         self.send(request, move |path| self.go(&path));
     }
 
     /// Loads the page.
     pub fn go(self, path: &str) {
-        // Nothing more is sent until it shows.
+        // Nothing more is sent until the page appears.
         self.busy.set(true);
         let _ = location().set_href(path);
     }
@@ -80,7 +80,7 @@ impl Form {
     }
 }
 
-/// What the server did not accept.
+/// The server's refusal.
 #[component]
 pub fn Refusal(form: Form) -> impl IntoView {
     part(move || match form.refusal.get() {
@@ -89,8 +89,8 @@ pub fn Refusal(form: Form) -> impl IntoView {
     })
 }
 
-/// A field with its label. `name` is the server's name of it; `of` tells it from one of another
-/// form of the page with the same name.
+/// A field with its label. `name` is its name for the server; `of` distinguishes it from a field of
+/// the same name in another form of the page.
 #[component]
 pub fn Field(
     form: Form,
@@ -149,7 +149,7 @@ pub fn Submit(form: Form, label: &'static str) -> impl IntoView {
     }
 }
 
-/// What is in the field.
+/// The field's content.
 pub fn value(field: NodeRef<html::Input>) -> String {
     field
         .get_untracked()

@@ -65,7 +65,7 @@ fn standing(form: Form, token: String, view: InvitationView) -> AnyView {
             "“{title}” is your own project. Send this link to the person whom you want to invite."
         ),
         Standing::OtherAddress => format!(
-            "This invitation is for the account with another e-mail address. Sign in with the address that it was sent to, or ask {inviter} for one of your own."
+            "This invitation is for another e-mail address. Sign in with the address it was sent to, or ask {inviter} for your own."
         ),
     };
     let way_on = match standing {

@@ -1,5 +1,4 @@
-//! Passkeys in the browser: its authenticators are asked by a script that is fetched when a page
-//! that offers it is shown.
+//! Passkeys in the browser, through a script that is fetched when a page that offers them is shown.
 
 use futures::channel::oneshot;
 use leptos::{
@@ -18,10 +17,10 @@ use crate::{
 };
 
 const SCRIPT: &str = "/passkeys.js";
-/// What it is known by.
+/// The script's global object.
 const GLOBAL: &str = "codeflowPasskeys";
-/// The longest answer, in UTF-16 units: the largest keys take some thousand.
-const LONGEST: u32 = 100_000;
+/// The maximum length of an answer, in UTF-16 units: the largest keys need several thousand.
+const MAX_ANSWER_UNITS: u32 = 100_000;
 
 mod js {
     use super::{Promise, wasm_bindgen};
@@ -35,16 +34,16 @@ mod js {
     }
 }
 
-/// What is done with a passkey.
+/// What to do with a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ceremony {
-    /// Another is made.
+    /// Create one.
     Create,
-    /// One signs.
+    /// Sign with one.
     Get,
 }
 
-/// Whether passkeys can be used here: false until that is known.
+/// Whether passkeys can be used here; `false` until that is known.
 pub fn are_there() -> Signal<bool> {
     let found = RwSignal::new(false);
     if visitor::expect().passkeys {
@@ -62,7 +61,7 @@ pub fn are_there() -> Signal<bool> {
     found.into()
 }
 
-/// Asks an authenticator; `None` when its owner cancelled it or let it wait too long.
+/// Asks an authenticator; `None` if the user cancelled or let it time out.
 pub async fn ask(ceremony: Ceremony, question: &str) -> Result<Option<String>, ApiError> {
     let kind = match ceremony {
         Ceremony::Create => "create",
@@ -72,13 +71,13 @@ pub async fn ask(ceremony: Ceremony, question: &str) -> Result<Option<String>, A
     let on_end = Closure::once(move |answer: JsValue| {
         let _ = ended.send(answer);
     });
-    // It tells its troubles, and never fails.
+    // It reports its errors, and never rejects.
     let _ = js::ask(kind, question).then(&on_end);
     let Ok(answer) = end.await else {
         return Ok(None);
     };
-    match text_of(&answer, "trouble", LONGEST) {
+    match text_of(&answer, "trouble", MAX_ANSWER_UNITS) {
         Some(trouble) => Err(ApiError::new(ErrorCode::Unavailable, trouble)),
-        None => Ok(text_of(&answer, "answer", LONGEST)),
+        None => Ok(text_of(&answer, "answer", MAX_ANSWER_UNITS)),
     }
 }

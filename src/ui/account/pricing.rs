@@ -1,5 +1,5 @@
-//! What the plans have, which one the visitor has, and how to come by another. It is plain HTML:
-//! all that can be done here are links, some of them to Stripe.
+//! The plans' allowances, the visitor's own plan, and how to get another one. It is plain HTML,
+//! because everything here is a link, some of them to Stripe.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -95,7 +95,7 @@ fn PlanCard(
     rules: CreditRules,
     #[prop(into)] price: String,
     current: Option<Plan>,
-    /// What there is to do.
+    /// The available actions.
     children: Children,
 ) -> impl IntoView {
     let heading = format!("plan-{}", plan.as_str());
@@ -117,7 +117,7 @@ fn PlanCard(
     }
 }
 
-/// What there is to do about the free plan.
+/// The actions for the free plan.
 fn free_way(pricing: &Pricing) -> AnyView {
     match pricing.current {
         Some(Plan::Free) => "You have this plan.".into_any(),
@@ -130,7 +130,7 @@ fn free_way(pricing: &Pricing) -> AnyView {
     }
 }
 
-/// How one comes by the larger plan.
+/// How to get the larger plan.
 fn pro_way(pricing: &Pricing) -> AnyView {
     // Plain links: they lead to Stripe.
     let link = |to: &'static str, label: &'static str| {

@@ -1,5 +1,5 @@
-//! One's own account: profile, sign-in, passkeys, sessions, API tokens, model keys, usage, data,
-//! and its end.
+//! The user's own account: profile, sign-in, passkeys, sessions, API tokens, model keys, usage,
+//! data, and its deletion.
 
 mod connected;
 mod data;
@@ -60,7 +60,7 @@ pub fn SettingsPage() -> impl IntoView {
             <EmptyState
                 icon=IconName::User
                 title="This CodeFlow has no accounts"
-                hint="Everybody who reaches it is its one user. With AUTH=on people sign in, and each has their own projects."
+                hint="Everyone who can reach it is the same user. With AUTH=on, people sign in and have their own projects."
             />
         }
         .into_any(),
@@ -135,7 +135,7 @@ fn Security() -> impl IntoView {
 #[component]
 fn Usage() -> impl IntoView {
     view! {
-        <Section id="usage" heading="Usage" lead="How many runs, tokens and dollars your apps have taken.">
+        <Section id="usage" heading="Usage" lead="The runs, tokens and dollars that your apps have used.">
             <div><a href="/usage" class=button_class(ButtonVariant::Outline, ButtonSize::Default)>"Show usage"</a></div>
         </Section>
     }

@@ -1,4 +1,4 @@
-//! What one's runs have used: in all, by day and by model, and what became of one's credits.
+//! The usage of the user's runs: in total, by day and by model; and the credits' ledger.
 
 use leptos::prelude::*;
 
@@ -45,7 +45,7 @@ pub fn UsagePage() -> impl IntoView {
                             <EmptyState
                                 icon=IconName::Sparkles
                                 title="Nothing used yet"
-                                hint="When the agent has worked for you, its runs, tokens and cost are here."
+                                hint="Once the agent has worked for you, your runs, tokens and costs appear here."
                             />
                         }
                         .into_any(),
@@ -182,7 +182,7 @@ fn row(of: String, runs: u64, spent: Spent) -> AnyView {
     .into_any()
 }
 
-/// What is left, when there is more, and the ledger's last entries.
+/// The balance, the time of the next refill, and the ledger's latest entries.
 fn credits_of(credits: Credits, entries: Vec<CreditEntry>) -> AnyView {
     let rows = entries.into_iter().map(|entry| {
         let sign = if entry.amount > 0 { "+" } else { "−" };

@@ -15,7 +15,7 @@ use crate::{
 };
 
 const PATH: &str = "/admin/audit";
-const LEAD: &str = "What administrators did and what of others they opened, newest first. Days and hours are in UTC.";
+const LEAD: &str = "What administrators did, and which projects of others they opened, newest first. Times are in UTC.";
 
 #[component]
 pub fn AuditPage() -> impl IntoView {
@@ -55,7 +55,7 @@ pub fn AuditPage() -> impl IntoView {
 
 fn list(page: Entries, filter: &AuditFilter) -> AnyView {
     if page.entries.is_empty() {
-        return view! { <EmptyState icon=IconName::ShieldCheck title="No entries" hint="Nothing that was done matches."/> }
+        return view! { <EmptyState icon=IconName::ShieldCheck title="No entries" hint="No entries match."/> }
             .into_any();
     }
     const COLUMNS: [&str; 6] = ["Time", "Actor", "Action", "Subject", "Details", "Address"];

@@ -1,4 +1,4 @@
-//! `/admin/data`: all tables, to be read only.
+//! `/admin/data`: all tables, read-only.
 
 use leptos::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 const PATH: &str = "/admin/data";
-const LEAD: &str = "The tables of the database, to be read only. Secrets are left out.";
+const LEAD: &str = "The tables of the database, read-only. Secrets are left out.";
 const OPERATORS: [(FilterOperator, &str); 7] = [
     (FilterOperator::Contains, "contains"),
     (FilterOperator::StartsWith, "starts with"),
@@ -133,7 +133,10 @@ fn content(page: Rows, filter: DataFilter) -> AnyView {
     let is_empty = page.rows.is_empty();
     let rows: Vec<AnyView> = page.rows.into_iter().map(row).collect();
     let rows = match is_empty {
-        true => view! { <EmptyState icon=IconName::ListTree title="No rows" hint="The table has none that match."/> }.into_any(),
+        true => {
+            view! { <EmptyState icon=IconName::ListTree title="No rows" hint="No rows match."/> }
+                .into_any()
+        }
         false => table("Rows", head, rows),
     };
     let turn = |page: Option<u32>, words: &'static str| {

@@ -1,5 +1,5 @@
-//! What the pages of administration have in common: the way to each of them, what came of the last
-//! form, tables, and links that keep a filter.
+//! The common parts of the administration pages: navigation, the result of the last form, tables,
+//! and links that keep a filter.
 
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, location::Url};
@@ -31,7 +31,7 @@ const PAGES: [(&str, &str); 7] = [
     ("Audit log", "/admin/audit"),
 ];
 
-/// The ways to all pages of administration, of which one is shown or has what is shown.
+/// The navigation between all administration pages; `current` is the page shown, or its parent.
 #[component]
 pub fn AdminNav(current: &'static str) -> impl IntoView {
     let link = move |(name, path): (&'static str, &'static str)| {
@@ -109,7 +109,7 @@ fn notice_view(notice: Notice) -> AnyView {
     .into_any()
 }
 
-/// What was loaded, or what went wrong.
+/// The loaded view, or the error.
 pub fn loaded<T: 'static>(found: Result<T, ApiError>, view: impl FnOnce(T) -> AnyView) -> AnyView {
     match found {
         Ok(found) => view(found),
@@ -157,7 +157,7 @@ pub fn parameter(name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The address of a page with these parameters, those that are empty left out.
+/// A page's address with these parameters; empty ones are omitted.
 pub fn address(path: &str, parameters: &[(&str, &str)]) -> String {
     let query: Vec<String> = parameters
         .iter()
@@ -170,10 +170,10 @@ pub fn address(path: &str, parameters: &[(&str, &str)]) -> String {
     }
 }
 
-/// The way to the next page, if there is one.
+/// The link to the next page, if there is one.
 pub fn next_page(address: Option<String>) -> AnyView {
     match address {
-        // Loaded anew, as the forms load theirs.
+        // Loads a new page, as the forms do.
         Some(address) => view! {
             <p class="text-center text-sm"><a href=address rel="external" class=LINK>"Next page"</a></p>
         }
@@ -198,7 +198,7 @@ pub fn field(
     .into_any()
 }
 
-/// A choice of a filter; each option is its value and its words.
+/// A choice in a filter; each option is a value and its label.
 pub fn choice(
     label: &'static str,
     name: &'static str,

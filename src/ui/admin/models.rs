@@ -1,5 +1,5 @@
-//! `/admin/models`: whose keys are set, which models are asked in which order, what they can do and
-//! cost, what came of the requests to them, and a test of each.
+//! `/admin/models`: the providers' keys, the models in the order in which they are asked, their
+//! abilities and prices, the outcome of their requests, and a test of each.
 
 use leptos::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const PATH: &str = "/admin/models";
-const LEAD: &str = "Which models are asked, in this order, and what came of it. They are chosen by AI_PROVIDER, AI_MODEL and AI_FALLBACK.";
+const LEAD: &str = "The models in the order in which they are asked, and how their requests went. AI_PROVIDER, AI_MODEL and AI_FALLBACK choose them.";
 const COLUMNS: [&str; 8] = [
     "Model",
     "Used for",
@@ -47,7 +47,7 @@ fn content(overview: ModelsOverview) -> AnyView {
         {table("Models", columns(&COLUMNS), rows)}
         <section aria-labelledby="keys" class=format!("p-4 {CARD}")>
             <h2 id="keys" class="font-medium">"Keys"</h2>
-            <p class="mt-1 text-sm text-muted-foreground">"A key is set by its variable, and is shown nowhere."</p>
+            <p class="mt-1 text-sm text-muted-foreground">"Keys are set by their variables and never shown."</p>
             <ul class="mt-3 grid gap-2 text-sm sm:grid-cols-2">{keys}</ul>
         </section>
     }

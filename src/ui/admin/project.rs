@@ -1,4 +1,4 @@
-//! `/admin/projects/{id}`: what is in somebody's project, to be read only.
+//! `/admin/projects/{id}`: the contents of another user's project, read-only.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;

@@ -47,7 +47,7 @@ pub fn ProjectsPage() -> impl IntoView {
 
 fn list(page: ProjectPage, search: &str) -> AnyView {
     if page.projects.is_empty() {
-        return view! { <EmptyState icon=IconName::Folder title="No projects" hint="Nobody has a project that matches."/> }
+        return view! { <EmptyState icon=IconName::Folder title="No projects" hint="No projects match."/> }
             .into_any();
     }
     const COLUMNS: [&str; 6] = [

@@ -1,4 +1,4 @@
-//! `/admin/sandboxes`: what runs and sleeps at the sandboxes' provider, what it uses, and its end.
+//! `/admin/sandboxes`: the provider's running and sleeping sandboxes, their usage, and ending them.
 
 use leptos::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const PATH: &str = "/admin/sandboxes";
-const LEAD: &str = "Where the apps run. One that is killed is made anew from the project's latest version when somebody opens it.";
+const LEAD: &str = "The sandboxes in which apps run. If you kill one, opening its project creates a new one from the latest version.";
 
 #[component]
 pub fn SandboxesPage() -> impl IntoView {
@@ -32,7 +32,7 @@ pub fn SandboxesPage() -> impl IntoView {
 
 fn list(sandboxes: Vec<SandboxOverview>) -> AnyView {
     if sandboxes.is_empty() {
-        return view! { <EmptyState icon=IconName::Terminal title="No sandboxes" hint="When somebody opens a project, its sandbox is here."/> }
+        return view! { <EmptyState icon=IconName::Terminal title="No sandboxes" hint="A project's sandbox appears here when somebody opens the project."/> }
             .into_any();
     }
     const COLUMNS: [&str; 8] = [
@@ -79,7 +79,7 @@ fn row(sandbox: SandboxOverview) -> AnyView {
                     "Kill"<span class="sr-only">{format!(" {id}")}</span>
                 </summary>
                 <form method="post" action="/api/admin/sandboxes/kill" class="mt-2 flex min-w-48 flex-col items-start gap-2">
-                    <p class="text-xs leading-5">"What was not saved in it is lost, and a run that works in it begins its step again."</p>
+                    <p class="text-xs leading-5">"Unsaved work in it is lost, and a run that works in it repeats its current step."</p>
                     <input type="hidden" name="sandbox" value=id.clone()/>
                     <Button submit=true variant=ButtonVariant::Destructive size=ButtonSize::Sm>"Kill the sandbox"</Button>
                 </form>

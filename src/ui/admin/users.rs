@@ -20,7 +20,7 @@ use crate::{
 };
 
 const PATH: &str = "/admin/users";
-const LEAD: &str = "Who has an account here, what it is granted, and who may make one.";
+const LEAD: &str = "Accounts with their plans and roles, and invitations.";
 const SMALL_SELECT: &str =
     "h-7 cursor-pointer rounded-lg border border-border bg-card px-2 text-xs shadow-xs focus-ring";
 const PLANS: [Plan; 2] = [Plan::Free, Plan::Pro];
@@ -34,7 +34,7 @@ pub fn UsersPage() -> impl IntoView {
                 <EmptyState
                     icon=IconName::User
                     title="This CodeFlow has no accounts"
-                    hint="Everybody who reaches it is its one user. With AUTH=on people sign in, and are listed here."
+                    hint="Everyone who can reach it is the same user. With AUTH=on, people sign in and are listed here."
                 />
             }
             .into_any();
@@ -246,7 +246,7 @@ fn Invitations(invitations: Vec<Invitation>) -> impl IntoView {
         <section aria-labelledby="invitations" class=format!("flex flex-col gap-4 p-5 sm:p-6 {CARD}")>
             <div>
                 <h2 id="invitations" class="text-base font-semibold tracking-tight">"Invitations"</h2>
-                <p class="mt-1 text-sm leading-6 text-muted-foreground">"A link makes one account, also where SIGN_UP is invite or closed."</p>
+                <p class="mt-1 text-sm leading-6 text-muted-foreground">"Each link creates one account, even if SIGN_UP is invite or closed."</p>
             </div>
             <form method="post" action="/api/admin/invitations/make" class="flex items-end gap-3">
                 <label class="flex w-28 flex-col gap-1 text-xs font-medium text-muted-foreground">

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::ui::{components::Kbd, pane::panes};
 
-/// Where the keys count, and what they do.
+/// The shortcuts, grouped by where they apply.
 const SHORTCUTS: [(&str, &[(&str, &str)]); 7] = [
     (
         "Everywhere",

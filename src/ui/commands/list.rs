@@ -1,4 +1,4 @@
-//! The commands that there are, and which of both dialogs is open.
+//! The available commands, and which of the two dialogs is open.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use leptos::prelude::*;
 
 use crate::ui::components::IconName;
 
-/// No `Callback`, which would go with the menu before it is called.
-pub type Act = Arc<dyn Fn() + Send + Sync>;
+/// Not a `Callback`, which would be disposed with the menu before it is called.
+pub type CommandAction = Arc<dyn Fn() + Send + Sync>;
 
-/// What a page adds to the menu.
+/// A command that a page adds to the menu.
 #[derive(Clone)]
 pub struct Command {
     pub number: u32,
     pub label: &'static str,
     pub icon: IconName,
-    pub act: Act,
+    pub act: CommandAction,
 }
 
-/// Which of both dialogs is open, and the commands of the page that is shown.
+/// Which of the two dialogs is open, and the commands of the current page.
 #[derive(Debug, Clone, Copy)]
 pub struct Commands {
     pub is_open: RwSignal<bool>,
@@ -28,7 +28,7 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Made once, by the app, which also has [`CommandDialogs`](super::CommandDialogs).
+    /// Called once, by the app, which also renders [`CommandDialogs`](super::CommandDialogs).
     pub fn provide() {
         provide_context(Self {
             is_open: RwSignal::new(false),
@@ -43,7 +43,7 @@ impl Commands {
     }
 
     /// Adds a command to the menu until the current owner, such as a page or an effect, is cleaned
-    /// up. It runs when the menu has closed and returned the focus. Called in the browser only.
+    /// up. It runs after the menu has closed and restored the focus. Only called in the browser.
     pub fn add(self, label: &'static str, icon: IconName, act: impl Fn() + Send + Sync + 'static) {
         let number = self.count.get_value() + 1;
         self.count.set_value(number);

@@ -1,5 +1,5 @@
-//! The list of commands: what the shown page can do, pages, projects and themes, narrowed by what
-//! is typed.
+//! The command menu: the current page's commands, pages, projects and themes, filtered by the typed
+//! text.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use leptos::{
     web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition},
 };
 
-use super::list::{Act as Run, Command, Commands};
+use super::list::{Command, CommandAction, Commands};
 use crate::{
     api::projects::list_projects,
     ui::{
@@ -23,16 +23,16 @@ use crate::{
 };
 
 /// How many commands are shown at a time.
-const MOST: usize = 24;
+const MAX_COMMANDS: usize = 24;
 
-/// How long the page that a command leads to may take to show its field.
+/// How long a command's page may take to show the field to focus.
 const ARRIVAL: Duration = Duration::from_millis(300);
 
 /// What choosing an entry does.
 #[derive(Clone)]
 enum Act {
     Go(String),
-    Do(Run),
+    Do(CommandAction),
 }
 
 #[derive(Clone)]
@@ -43,7 +43,7 @@ struct Entry {
     act: Act,
 }
 
-/// The entries that have all words of the search, those that begin with it first.
+/// The entries that contain all words of the search; those that begin with it come first.
 fn matching(entries: &[Entry], search: &str) -> Vec<Entry> {
     let search = search.trim().to_lowercase();
     let mut found: Vec<(bool, &Entry)> = entries
@@ -55,7 +55,7 @@ fn matching(entries: &[Entry], search: &str) -> Vec<Entry> {
         })
         .collect();
     found.sort_by_key(|(later, _)| *later);
-    let found = found.into_iter().take(MOST);
+    let found = found.into_iter().take(MAX_COMMANDS);
     found.map(|(_, entry)| entry.clone()).collect()
 }
 
@@ -157,7 +157,7 @@ fn view_of(commands: Commands, entries: RwSignal<Vec<Entry>>) -> AnyView {
                     set_timeout(move || browser::focus(&id), ARRIVAL);
                 }
             }
-            // When the dialog has returned the focus, which this may move.
+            // After the dialog has restored the focus, which the command may move.
             Act::Do(run) => request_animation_frame(move || run()),
         }
     });
@@ -212,7 +212,7 @@ fn view_of(commands: Commands, entries: RwSignal<Vec<Entry>>) -> AnyView {
     .into_any()
 }
 
-/// Scrolls the option that the keys went to into the list.
+/// Scrolls the active option into view.
 fn show_option(index: usize) {
     let options = ScrollIntoViewOptions::new();
     options.set_block(ScrollLogicalPosition::Nearest);
@@ -221,7 +221,7 @@ fn show_option(index: usize) {
     }
 }
 
-/// Compared by what is shown.
+/// Compared by what is visible.
 #[derive(Clone)]
 struct Found(Vec<Entry>);
 

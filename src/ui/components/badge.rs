@@ -7,8 +7,8 @@ pub enum BadgeVariant {
     #[default]
     Secondary,
     Outline,
-    /// Something is at work. As with the next ones the words keep the text's colour: the icon
-    /// beside them has the signal's.
+    /// Work in progress. As in the next variants, the text keeps its colour; only the icon beside
+    /// it is coloured.
     Brand,
     Success,
     Destructive,

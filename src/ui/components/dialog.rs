@@ -1,5 +1,5 @@
-//! Dialogs: the browser's own `<dialog>`, which keeps the focus inside, closes by Escape and gives
-//! the focus back. What is in one is rendered while it is open.
+//! Dialogs, based on the browser's own `<dialog>`, which traps the focus, closes on Escape and
+//! restores the focus. A dialog's content is rendered only while it is open.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::ui::erased::part_when;
 pub enum DialogSize {
     #[default]
     Default,
-    /// Nearly the whole window.
+    /// Nearly fills the window.
     Full,
     /// For a list of commands: without a heading.
     Command,
@@ -92,7 +92,7 @@ fn make_modal(
                 dialog.close();
             }
         } else if !dialog.open() {
-            // After its content is there, which gets the focus.
+            // After its content is rendered, which gets the focus.
             request_animation_frame(move || {
                 if open.try_get_untracked() == Some(true) && !dialog.open() {
                     let _ = dialog.show_modal();
@@ -125,7 +125,7 @@ fn make_modal(
     .into_any()
 }
 
-/// Asks before something that can't be undone. `action` names what the button does.
+/// Asks for confirmation of something that can't be undone. `action` is the button's label.
 #[component]
 pub fn ConfirmDialog(
     open: RwSignal<bool>,

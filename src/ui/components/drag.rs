@@ -2,11 +2,11 @@
 
 use leptos::{ev, html, prelude::*};
 
-/// A drag of an element, which captures all pointer events until it is released, also those over
-/// frames. `S` is what the drag began with, such as the size before it.
+/// A drag of an element. It captures all pointer events until it is released, even those over
+/// frames. `S` is the state at its beginning, such as the element's size.
 pub struct Drag<S: 'static> {
     pub element: NodeRef<html::Div>,
-    /// Where the pointer was at the start, and what it began with.
+    /// The pointer's position and the state at the beginning.
     start: StoredValue<Option<((i32, i32), S)>>,
 }
 
@@ -38,8 +38,8 @@ impl<S: Copy + Send + Sync> Drag<S> {
         }
     }
 
-    /// For `pointermove`: how far the pointer is from where it was grabbed, to the right and down
-    /// in CSS pixels, and what the drag began with.
+    /// For `pointermove`: the distance from the start, to the right and down in CSS pixels, and the
+    /// state at the beginning.
     pub fn moved(self, pointer: &ev::PointerEvent) -> Option<(i32, i32, S)> {
         self.start
             .get_value()

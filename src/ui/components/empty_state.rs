@@ -1,4 +1,4 @@
-//! A place that has nothing to show yet: what will be there, and what to do.
+//! A placeholder for missing content: what will be there, and what to do.
 
 use leptos::prelude::*;
 

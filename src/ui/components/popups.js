@@ -103,11 +103,11 @@
       menu.dataset.anchor = line ?? "";
       menu.showPopover();
     };
-    // The button that goes up would close it.
+    // Otherwise the released button would close it.
     if (event.buttons) addEventListener("pointerup", () => setTimeout(show), { once: true });
     else show();
   });
-  // In the capture phase: what an item does may move the focus, and has the last word.
+  // In the capture phase: an item's action may move the focus, and takes precedence.
   document.addEventListener(
     "click",
     (click) => {
@@ -120,7 +120,7 @@
     },
     true,
   );
-  // Browsers without `closedby` close a dialog by a press beside it here.
+  // For browsers without `closedby`: a press beside a dialog closes it.
   document.addEventListener("click", ({ target, clientX, clientY, detail }) => {
     if (!(target instanceof HTMLDialogElement) || !target.open || detail === 0) return;
     const box = target.getBoundingClientRect();
@@ -146,7 +146,7 @@
       tooltip.popover = "manual";
       tooltip.ariaHidden = "true";
     }
-    // Into the dialog that is open, where there is one: what is outside it counts for nothing.
+    // Into the open dialog, if any: everything outside is inert.
     (anchor.closest("dialog") ?? document.body).append(tooltip);
     tooltip.textContent = text;
     tooltip.showPopover();

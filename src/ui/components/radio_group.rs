@@ -10,7 +10,7 @@ pub struct Choice {
     pub value: &'static str,
     pub label: &'static str,
     pub icon: Option<IconName>,
-    /// What it means, where the label does not say it.
+    /// Its meaning, if the label does not say it.
     pub title: Option<&'static str>,
 }
 
@@ -31,7 +31,7 @@ pub fn RadioGroup(
         "segments"
     };
     let (group, initial) = (NodeRef::<html::Div>::new(), selected.get_untracked());
-    // What was chosen before the page came alive counts; from then on, what the signal says.
+    // A choice made before hydration counts; from then on, the signal does.
     Effect::new(move |alive: Option<bool>| {
         let wanted = selected.get();
         let Some(group) = group.get() else {

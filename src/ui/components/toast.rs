@@ -1,5 +1,5 @@
-//! Short messages at the window's edge, with a button at most. Each stays as long as its bar's
-//! animation takes, which rests while the pointer or the focus is on it, unless it expires.
+//! Short messages at the window's edge, with at most one button. Each stays as long as its bar's
+//! animation, which pauses while the pointer or the focus is on it, unless the message expires.
 
 use std::sync::Arc;
 
@@ -8,13 +8,14 @@ use leptos::prelude::*;
 use super::{Button, ButtonSize, ButtonVariant, Icon, IconName};
 use crate::ui::erased::rows;
 
-/// How long a message stays, and one with a button, in seconds.
-const SHORT: u32 = 5;
-const LONG: u32 = 10;
-/// More at a time would cover the page: the oldest goes.
-const MOST: usize = 4;
+/// How long a message stays, without and with a button, in seconds.
+const SHORT_SECONDS: u32 = 5;
+const LONG_SECONDS: u32 = 10;
+/// The maximum number of messages at a time, so that they don't cover the page; the oldest is
+/// removed.
+const MAX_TOASTS: usize = 4;
 
-/// No `Callback`, which would go with the part of the page that made it.
+/// Not a `Callback`, which would be disposed with the part of the page that created it.
 type Act = Arc<dyn Fn() + Send + Sync>;
 
 /// A message: `Toast::new("Saved")`, `Toast::error("…")`, `.with_action("Undo", move || …)`.
@@ -44,7 +45,8 @@ impl Toast {
         }
     }
 
-    /// With a button, for ten seconds: what it does may outlive whatever shows the message.
+    /// Adds a button, for ten seconds. Its action may outlive the part of the page that shows the
+    /// message.
     pub fn with_action(
         mut self,
         label: &'static str,
@@ -54,15 +56,15 @@ impl Toast {
         self
     }
 
-    /// Goes when its time is over, also while somebody looks: then its button can't do any more
-    /// what it says.
+    /// Disappears when its time is over, even while somebody looks, because its button would no
+    /// longer work.
     pub fn expiring(mut self) -> Self {
         self.expires = true;
         self
     }
 }
 
-/// Shows messages, on all pages: `Toaster::expect().show(Toast::new("Saved"))`.
+/// Shows messages on all pages: `Toaster::expect().show(Toast::new("Saved"))`.
 #[derive(Debug, Clone, Copy)]
 pub struct Toaster {
     toasts: RwSignal<Vec<(u32, Toast)>>,
@@ -70,7 +72,7 @@ pub struct Toaster {
 }
 
 impl Toaster {
-    /// Made once, by the app, which also has the [`Toasts`].
+    /// Called once, by the app, which also renders [`Toasts`].
     pub fn provide() {
         provide_context(Self {
             toasts: RwSignal::new(Vec::new()),
@@ -87,7 +89,7 @@ impl Toaster {
         self.count.set_value(number);
         self.toasts.update(|toasts| {
             toasts.push((number, toast));
-            if toasts.len() > MOST {
+            if toasts.len() > MAX_TOASTS {
                 toasts.remove(0);
             }
         });
@@ -99,7 +101,7 @@ impl Toaster {
     }
 }
 
-/// Where the messages appear; assistive technology says them when they do.
+/// The place where messages appear; assistive technology announces them.
 #[component]
 pub fn Toasts() -> impl IntoView {
     let toaster = Toaster::expect();
@@ -122,7 +124,11 @@ pub fn Toasts() -> impl IntoView {
 }
 
 fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
-    let seconds = if toast.action.is_some() { LONG } else { SHORT };
+    let seconds = if toast.action.is_some() {
+        LONG_SECONDS
+    } else {
+        SHORT_SECONDS
+    };
     let life = format!("animation-duration: {seconds}s");
     let action = toast.action.map(|(label, action)| {
         let run = move |_| {

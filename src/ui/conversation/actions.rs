@@ -1,5 +1,4 @@
-//! What can be done with a message: small buttons under it, there for the pointer, the focus and
-//! touch.
+//! Actions on a message: small buttons under it, visible on hover, focus and touch.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::{
     },
 };
 
-/// What a button does.
+/// The action of a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     Edit,
@@ -88,7 +87,7 @@ fn perform(
                 retry(toaster, id, busy);
                 return;
             }
-            // Much would go at one press.
+            // One press would remove a lot.
             let words = "Retry replaces this message and those after it. What the app is now stays in Versions.";
             toaster.show(
                 Toast::new(words).with_action("Retry from here", move || retry(toaster, id, busy)),

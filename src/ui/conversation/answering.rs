@@ -1,5 +1,5 @@
-//! Questions that the user answers, and plans that they approve: what waits for a message, and is
-//! disabled once there is one.
+//! Questions to answer, and plans to approve. They wait for the user's message, and are disabled
+//! once there is one.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// What the line says of a question that was left open.
+/// The line for an unanswered question.
 const OPEN: &str = "You decide.";
 
-/// A message that answers, on its way.
+/// An answering message that is being sent.
 #[derive(Clone, Copy)]
 struct Answer {
     project: ProjectId,
@@ -53,7 +53,7 @@ impl Answer {
             let mode = Some(self.mode.as_str().to_owned());
             let sent =
                 send_message(self.project, text, None, mode, Some(self.answered), None).await;
-            // The message itself comes by the feed.
+            // The message itself arrives through the feed.
             self.trouble.try_set(sent.err().map(|error| error.message));
             self.busy.try_set(false);
         });
@@ -71,14 +71,14 @@ impl Answer {
     }
 }
 
-/// What answers the message, by its text.
+/// The text of the message that answers this one.
 fn answer_to(conversation: RwSignal<Conversation>, id: MessageId) -> Memo<Option<String>> {
     Memo::new(move |_| {
         conversation.with(|all| all.answer_to(id).map(|answer| answer.content.clone()))
     })
 }
 
-/// A question with what is chosen, and what is written beside the options.
+/// A question with its chosen options, and the text beside them.
 #[derive(Clone)]
 struct Asked {
     question: Arc<Question>,
@@ -92,7 +92,7 @@ impl Asked {
             && self.other.with_untracked(|other| other.trim().is_empty())
     }
 
-    /// Its line of the answer.
+    /// Its line in the answer.
     fn line(&self) -> String {
         let (chosen, other) = (self.chosen.get_untracked(), self.other.get_untracked());
         let answer = match (chosen.as_str(), other.trim()) {
@@ -105,7 +105,7 @@ impl Asked {
     }
 }
 
-/// Whether the answer says that the option was chosen.
+/// Whether the answer contains this choice.
 fn says(answer: &str, question: &str, option: &str) -> bool {
     answer.lines().any(|line| {
         let rest = line
@@ -116,7 +116,7 @@ fn says(answer: &str, question: &str, option: &str) -> bool {
     })
 }
 
-/// The questions of the message.
+/// The message's questions.
 pub fn questions(
     conversation: RwSignal<Conversation>,
     message: &Message,
@@ -211,7 +211,7 @@ fn group(asked: &Asked, name: String, answer: Memo<Option<String>>) -> AnyView {
     .into_any()
 }
 
-/// The plan of the message: to be edited and approved, then as it was proposed.
+/// The message's plan: editable until it is approved, then as proposed.
 pub fn plan(
     conversation: RwSignal<Conversation>,
     message: &Arc<Message>,
@@ -271,7 +271,7 @@ fn done(word: &'static str) -> AnyView {
     .into_any()
 }
 
-/// The plan in the message that approved it: its steps, ticked as they are done.
+/// The plan in the message that approved it, with its steps ticked off as they are done.
 pub fn approved_plan(plan: &AppPlan, text: &str) -> AnyView {
     let steps = plan.steps.iter().map(|step| {
         let (icon, class, word) = if step.done {

@@ -1,4 +1,4 @@
-//! Files that the model is writing at the moment: they grow in the conversation until the tool call
+//! Files that the model is currently writing: they grow in the conversation until the tool call
 //! that writes them begins.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::{
 /// How many of a growing file's last lines are shown.
 const SHOWN_LINES: usize = 12;
 
-/// A file as far as it is written.
+/// A partially written file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     pub turn: u32,
@@ -21,16 +21,16 @@ pub struct Draft {
     pub text: Arc<String>,
 }
 
-/// The files that a run's model is writing.
+/// The files that a run's model is currently writing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Drafts {
     files: Vec<Draft>,
-    /// The last event about them: pieces come in order, and perhaps twice.
+    /// The last event about them: pieces arrive in order, but possibly twice.
     seq: i64,
 }
 
 impl Drafts {
-    /// Takes in a piece; without one, what was drafted in the turn is void.
+    /// Applies a piece; without one, the turn's drafts are void.
     pub fn take(&mut self, seq: i64, turn: u32, piece: Option<DraftPiece>) {
         if seq <= self.seq {
             return;
@@ -63,7 +63,7 @@ impl Drafts {
         }
     }
 
-    /// The calls of the turns up to this one are being executed.
+    /// The calls of the turns up to this one are being executed, so their drafts are removed.
     pub fn executed(&mut self, turn: u32) {
         self.files.retain(|file| file.turn > turn);
     }

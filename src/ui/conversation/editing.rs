@@ -1,5 +1,5 @@
-//! A message that is changed and sent again: it is written where new messages are, and what sending
-//! it does is said above the field.
+//! Editing a message that was sent: it is edited in the field for new messages, and a notice above
+//! the field says what sending it does.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::{
     },
 };
 
-/// Which message is being changed, for the conversation and the field; a context of the
-/// workspace's.
+/// The message that is being edited, for the conversation and the field; a context provided by the
+/// workspace.
 #[derive(Debug, Clone, Copy)]
 pub struct Editing {
     pub message: RwSignal<Option<Arc<Message>>>,
 }
 
 impl Editing {
-    /// Made once, by the workspace.
+    /// Called once, by the workspace.
     pub fn provide() -> Self {
         let editing = Self {
             message: RwSignal::new(None),
@@ -35,7 +35,7 @@ impl Editing {
         expect_context()
     }
 
-    /// The message was sent; another one that is being changed by now stays.
+    /// Ends editing after sending, unless another message is being edited by now.
     pub fn finish(self, sent: Option<MessageId>) {
         let edited = self.message.try_get_untracked().flatten();
         if edited.map(|message| message.id) == sent {
@@ -44,8 +44,8 @@ impl Editing {
     }
 }
 
-/// Says what sending the changed message does, with the way out. `stop_and_send` is there while a
-/// run works, which nothing stops unless it is pressed.
+/// Says what sending the edited message does, and offers to cancel. `stop_and_send` is offered
+/// while a run works, which nothing else stops.
 #[component]
 pub fn EditNotice(
     conversation: RwSignal<Conversation>,

@@ -1,4 +1,4 @@
-//! A run's entry: what it says and does, live, and how it ended.
+//! A run's entry: what it says and does, live, and its outcome.
 
 use std::sync::Arc;
 
@@ -25,12 +25,12 @@ use crate::{
     },
 };
 
-/// How many files are named that a turn has written so far.
+/// How many files are named that a turn has drafted so far.
 const NAMED_DRAFTS: usize = 5;
 
 type View = Memo<Option<Shared<RunView>>>;
 
-/// The run with this id. An earlier run's steps are fetched when somebody asks for them.
+/// The run with this id. An earlier run's steps are fetched on request.
 pub fn run_entry(conversation: RwSignal<Conversation>, id: RunId) -> AnyView {
     let view: View = Memo::new(move |_| conversation.with(|all| all.run(id).cloned().map(Shared)));
     let state = Memo::new(move |_| {
@@ -46,7 +46,7 @@ pub fn run_entry(conversation: RwSignal<Conversation>, id: RunId) -> AnyView {
         Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|view| view.0.is_bare())));
     let outcome = Memo::new(move |_| conversation.with(|all| all.outcome(id).cloned().map(Shared)));
 
-    // Steps that are here are shown unless the reader hides them.
+    // Available steps are shown unless the reader hides them.
     let chosen = RwSignal::new(None::<bool>);
     let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| has_parts.get()));
     let fetch = Action::new(move |_: &()| async move {
@@ -126,7 +126,7 @@ fn queued() -> AnyView {
     .into_any()
 }
 
-/// Such as " · 42 s", as far as known.
+/// Such as " · 42 s"; omits what is unknown.
 fn summary(view: &RunView) -> String {
     let run = view.run();
     let ended = run.and_then(|run| Some((run.created_at, run.finished_at?)));
@@ -135,7 +135,7 @@ fn summary(view: &RunView) -> String {
     })
 }
 
-/// What the run cost, the copy of what it said, and the way to its details.
+/// The run's cost, a button to copy its text, and a link to its details.
 fn footer(conversation: RwSignal<Conversation>, view: View, id: RunId) -> AnyView {
     let spent = move || {
         let run = view.with(|view| view.as_ref().and_then(|view| view.0.run().cloned()));
@@ -163,8 +163,8 @@ fn footer(conversation: RwSignal<Conversation>, view: View, id: RunId) -> AnyVie
     .into_any()
 }
 
-/// Texts, and the tool calls between them, in their order; each keeps its place in the page while
-/// it grows.
+/// Texts, with the tool calls between them, in order. Each keeps its place in the page while it
+/// grows.
 fn blocks(run: RunId, view: View, ended: Memo<bool>) -> AnyView {
     let keys = Memo::new(move |_| {
         view.with(|view| view.as_ref().map(|view| view.0.parts()).unwrap_or_default())
@@ -211,7 +211,7 @@ fn blocks(run: RunId, view: View, ended: Memo<bool>) -> AnyView {
     .into_any()
 }
 
-/// The kind of a part never changes, so its element is created once and only what is in it follows
+/// The kind of a part never changes, so its element is created once, and only its content follows
 /// the signal.
 fn block(run: RunId, view: View, key: BlockKey, ended: Memo<bool>) -> AnyView {
     let of = match &key {
@@ -246,7 +246,7 @@ fn block(run: RunId, view: View, key: BlockKey, ended: Memo<bool>) -> AnyView {
     }
 }
 
-/// The message that ended the run.
+/// The run's reply.
 fn ended_with(
     conversation: RwSignal<Conversation>,
     message: &Arc<Message>,
@@ -277,7 +277,7 @@ fn ended_with(
         .into_any();
     }
     if message.kind == MessageKind::Error {
-        // Where the error does not say so itself.
+        // Added if the error does not say it itself.
         let kept = (!message.content.contains("files are kept")).then(|| {
             view! { <p class="mt-1.5 text-xs text-muted-foreground">"Nothing is lost: the files are kept. Try it again, or send a message to continue from here."</p> }
         });
@@ -307,7 +307,7 @@ fn ended_with(
     view! { {body} {version} }.into_any()
 }
 
-/// The way on from an error, as long as nothing came after it.
+/// The button to retry after an error, if nothing came after it.
 fn try_again(conversation: RwSignal<Conversation>, reply: &Message) -> AnyView {
     if !team::can_edit() {
         return ().into_any();

@@ -21,7 +21,7 @@
       show();
     };
     const settle = () => {
-      // Before the next paint, so that nothing is seen to jump.
+      // Before the next paint, so that nothing jumps visibly.
       if (state.kept !== null) {
         log.scrollTop = log.scrollHeight - state.kept;
         state.kept = null;
@@ -31,14 +31,14 @@
     };
     log.addEventListener("scroll", () => {
       const top = log.scrollTop;
-      // Only scrolling up leaves the end: when the end moves because something was added, the log follows it.
+      // Only scrolling up leaves the end: when something is added, the log follows it.
       if (distance() < NEAR_END) state.follows = true;
       else if (top < last) state.follows = false;
       if (top < NEAR_START && top < last) log.querySelector("[data-log-earlier]:enabled")?.click();
       last = top;
       show();
     }, { passive: true });
-    // What somebody opens stays where it is.
+    // Expanding something keeps its position.
     log.addEventListener("click", ({ target }) => {
       if (target.closest?.("[aria-expanded]")) state.follows = false;
     }, true);
@@ -67,9 +67,9 @@
     if (logs.has(log)) act(logs.get(log));
     else follow(log);
   };
-  /** Follows the log, or says that it has something new. */
+  /** Follows the log, or announces something new. */
   globalThis.codeflow.followLog = () => known((log) => log.fresh());
-  /** Something comes before what is there: what the reader sees stays. */
+  /** Something is inserted above: the visible part stays in place. */
   globalThis.codeflow.keepLogPlace = () => known((log) => log.keep());
 
   document.addEventListener("click", async ({ target }) => {

@@ -1,5 +1,5 @@
-//! The conversation on the page: it follows its end as long as the reader does, and stays put for a
-//! reader who scrolled up (`follow.js`). Earlier parts are fetched when somebody scrolls there.
+//! The conversation's log. It follows its end while the reader is there, and stays put for a reader
+//! who scrolled up (`follow.js`). Earlier parts are fetched when the reader scrolls there.
 
 use leptos::{nonce::use_nonce, prelude::*};
 
@@ -14,18 +14,18 @@ use crate::{
     },
 };
 
-/// What keeps the conversation at its end, and copies code; belongs into the head.
+/// Keeps the conversation at its end, and copies code; must be in the head.
 pub const SCRIPT: &str = include_str!("follow.js");
 
-/// The type of a script that is there for the server's HTML. What the browser makes itself has no
-/// nonce, which the page's policy asks for, and is followed by an effect.
+/// The type of a script in server-rendered HTML. An element created by the browser has no nonce,
+/// which the page's policy requires; there, an effect does the same.
 const BEFORE_PAINT: &str = if cfg!(feature = "ssr") {
     "text/javascript"
 } else {
     "text/plain"
 };
 
-/// `children` stand before the first message and scroll away with it.
+/// `children` come before the first message and scroll with it.
 #[component]
 pub fn ConversationLog(
     project: ProjectId,
@@ -71,7 +71,7 @@ pub fn ConversationLog(
     }
 }
 
-/// The way to the messages before those that are here.
+/// The button that fetches earlier messages.
 fn earlier(project: ProjectId, conversation: RwSignal<Conversation>) -> AnyView {
     let before = Memo::new(move |_| conversation.with(Conversation::earlier));
     let fetch = Action::new(move |_: &()| async move {

@@ -1,4 +1,4 @@
-//! What the user said, with what can be done about it.
+//! A user message with its actions.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ fn prompt(
     .into_any()
 }
 
-/// Small here, and large where it leads.
+/// A thumbnail that links to the full image.
 fn attached_image(image: Image) -> AnyView {
     view! {
         <a href=image.path() target="_blank" rel="noopener external" title="Open the image" class="max-w-[60%] rounded-2xl rounded-br-md focus-ring">

@@ -29,7 +29,7 @@ pub enum BlockKey {
     Step(String),
 }
 
-/// One thing that a run said or did.
+/// A text or a tool call of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
     Text(Text),
@@ -48,7 +48,7 @@ pub struct Text {
 #[derive(Debug, Clone, PartialEq)]
 struct PlacedBlock {
     key: BlockKey,
-    /// The event that spoke of it first: its place among the others.
+    /// The `seq` of the first event about it, which gives its position.
     first: i64,
     latest: Latest<Arc<Block>>,
 }
@@ -74,18 +74,18 @@ impl RunView {
         }
     }
 
-    /// The run itself, unless only later events are known.
+    /// The run itself, if it is known.
     pub fn run(&self) -> Option<&Run> {
         self.run.as_ref().map(|latest| &latest.value)
     }
 
-    /// `Running` when the run itself is not known yet: its events show that it is at work.
+    /// `Running` if the run itself is unknown: its events show that it is working.
     pub fn state(&self) -> RunState {
         self.run().map_or(RunState::Running, |run| run.state)
     }
 
-    /// What the run said and did, in the order of its first mention, without texts that are blank:
-    /// each text, and the model's calls between two texts as one part, named by its first.
+    /// The run's parts, in the order of their first events, without blank texts: each text, and the
+    /// calls between two texts as one part, named by the first call.
     pub fn parts(&self) -> Vec<BlockKey> {
         let mut parts = Vec::new();
         let mut within_calls = false;
@@ -102,7 +102,7 @@ impl RunView {
         parts
     }
 
-    /// The blocks of the part that this key names.
+    /// The blocks of the part with this key.
     pub fn part(&self, key: &BlockKey) -> Vec<Arc<Block>> {
         let mut part = Vec::new();
         let from = self.blocks.iter().skip_while(|placed| placed.key != *key);
@@ -123,13 +123,13 @@ impl RunView {
         part
     }
 
-    /// The files that the model is writing at the moment.
+    /// The files that the model is currently writing.
     pub fn drafts(&self) -> impl Iterator<Item = &Draft> {
         let at_work = !self.state().is_final();
         self.drafts.files().filter(move |_| at_work)
     }
 
-    /// Whether there is anything of it to show.
+    /// Whether there is anything to show.
     pub fn has_parts(&self) -> bool {
         self.shown().next().is_some()
     }
@@ -143,13 +143,13 @@ impl RunView {
             })
     }
 
-    /// Whether it is known that there is nothing to show: what was said was taken back, because the
-    /// message that ended the run has it.
+    /// Whether it is known that there is nothing to show, because its text was retracted in favour
+    /// of the run's reply.
     pub fn is_bare(&self) -> bool {
         !self.blocks.is_empty() && !self.has_parts()
     }
 
-    /// Whether what this key names is the last thing of a run that goes on.
+    /// Whether the part with this key is the last one of a run that continues.
     pub fn is_at_end(&self, key: &BlockKey) -> bool {
         let is_last = self
             .shown()
@@ -158,7 +158,7 @@ impl RunView {
         is_last && !self.state().is_final() && self.drafts().next().is_none()
     }
 
-    /// Takes in a whole text of a turn. Without HTML, what its pieces made of it stays.
+    /// Sets the complete text of a turn. Without HTML, that of its pieces stays.
     pub(super) fn put_text(
         &mut self,
         of: GrowingText,
@@ -180,12 +180,12 @@ impl RunView {
         self.place(key, seq, Block::Text(Text { html, took }));
     }
 
-    /// Extends a text of a turn; pieces come in order, and perhaps twice.
+    /// Extends a text of a turn; pieces arrive in order, but possibly twice.
     pub(super) fn grow(&mut self, of: GrowingText, seq: i64, pieces: &[HtmlPiece]) {
         let key = BlockKey::Text(of);
         let known = self.blocks.iter().find(|placed| placed.key == key);
         if let Some(known) = known.filter(|known| known.latest.seq >= seq) {
-            // A late one says only where the text began.
+            // A late piece only says where the text began.
             let block = Block::clone(&known.latest.value);
             return self.place(key, seq, block);
         }
@@ -221,7 +221,7 @@ impl RunView {
     }
 }
 
-/// Whether it is a call of the model's; what is done before the first turn stands alone.
+/// Whether the model made this call; steps before the first turn stand alone.
 fn is_of_turn(tool: &ToolUse) -> bool {
     tool.step.starts_with("turn-")
 }
@@ -230,7 +230,7 @@ fn is_blank(text: &[Arc<str>]) -> bool {
     text.iter().all(|block| block.trim().is_empty())
 }
 
-/// The blocks of a whole text.
+/// The blocks of a complete text.
 pub(super) fn html_blocks(html: &str) -> Vec<Arc<str>> {
     html.split(BLOCK_BOUNDARY).map(Arc::from).collect()
 }

@@ -1,4 +1,4 @@
-//! A tool call, opened: the whole command, what each file became, and what the tool answered.
+//! An opened tool call: the whole command, the changes to each file, and the tool's answer.
 
 use leptos::prelude::*;
 
@@ -11,15 +11,15 @@ use crate::{
 panes! {
     versions:
 
-    /// What the step did; its code and its figures are fetched when it is first opened. `output` is
-    /// what the conversation has of the answer already.
+    /// Details of the step; they and their code are fetched when it is first opened. `output` is
+    /// the part of the answer that the conversation already has.
     pub fn step_details(run: RunId, step: String, output: String) {
         details(run, step, output)
     }
 }
 
 fn details(run: RunId, step: String, output: String) -> AnyView {
-    // Only a turn's calls are recorded with what they wrote.
+    // Only a turn's calls have a record of what they wrote.
     if !step.starts_with("turn-") {
         return answer(&output);
     }
@@ -29,7 +29,7 @@ fn details(run: RunId, step: String, output: String) -> AnyView {
         None => view! { <div aria-busy="true" class="border-t border-border p-3"><Skeleton class="h-10 w-full"/></div> }
             .into_any(),
         Some(Ok(details)) => opened(details),
-        // An old run's record is no longer kept; the server may be away.
+        // An old run's record may be gone, or the server unreachable.
         Some(Err(error)) if output.trim().is_empty() => {
             view! { <p class="border-t border-border px-3 py-2">{error.message}</p> }.into_any()
         }
@@ -42,7 +42,7 @@ fn opened(details: StepDetails) -> AnyView {
     let command = details.command.map(|command| {
         view! { <pre tabindex="0" aria-label="Command" class="timeline-text text-foreground"><span aria-hidden="true" class="text-muted-foreground select-none">"$ "</span>{command}</pre> }
     });
-    // What was written says more than that it was.
+    // The changes say more than an output such as "written".
     let output = details.changes.is_empty().then(|| answer(&details.output));
     let changes: Vec<AnyView> = details.changes.into_iter().map(change).collect();
     view! { {command} {changes} {output} }.into_any()

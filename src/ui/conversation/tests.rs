@@ -331,7 +331,7 @@ fn the_replays_of_a_prompt_follow_it_in_the_order_of_their_making_and_before_the
         ..message(id, Role::User, MessageKind::Prompt, at)
     };
     let mut workspace = workspace();
-    // As the server tells it: a prompt's message names its last run.
+    // As the server does it: a prompt's message names its last run.
     workspace.messages = vec![prompt(PROMPT, REPLAY, 10), prompt(SECOND, LATER, 20)];
     workspace.runs = vec![
         run(RUN, PROMPT, 10),
@@ -413,7 +413,7 @@ fn a_run_whose_words_are_all_in_its_message_has_no_steps() {
     let spoken = fold([said("It is a shop.")]);
     let view = spoken.run(RUN).unwrap();
     assert!(view.has_parts() && !view.is_bare());
-    // What is not known may be fetched.
+    // Unknown runs may be fetched.
     let run = EventKind::Run {
         run: run(RunState::Succeeded),
     };

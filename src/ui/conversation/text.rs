@@ -1,5 +1,5 @@
-//! What the model says in a turn, and what it shows of its reasoning: one line that opens, which is
-//! read along while the model thinks, and folds when it goes on.
+//! The model's text of a turn, and its reasoning: one line that can be opened; it is open while the
+//! model is thinking, and folds when it continues.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub fn said(text: Memo<Text>) -> AnyView {
     view! { <div class="prose py-1 empty:hidden">{blocks(text)}</div> }.into_any()
 }
 
-/// `growing`: nothing came after it yet.
+/// `growing`: whether it is the last part so far.
 pub fn thinking(text: Memo<Text>, growing: Memo<bool>) -> AnyView {
     let chosen = RwSignal::new(None::<bool>);
     let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| growing.get()));
@@ -43,7 +43,7 @@ pub fn thinking(text: Memo<Text>, growing: Memo<bool>) -> AnyView {
     .into_any()
 }
 
-/// A text that is whole.
+/// A complete text.
 pub fn whole(html: &str) -> AnyView {
     let text = Text {
         html: html_blocks(html),
@@ -53,8 +53,8 @@ pub fn whole(html: &str) -> AnyView {
     view! { <div class="prose">{blocks(text)}</div> }.into_any()
 }
 
-/// A text's HTML. A block's element stays as it is while those after it grow. What is much comes in
-/// a slice with each frame, so that the page stays alive meanwhile.
+/// A text's HTML. A block's element stays while later ones grow. Long texts are added in slices,
+/// one per frame, so that the page stays responsive.
 fn blocks(text: Memo<Text>) -> AnyView {
     let is_there = !Hydrated::expect().get_untracked();
     let first = text.with_untracked(|text| match is_there {
@@ -77,7 +77,7 @@ fn blocks(text: Memo<Text>) -> AnyView {
             }
         });
     });
-    // The same block keeps its element; one that grew gets another.
+    // An unchanged block keeps its element; a block that grew gets a new one.
     let placed = move || {
         text.with(|text| {
             let shown = text.html.iter().take(shown.get()).cloned().map(Shared);
@@ -92,10 +92,10 @@ fn blocks(text: Memo<Text>) -> AnyView {
     .into_any()
 }
 
-/// How much HTML comes into the page at once, in bytes.
+/// How much HTML is added to the page at once, in bytes.
 const SLICE: usize = 32 << 10;
 
-/// Where the slice of blocks that begins here ends: at least one block later, if there is one.
+/// The end of the slice that begins here: at least one block later, if there is one.
 fn end_of_slice(blocks: &[Arc<str>], from: usize) -> usize {
     let from = from.min(blocks.len());
     let mut bytes = 0;

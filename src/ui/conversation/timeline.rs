@@ -1,5 +1,5 @@
-//! Tool calls that follow each other, as one line that opens: what is done now, or what was done;
-//! inside, a line for each call, which opens to what it ran, answered and changed.
+//! Consecutive tool calls as one line: the current call, or a summary of them. It opens to one line
+//! per call, each of which opens to its details.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ fn tool_of(block: &Arc<Block>) -> Option<&ToolUse> {
     }
 }
 
-/// The icon and the words for a tool call, while it runs and after; and what calls of its kind did,
-/// with what they are counted in.
+/// The icon and the label of a tool call, during and after it; and for the summary, the verb and
+/// the noun to count.
 fn portrait(
     tool: &str,
 ) -> (
@@ -84,7 +84,7 @@ fn portrait(
     }
 }
 
-/// Such as "Wrote files, ran 2 commands", in the order of their first mention.
+/// Such as "Wrote files, ran 2 commands", in the order of first occurrence.
 fn summary(calls: &[Arc<Block>]) -> String {
     let mut kinds: Vec<(&str, &str, usize)> = Vec::new();
     for tool in calls.iter().filter_map(tool_of) {
@@ -116,7 +116,7 @@ fn summary(calls: &[Arc<Block>]) -> String {
     summary
 }
 
-/// A time such as "85 ms", "4.2 s" or "3 min 5 s"; nothing for less than a blink.
+/// A duration such as "85 ms", "4.2 s" or "3 min 5 s"; empty if it is negligible.
 pub(super) fn took(milliseconds: u64) -> String {
     match milliseconds {
         0..100 => String::new(),
@@ -131,7 +131,7 @@ pub(super) fn took(milliseconds: u64) -> String {
     }
 }
 
-/// The calls as one line that opens; a single one as its own line.
+/// The calls as one line that opens; a single call as its own line.
 pub fn timeline(run: RunId, calls: Calls, ended: Memo<bool>) -> AnyView {
     let lone = Memo::new(move |_| calls.with(|calls| calls.len() == 1));
     part(move || {
@@ -150,7 +150,7 @@ pub fn timeline(run: RunId, calls: Calls, ended: Memo<bool>) -> AnyView {
 }
 
 fn group(run: RunId, calls: Calls, ended: Memo<bool>) -> AnyView {
-    // What is done now is seen; what was done is there to be opened.
+    // The current call is open; finished ones can be opened.
     let chosen = RwSignal::new(None::<bool>);
     let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| !ended.get()));
     let running = Memo::new(move |_| {

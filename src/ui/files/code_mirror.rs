@@ -14,9 +14,9 @@ use leptos::{
 
 use crate::ui::script;
 
-/// Where esbuild puts it.
+/// The path of esbuild's output.
 const SCRIPT: &str = "/editor/editor.js";
-/// What it is known by.
+/// The script's global object.
 const GLOBAL: &str = "codeflowEditor";
 
 mod js {
@@ -71,7 +71,7 @@ mod js {
 
 pub use js::{Comparison, Editor};
 
-/// What the user does in an editor: the file's path, and for `moved` the line of the cursor.
+/// The user's actions in an editor: the file's path, and for `moved` the cursor's line.
 pub struct Handlers {
     changed: Closure<dyn Fn(String)>,
     save: Closure<dyn Fn(String)>,
@@ -92,7 +92,7 @@ impl Handlers {
     }
 }
 
-/// Fetches the script; whether it is there.
+/// Fetches the script; returns whether it is available.
 pub async fn load() -> bool {
     script::load(SCRIPT, GLOBAL).await
 }
@@ -110,7 +110,7 @@ pub fn mount(host: &HtmlElement, handlers: &Handlers) -> Option<Editor> {
     js::mount(host, &on).ok()
 }
 
-/// Two texts to compare, and what they are called.
+/// Two texts to compare, and their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sides {
     pub path: String,
@@ -118,8 +118,8 @@ pub struct Sides {
     pub names: [String; 2],
 }
 
-/// Shows the two in the element; `merges` lets the second be edited. `None` when the script that
-/// does it can't be fetched.
+/// Shows both texts in the element; `merges` makes the second one editable. `None` if the script
+/// for it can't be fetched.
 pub async fn compare(
     host: &HtmlElement,
     sides: &Sides,

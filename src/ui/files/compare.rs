@@ -1,5 +1,5 @@
-//! Two texts compared in a dialog: what is typed with the newest version, or with what somebody
-//! else wrote meanwhile.
+//! A dialog that compares two texts: the edited one with the newest version, or with a concurrent
+//! change.
 
 use leptos::{ev::MouseEvent, html, prelude::*, task::spawn_local};
 
@@ -14,7 +14,7 @@ use crate::{
     ui::components::{Button, ButtonSize, ButtonVariant, Dialog, DialogSize},
 };
 
-/// Shows the two sides; `comparison` is set to what an edited one can be read from.
+/// Shows the two sides; `comparison` gets a handle to read an edited side from.
 #[component]
 pub fn Compared(
     sides: Signal<Sides>,
@@ -107,7 +107,7 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
                 view! { <p role="alert" class="text-sm text-destructive">{error.message}</p> }
                     .into_any()
             }
-            // A file that no version has is new as a whole.
+            // A file that is in no version is entirely new.
             Some(saved) => {
                 let before = saved.ok().and_then(|view| view.text).unwrap_or_default();
                 let sides = sides(before);
@@ -129,7 +129,7 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
     }
 }
 
-/// Somebody else wrote the shown file while text was typed into it: which of the two stays?
+/// Resolves a conflict: somebody else wrote the shown file while it was being edited.
 #[component]
 pub fn ConflictDialog(session: Session) -> impl IntoView {
     let open = session.resolving;

@@ -1,5 +1,5 @@
-//! Dragging in the file tree: files of the desktop are uploaded into the folder that they are
-//! dropped on, and a line of the tree moves there.
+//! Drag and drop in the file tree: files from the desktop are uploaded into the target folder, and
+//! lines of the tree are moved there.
 
 use leptos::{
     ev::DragEvent,
@@ -10,19 +10,19 @@ use leptos::{
 
 use super::row::Row;
 
-/// Marks what is dragged as a line of the tree; no field takes it for text.
+/// The data type of a dragged line; no field accepts it as text.
 const LINE: &str = "application/x-codeflow-line";
 
-/// What drops do. A folder is its path, without a slash at its end; the app's own is empty.
+/// The handlers of drops. A folder is its path without a trailing slash; the app's root is empty.
 #[derive(Clone, Copy)]
 pub struct Drops {
-    /// The folder, and the files of the desktop or why they can't be taken.
+    /// The folder, and the dropped files or why they can't be used.
     pub on_files: Callback<(String, Result<Vec<File>, &'static str>)>,
-    /// The path of a line before and after.
+    /// The old and the new path of a moved line.
     pub on_move: Callback<(String, String)>,
 }
 
-/// The drops of one tree; without `drops` nothing can be dragged or dropped.
+/// The drop target of one tree; without `drops` nothing can be dragged or dropped.
 #[derive(Clone, Copy)]
 pub struct DropTarget {
     drops: Option<Drops>,
@@ -46,7 +46,7 @@ impl DropTarget {
         self.drops.is_some()
     }
 
-    /// Whether what is dragged would go into the folder.
+    /// Whether a drop would go into the folder.
     pub fn is_over(self, folder: &str) -> bool {
         self.over.with(|over| over.as_deref() == Some(folder))
     }
@@ -94,7 +94,7 @@ impl DropTarget {
         }
     }
 
-    /// The folder that a drop would go into, and the paths of the line that would move there.
+    /// The target folder of a drop, and the paths of the line that would be moved.
     fn accepted(self, event: &DragEvent) -> Option<(String, Option<(String, String)>)> {
         self.drops?;
         let types = event.data_transfer()?.types();
@@ -128,7 +128,8 @@ pub fn joined(folder: &str, name: &str) -> String {
     }
 }
 
-/// The path in the folder; `None` where it is there already, or a folder would move into itself.
+/// The new path in the folder; `None` if it is there already, or if a folder would move into
+/// itself.
 fn moved_to(from: &str, folder: &str) -> Option<String> {
     let (parent, name) = from.rsplit_once('/').unwrap_or(("", from));
     let inside = folder
@@ -137,14 +138,14 @@ fn moved_to(from: &str, folder: &str) -> Option<String> {
     (parent != folder && !inside).then(|| joined(folder, name))
 }
 
-/// What was dropped; folders come without their files.
+/// The dropped files; folders come without their contents.
 fn files(data: &DataTransfer) -> Result<Vec<File>, &'static str> {
     let items = data.items();
     let has_folder = (0..items.length())
         .filter_map(|at| items.get(at)?.webkit_get_as_entry().ok()?)
         .any(|entry| entry.is_directory());
     if has_folder {
-        return Err("A folder can't be uploaded. Make it here, and drop its files on it.");
+        return Err("Folders can't be uploaded. Create it here, then drop its files on it.");
     }
     let files = data.files();
     Ok(files

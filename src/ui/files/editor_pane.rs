@@ -1,5 +1,4 @@
-//! The open files: their tabs, where the shown one lies, whether it is saved, and its text or
-//! picture.
+//! The open files: their tabs, the path of the shown one, its save status, and its text or picture.
 
 use leptos::{
     ev::{KeyboardEvent, MouseEvent},
@@ -18,15 +17,15 @@ use crate::ui::{
     erased::{part, rows},
 };
 
-/// The editor's colours: the style sheet has them by these names.
+/// The editor's themes, under their names in the style sheet.
 const THEMES: [(&str, &str); 3] = [
     ("page", "Light and dark"),
     ("solarized", "Solarized"),
     ("dracula", "Dracula"),
 ];
-/// Where the choice is kept.
+/// The preference's name.
 const THEME_KEY: &str = "editor-theme";
-/// What the tabs control.
+/// The id of the panel that the tabs control.
 const PANEL: &str = "open-file";
 
 #[component]
@@ -119,7 +118,7 @@ pub fn EditorPane(
     }
 }
 
-/// What stands in the place of a text.
+/// Content that is not text.
 fn other_content(session: Session, shown: Option<OpenFile>) -> AnyView {
     let Some(file) = shown else {
         return view! { <p class="m-auto p-6 text-sm text-muted-foreground">"Choose a file to read or edit it."</p> }
@@ -162,7 +161,7 @@ fn other_content(session: Session, shown: Option<OpenFile>) -> AnyView {
     }
 }
 
-/// Why the shown file can't be typed in, or is not saved, and what to do.
+/// Why the shown file is read-only or not saved, and what to do.
 #[component]
 fn Trouble(session: Session, shown: Memo<Option<OpenFile>>, at_work: Memo<bool>) -> impl IntoView {
     let said = Memo::new(move |_| {
@@ -206,7 +205,7 @@ fn Trouble(session: Session, shown: Memo<Option<OpenFile>>, at_work: Memo<bool>)
     })
 }
 
-/// The folders that the shown file is in, and its name.
+/// The parent folders of the shown file, and its name.
 #[component]
 fn Breadcrumb(session: Session) -> impl IntoView {
     let parts = move || {
@@ -230,8 +229,8 @@ fn Breadcrumb(session: Session) -> impl IntoView {
     }
 }
 
-/// One tab for each open file: chosen by arrow keys, closed by its button, Delete or the middle
-/// button of the mouse.
+/// A tab for each open file: selected with arrow keys, closed by its button, Delete or a middle
+/// click.
 #[component]
 fn OpenTabs(session: Session) -> impl IntoView {
     let list = NodeRef::<html::Div>::new();
@@ -303,7 +302,7 @@ fn OpenTabs(session: Session) -> impl IntoView {
                         session.close(&middle);
                     }
                 }
-                // The browser would begin to scroll.
+                // Prevents the browser's auto-scroll.
                 on:mousedown=move |event: MouseEvent| {
                     if event.button() == 1 {
                         event.prevent_default();
@@ -312,8 +311,8 @@ fn OpenTabs(session: Session) -> impl IntoView {
             >
                 <span class="max-w-40 truncate" dir="auto">{name}</span>
                 {move || unsaved().then(|| view! { <span role="img" aria-label="not saved" class="size-1.5 shrink-0 rounded-full bg-brand"></span> })}
-                // For the mouse: a tab can't have a button inside. Its key is Delete, and after the
-                // tabs there is a button for the one that is shown.
+                // For the mouse only: a tab can't contain a button. The keyboard uses Delete, and
+                // there is a button for the shown file after the tabs.
                 <span
                     aria-hidden="true"
                     title="Close (Delete)"

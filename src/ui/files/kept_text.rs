@@ -1,5 +1,5 @@
-//! Texts that the server does not have yet, kept in the browser: over a reload, a crash, a server
-//! that is away.
+//! Unsaved texts, stored in the browser, so that they survive a reload, a crash, or an unreachable
+//! server.
 
 use codee::{Decoder, Encoder, string::JsonSerdeCodec};
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,9 @@ pub struct KeptText {
     pub text: String,
 }
 
-/// The paths of the project's kept texts.
+/// The paths of the project's stored texts.
 pub fn paths(project: ProjectId) -> Vec<String> {
-    // No path has a line's end in it.
+    // No path contains a line break.
     let list = browser::draft(&list_key(project)).unwrap_or_default();
     list.lines().map(str::to_owned).collect()
 }

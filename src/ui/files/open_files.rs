@@ -1,4 +1,4 @@
-//! The files that are open, each with where its text stands: as the server has it, or not yet.
+//! The open files, each with the save state of its text.
 
 use crate::protocol::FileView;
 
@@ -7,22 +7,22 @@ use crate::protocol::FileView;
 pub struct OpenFile {
     pub path: String,
     pub content: Content,
-    /// The hash of what the text is based on; `None` for a file that is not there any more.
+    /// The hash of the text's base; `None` for a file that no longer exists.
     pub base: Option<String>,
     pub saving: SaveState,
     /// Whether the file may have changed since it was read.
     pub stale: bool,
-    /// Whether a run's model is writing it this moment.
+    /// Whether a run's model is currently writing it.
     pub drafted: bool,
 }
 
-/// What there is to see of it.
+/// The content to show.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     Loading,
-    /// The editor has its text.
+    /// Text, which is in the editor.
     Text,
-    /// It is no text that can be edited; the sentence says why.
+    /// Not editable as text; the sentence says why.
     Shown {
         notice: String,
         image: bool,
@@ -31,15 +31,15 @@ pub enum Content {
     Failed(String),
 }
 
-/// Where its text stands.
+/// The save state of its text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SaveState {
     Saved,
     Unsaved,
     Saving,
-    /// It was refused; the sentence says why. The text is kept.
+    /// Saving was refused; the sentence says why. The text is kept.
     Failed(String),
-    /// Somebody else wrote the file: what is there, or `None` when it is gone.
+    /// Somebody else wrote the file: its new state, or `None` if it was deleted.
     Conflict(Option<Box<FileView>>),
 }
 
@@ -55,12 +55,12 @@ impl OpenFile {
         }
     }
 
-    /// Whether it has a text that the server does not have.
+    /// Whether its text is not saved on the server yet.
     pub fn is_unsaved(&self) -> bool {
         self.saving != SaveState::Saved
     }
 
-    /// What is said of it.
+    /// The status to show.
     pub fn status(&self) -> &'static str {
         match (&self.content, &self.saving) {
             (Content::Text, SaveState::Saved) => "Saved",
@@ -70,7 +70,7 @@ impl OpenFile {
         }
     }
 
-    /// What to do after the file was read once more.
+    /// What to do after the file was read again.
     pub fn compare(&self, read: &FileView) -> Fresh {
         if self.base.as_ref() == Some(&read.hash) {
             Fresh::Same
@@ -82,16 +82,16 @@ impl OpenFile {
     }
 }
 
-/// How a file compares with what was read of it before.
+/// How a file compares with its earlier state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fresh {
     Same,
-    /// Somebody else wrote it, and nothing was typed meanwhile.
+    /// Somebody else wrote it, and it was not being edited.
     Other,
     Conflict,
 }
 
-/// Which file is shown after the one at `closed` of so many was closed.
+/// The file to show after the one at `closed` was closed.
 pub fn next_after(closed: usize, count: usize) -> Option<usize> {
     match count {
         0 | 1 => None,
@@ -100,7 +100,7 @@ pub fn next_after(closed: usize, count: usize) -> Option<usize> {
     }
 }
 
-/// The path after something was moved; `None` when it is not affected.
+/// The path after something was moved; `None` if it is not affected.
 pub fn moved(path: &str, from: &str, to: &str) -> Option<String> {
     let below = path.strip_prefix(from)?;
     (below.is_empty() || below.starts_with('/')).then(|| format!("{to}{below}"))

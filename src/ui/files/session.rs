@@ -1,5 +1,5 @@
-//! An editing session: reads files into the editor, saves what is typed, and takes over what others
-//! write. What is typed is in the page until the server has it, and kept in the browser.
+//! An editing session: reads files into the editor, saves edits, and applies others' changes.
+//! Unsaved text stays in the page until the server has it, and is stored in the browser.
 
 mod saving;
 
@@ -30,7 +30,7 @@ pub enum Readiness {
 #[derive(Clone, Copy)]
 pub struct Session {
     pub project: ProjectId,
-    /// Whether who looks may change files.
+    /// Whether the user may change files.
     pub can_edit: bool,
     pub files: RwSignal<Vec<OpenFile>>,
     /// The path of the file that is shown.
@@ -40,12 +40,12 @@ pub struct Session {
     pub resolving: RwSignal<bool>,
     /// The file that the cursor was last moved in, and its line.
     pub line: RwSignal<Option<(String, u32)>>,
-    /// The line to go to when its file is shown.
+    /// The line to go to once its file is shown.
     goal: StoredValue<Option<(String, u32)>>,
-    /// The file to close when it is saved.
+    /// The file to close once it is saved.
     closing: StoredValue<Option<String>>,
     editor: StoredValue<Option<(Editor, Handlers)>, LocalStorage>,
-    /// Files that were read before the editor was there.
+    /// Files that were read before the editor was available.
     waiting: StoredValue<Vec<FileView>>,
     pause: StoredValue<Option<TimeoutHandle>>,
 }
@@ -87,7 +87,7 @@ impl Session {
                 true => code_mirror::mount(&host, &handlers),
                 false => None,
             };
-            // The tab may have been left meanwhile.
+            // The user may have left the tab.
             let Some(editor) = editor else {
                 self.readiness.try_set(Readiness::Failed);
                 return;
@@ -123,7 +123,7 @@ impl Session {
             .with(|files| files.iter().find(|file| file.path == current).cloned())
     }
 
-    /// Shows the file, which is read when it isn't open yet.
+    /// Shows the file, reading it first if it isn't open yet.
     pub fn open(self, path: &str) {
         match self.file(path) {
             None => {
@@ -141,7 +141,7 @@ impl Session {
         }
     }
 
-    /// Closes the file. A text that is not saved is saved first, and kept open when that fails.
+    /// Closes the file. Unsaved text is saved first; if that fails, the file stays open.
     pub fn close(self, path: &str) {
         let Some(file) = self.file(path) else { return };
         if file.is_unsaved() {
@@ -153,7 +153,7 @@ impl Session {
         self.drop_file(path);
     }
 
-    /// Closes the file and forgets its text.
+    /// Closes the file and discards its text.
     pub fn drop_file(self, path: &str) {
         let next = self.files.with_untracked(|files| {
             let at = files.iter().position(|file| file.path == path)?;
@@ -168,7 +168,7 @@ impl Session {
         }
     }
 
-    /// What is below `from` is below `to` from now on.
+    /// Updates paths below `from` to paths below `to`.
     pub fn renamed(self, from: &str, to: &str) {
         let open = self.files.with_untracked(|files| {
             let open = files.iter();
@@ -201,7 +201,7 @@ impl Session {
         });
     }
 
-    /// Puts a file that was read into the editor, with what was typed into it before a reload.
+    /// Puts a file that was read into the editor, with the unsaved text from before a reload.
     fn take_in(self, view: FileView) {
         let path = view.path.clone();
         let Some(text) = view.text.clone() else {
@@ -243,7 +243,7 @@ impl Session {
         }
     }
 
-    /// Something wrote files: the one that is shown is read again now, the others when they are
+    /// Files were written elsewhere: the shown one is read again now, the others when they are
     /// shown.
     pub fn files_changed(self) {
         let current = self.current.try_get_untracked().flatten();
@@ -271,7 +271,7 @@ impl Session {
         spawn_local(async move {
             let read = read_file(self.project, path.clone(), true).await;
             let Some(file) = self.file(&path) else { return };
-            // Saved meanwhile: that is newer.
+            // It was saved meanwhile, which is newer.
             if file.base != before.base || file.saving == SaveState::Saving {
                 return;
             }
@@ -307,8 +307,7 @@ impl Session {
         }
     }
 
-    /// The files that a model is writing this moment: those that are open show it, and nobody else
-    /// types in them.
+    /// The files that a model is currently writing: open ones show it, and are read-only meanwhile.
     pub fn drafted(self, drafts: &[(String, Arc<String>)]) {
         let open = self.files.with_untracked(Clone::clone);
         for file in open
@@ -328,7 +327,7 @@ impl Session {
                 }
                 None if file.drafted => {
                     self.with_editor(|editor| editor.lock(&file.path, !self.can_edit));
-                    // What grew is no file yet, and may never be one.
+                    // A draft is not a file yet, and may never become one.
                     self.change(&file.path, |file| {
                         if file.saving == SaveState::Saved {
                             file.base = None;

@@ -1,5 +1,5 @@
-//! The side of the Code tab: the filter, the tree, search in all files, and what can be done with
-//! files: made, uploaded, renamed, moved, deleted.
+//! The side of the Code tab: the filter, the tree, search in all files, and actions on files:
+//! creating, uploading, renaming, moving, deleting.
 
 use std::collections::HashSet;
 
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// What stands at a path already.
+/// The error if the path is taken.
 const EXISTS: &str = "There is already a file with this name. Choose another one.";
 
-/// What a name is asked for.
+/// The purpose of a requested name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
     File,
@@ -70,14 +70,14 @@ pub fn Sidebar(
     let name = RwSignal::new(String::new());
     let refusal = RwSignal::new(None::<String>);
     let files = NodeRef::<html::Input>::new();
-    // What became of the last change.
+    // The result of the last change.
     let said = RwSignal::new(String::new());
     let marks = TreeMarks {
         shown: session.current.into(),
         changed,
     };
     let path = move || selected.with(|row| row.as_ref().map(|row| row.path.clone()));
-    // Where new files go: into the selected folder, or beside the selected file.
+    // The target of new files: the selected folder, or the folder of the selected file.
     let folder = move || {
         let row = selected.get_untracked();
         row.as_ref().map(Row::folder).unwrap_or_default()
@@ -142,7 +142,7 @@ pub fn Sidebar(
         let Some(path) = untrack(path) else { return };
         spawn_local(async move {
             said.set(match delete_file(project, path.clone()).await {
-                Ok(()) => format!("Deleted {path}. The versions before still have it."),
+                Ok(()) => format!("Deleted {path}. Earlier versions still have it."),
                 Err(error) => error.message,
             });
         });
@@ -213,7 +213,7 @@ pub fn Sidebar(
             problem.get().or_else(|| {
                 let unmatched =
                     filter.with(|filter| !filter.is_empty()) && selected.get().is_none();
-                unmatched.then(|| "No file has this in its path.".to_owned())
+                unmatched.then(|| "No file's path contains this.".to_owned())
             })
         };
         view! {
@@ -303,7 +303,7 @@ pub fn Sidebar(
         <ConfirmDialog
             open=deleting
             title=Signal::derive(move || format!("Delete {}?", path().unwrap_or_default()))
-            description="The versions saved before keep it."
+            description="Earlier versions keep it."
             action="Delete"
             on_confirm=Callback::new(delete)
         />

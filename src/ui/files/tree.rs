@@ -1,6 +1,5 @@
-//! The file tree: one tab stop with the WAI-ARIA tree's keys, and folders that stay as the user
-//! left them. Only the lines that can be seen are in the page, so that thousands of files stay
-//! smooth.
+//! The file tree: one tab stop with the keys of a WAI-ARIA tree, and folders that stay as the user
+//! left them. Only visible lines are rendered, so that thousands of files stay smooth.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,15 +14,15 @@ use crate::{
     ui::components::{Icon, IconName},
 };
 
-/// The height of a line, and how many are in the page beyond what can be seen.
+/// The height of a line, and how many lines are rendered beyond the visible ones.
 const LINE: i32 = 28;
 const SPARE: i32 = 8;
-/// What the tree counts as its height at least: it is measured before it has its place, and may
-/// grow with the window.
+/// The minimum height that the tree assumes: it is measured before it is laid out, and may grow
+/// with the window.
 const LEAST_HEIGHT: i32 = 1200;
 
-/// The nodes as lines, without the content of closed folders. At first only the folders with the
-/// app's own pages are open; while a filter is set, every folder that has matches.
+/// The nodes as lines, without the contents of closed folders. Initially, only the folders with the
+/// app's own pages are open; with a filter, every folder that has matches.
 fn rows(nodes: &[FileNode], touched: &HashMap<String, bool>, filter: &str) -> Vec<Row> {
     fn matches(node: &FileNode, filter: &str) -> bool {
         match &node.children {
@@ -100,7 +99,7 @@ fn key_move(rows: &[Row], at: usize, key: &str) -> Option<Move> {
             Move::Choose(at)
         }),
         _ => {
-            // A letter leads to the next line that begins with it.
+            // A letter moves to the next line that begins with it.
             let letter = key.to_lowercase();
             let is_letter = letter.chars().count() == 1;
             let begins = |row: &Row| row.name.to_lowercase().starts_with(&letter);
@@ -113,7 +112,7 @@ fn key_move(rows: &[Row], at: usize, key: &str) -> Option<Move> {
     }
 }
 
-/// Which lines are in the page: from, and up to but without.
+/// The range of lines to render.
 fn window_of(top: i32, height: i32, count: usize) -> (usize, usize) {
     let from = (top / LINE - SPARE).max(0);
     let to = (top + height) / LINE + SPARE + 1;
@@ -121,17 +120,17 @@ fn window_of(top: i32, height: i32, count: usize) -> (usize, usize) {
     (index(from), index(to))
 }
 
-/// What the tree shows beside its lines.
+/// Marks beside the lines.
 #[derive(Clone, Copy)]
 pub struct TreeMarks {
     /// The file that is shown.
     pub shown: Signal<Option<String>>,
-    /// Files that people edited since the latest version, or that have a text that is not saved.
+    /// Files edited since the latest version, or with unsaved text.
     pub changed: Memo<HashSet<String>>,
 }
 
-/// `selected` is the line that the keys act on. `on_choose` opens a file; `on_key` gets the keys
-/// that the tree has no use for.
+/// `selected` is the line that keys act on. `on_choose` opens a file; `on_key` gets the keys that
+/// the tree does not handle.
 #[component]
 pub fn FileTree(
     nodes: Memo<Vec<FileNode>>,
@@ -143,7 +142,7 @@ pub fn FileTree(
     /// The id of the menu of a line, if it has one.
     #[prop(optional)]
     menu: Option<&'static str>,
-    /// What drags do, if there are any.
+    /// The drag and drop handlers, if there are any.
     #[prop(optional_no_strip)]
     drops: Option<Drops>,
 ) -> impl IntoView {
@@ -167,7 +166,7 @@ pub fn FileTree(
             request_animation_frame(measure);
         }
     });
-    // The active line: the last one that the keys or the pointer went to, else the shown file's.
+    // The active line: the last one moved to with the keys or the pointer, else the shown file's.
     let active = RwSignal::new(None::<String>);
     let at = Memo::new(move |_| {
         rows.with(|rows| {

@@ -22,7 +22,7 @@ const SUGGESTIONS: [&str; 3] = [
     "A kanban board with drag and drop",
 ];
 
-/// `about`: which models there are; the demo's prompts are those to try.
+/// `about`: the available models; the demo's prompts serve as suggestions.
 #[component]
 pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
     let can_improve = about.as_ref().is_some_and(|about| !about.demo);
@@ -39,7 +39,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
     let hydrated = Hydrated::expect();
     let field = PromptField::kept(ID);
     let mode = RwSignal::new(Mode::Build.as_str());
-    // Kept with the text, as long as that is.
+    // Stored with the text, and as long as it.
     Effect::new(move |before: Option<()>| {
         let chosen = mode.get();
         if before.is_some() {
@@ -50,7 +50,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
             mode.set(kept.as_str());
         }
     });
-    // A form that was sent before hydration comes back with its refusal in the address.
+    // A form sent before hydration returns with its refusal in the address.
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error);
     }
@@ -64,7 +64,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
                     mode::keep(*project, mode);
                     browser::forget_draft(ID);
                 }
-                // What was typed is kept in the browser meanwhile.
+                // The input is stored in the browser meanwhile.
                 Err(error) if error.code == ErrorCode::Unauthorized => {
                     let _ = location().set_href("/sign-in?to=/");
                 }
@@ -73,7 +73,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
             created.is_ok()
         }
     });
-    // Success leads to another page; until it shows, nothing more can be sent.
+    // Success opens another page; until then, nothing more can be sent.
     let busy = Memo::new(move |_| create.pending().get() || create.value().get() == Some(true));
     let submit = move || {
         if busy.get_untracked() {

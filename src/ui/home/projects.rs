@@ -1,4 +1,5 @@
-//! The projects: a grid to search and sort, whose cards rename, copy and delete.
+//! The projects: a grid with search and sorting, whose cards can be renamed, duplicated and
+//! deleted.
 
 mod actions;
 mod card;
@@ -138,12 +139,12 @@ fn filters(search: RwSignal<String>, order: RwSignal<&'static str>) -> AnyView {
     .into_any()
 }
 
-/// Fetches the list when the reader comes back: other tabs and devices may have changed it.
+/// Fetches the list when the user returns: other tabs and devices may have changed it.
 fn refresh_on_return(projects: Projects) {
     Effect::new(move || {
         let visible = window_event_listener(ev::visibilitychange, move |_| {
             if !document().hidden() {
-                // After what another tab has just sent.
+                // After another tab's request has been handled.
                 set_timeout(move || projects.refresh(), Duration::from_millis(200));
             }
         });

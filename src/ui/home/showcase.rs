@@ -1,5 +1,5 @@
-//! The showcase: apps that were built before, by category, each with a preview on several devices
-//! and a button that starts from it.
+//! The showcase: finished apps by category, each with a preview on several devices and a button
+//! that starts from it.
 
 use leptos::prelude::*;
 
@@ -124,7 +124,7 @@ const DEVICES: [Choice; 3] = [
 panes! {
     showcase:
 
-    /// What the dialog shows of an app; its code is fetched when one is first opened.
+    /// An app's preview dialog; its code is fetched when one is first opened.
     pub fn showcase_preview(app: ShowcaseApp, open: RwSignal<bool>) {
         preview(app, open)
     }
@@ -137,7 +137,7 @@ fn preview(app: ShowcaseApp, open: RwSignal<bool>) -> AnyView {
     let start = Action::new(move |(): &()| {
         let slug = slug.clone();
         async move {
-            // Success leads to the new project's page.
+            // Success opens the new project's page.
             let started = use_showcase(slug).await;
             if let Err(error) = &started {
                 toaster.show(Toast::error(error.message.clone()));

@@ -1,6 +1,6 @@
-//! The console under the preview: what the page writes, throws and fails to load, and what the
-//! app's dev server prints. It is filled from the page's first load on, open or not; its view is
-//! fetched when it is first opened.
+//! The console under the preview: what the page logs, throws and fails to load, and the dev
+//! server's output. It collects from the page's first load on, open or not; its view is fetched
+//! when it is first opened.
 
 mod entries;
 mod server_log;
@@ -36,7 +36,7 @@ pub struct Console {
     height: RwSignal<i32>,
 }
 
-/// What is shown of the entries.
+/// The kinds of entries to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filter {
     All,
@@ -69,7 +69,7 @@ impl Console {
         }
     }
 
-    /// Takes the preferred state, and listens to the app in the frame. In the browser only.
+    /// Restores the preferred state, and listens to the app in the frame. In the browser only.
     pub fn begin(self, frame: AppFrame) {
         if let Some(kept) = browser::remembered::<String>(KEY)
             && let Some((state, height)) = kept.split_once(' ')
@@ -84,7 +84,7 @@ impl Console {
                 self.entries.update(|entries| entries.take(batch));
             }
         });
-        // What the page sent before this was fetched. One that is loaded later sends all it has.
+        // What the page sent before this was fetched. A page loaded later sends everything.
         if frame.speaks() {
             frame.post(ASK_CONSOLE);
         }
@@ -104,7 +104,7 @@ impl Console {
         browser::remember(KEY, &format!("{state} {height}"));
     }
 
-    /// Whether the page has an error that is not cleared.
+    /// Whether the page has an error that was not cleared.
     pub fn has_errors(self) -> bool {
         self.entries.with(|entries| {
             entries
@@ -191,7 +191,7 @@ fn drawer(console: Console, frame: AppFrame, project: ProjectId) -> AnyView {
     .into_any()
 }
 
-/// The border above it: dragged, or moved with the arrow keys.
+/// The border above it, which can be dragged or moved with the arrow keys.
 fn border(console: Console) -> AnyView {
     let drag = Drag::new();
     let resize = move |height: i32| console.height.set(height.clamp(LOWEST, HIGHEST));
@@ -237,7 +237,7 @@ fn border(console: Console) -> AnyView {
     .into_any()
 }
 
-/// Buttons of which one is pressed.
+/// Buttons, one of which is pressed.
 fn choices<T: Copy + PartialEq + Send + Sync + 'static>(
     label: &'static str,
     all: &[(T, &'static str)],
@@ -262,7 +262,7 @@ fn choices<T: Copy + PartialEq + Send + Sync + 'static>(
     view! { <div role="group" aria-label=label class="console-choices">{buttons}</div> }.into_any()
 }
 
-/// The rows; the newest stays in view unless one scrolled up.
+/// The rows; the newest stays in view unless the user scrolled up.
 fn list(shown: Memo<Vec<Entry>>) -> AnyView {
     let element = NodeRef::<html::Div>::new();
     let at_end = StoredValue::new(true);

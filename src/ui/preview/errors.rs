@@ -1,6 +1,6 @@
-//! The errors of the app in the frame: shown under the preview with a button that asks for a fix,
-//! and reported to the server. While a run is working, errors are expected and not shown; those
-//! that remain after its end are.
+//! The errors of the app in the frame: shown under the preview with a "Fix" button, and reported to
+//! the server. While a run is working, errors are expected and hidden; those that remain after its
+//! end are shown.
 
 use std::time::Duration;
 
@@ -25,20 +25,20 @@ use crate::{
 };
 
 /// Between two reports to the server, in milliseconds.
-const REPORT_EVERY: i64 = 1000;
-/// How many errors one message asks to be fixed, and how many characters of each it quotes: with
-/// the longest places and fences this still fits a message.
+const REPORT_INTERVAL_MS: i64 = 1000;
+/// How many errors one message asks to fix, and how many characters of each it quotes: even with
+/// the longest locations and fences, this fits into a message.
 const MAX_FIXED: usize = 4;
 const MAX_MESSAGE: usize = 1200;
-/// A message longer than this, in characters, has more to show than two lines.
+/// Messages longer than this, in characters, don't fit in two lines.
 const TWO_LINES: usize = 160;
 
 /// The errors of the page in the frame.
 #[derive(Clone, Copy)]
 pub struct AppErrors {
-    /// All that the page has.
+    /// All current errors of the page.
     standing: RwSignal<Vec<PreviewError>>,
-    /// Those that were dismissed or sent to be fixed, not to be shown again.
+    /// Errors that were dismissed or sent to be fixed, and are not shown again.
     put_aside: RwSignal<Vec<PreviewError>>,
     expanded: RwSignal<bool>,
 }
@@ -52,7 +52,7 @@ impl AppErrors {
         }
     }
 
-    /// Takes what the page reports, in place of what it reported before.
+    /// Replaces the errors with those that the page reports.
     pub fn replace(self, reported: Vec<PreviewError>) {
         if reported.is_empty() {
             self.put_aside.update(Vec::clear);
@@ -99,7 +99,7 @@ fn bar(
     errors: AppErrors,
     line: Signal<u32>,
 ) -> AnyView {
-    // What viewers report counts for nobody else.
+    // Reports from viewers are ignored.
     if team::can_edit() {
         report(project, errors.standing, line);
     }
@@ -169,8 +169,8 @@ fn bar(
     .into_any()
 }
 
-/// Whether the page shows the outcome of the last run: none is working, and hot reload had its
-/// time. Errors that were put aside count again at the end of a run.
+/// Whether the page shows the outcome of the last run: none is working, and hot reload has had
+/// time. At the end of a run, errors that were put aside count again.
 fn settled(
     conversation: RwSignal<Conversation>,
     put_aside: RwSignal<Vec<PreviewError>>,
@@ -196,7 +196,7 @@ fn settled(
 }
 
 /// Reports the page's errors to the server when they change, and on each new connection of the
-/// feed: the server forgets them with the old one.
+/// feed, because the server forgets them with the old one.
 fn report(project: ProjectId, errors: RwSignal<Vec<PreviewError>>, line: Signal<u32>) {
     let last_report = StoredValue::new((0_i64, 0_u32, Vec::new()));
     let send = move || {
@@ -211,8 +211,11 @@ fn report(project: ProjectId, errors: RwSignal<Vec<PreviewError>>, line: Signal<
         let (at, before, last) = last_report.get_value();
         let forgotten = line.get() != before && !last.is_empty();
         if forgotten || errors.with(|errors| *errors != last) {
-            let wait =
-                Duration::from_millis((at + REPORT_EVERY - browser::now()).max(0).unsigned_abs());
+            let wait = Duration::from_millis(
+                (at + REPORT_INTERVAL_MS - browser::now())
+                    .max(0)
+                    .unsigned_abs(),
+            );
             if let Ok(timer) = set_timeout_with_handle(send, wait) {
                 on_cleanup(move || timer.clear());
             }
@@ -238,7 +241,7 @@ fn headline(errors: &[PreviewError]) -> String {
     }
 }
 
-/// Where an error happened, as far as is known: `at app/page.tsx:12:9 (page /about)`.
+/// The location of an error, as far as it is known: `at app/page.tsx:12:9 (page /about)`.
 fn place(error: &PreviewError) -> String {
     let page = if error.path.is_empty() {
         "/"
@@ -274,7 +277,7 @@ fn list(errors: &[PreviewError], expanded: bool) -> AnyView {
         .into_any()
 }
 
-/// The button that shows all errors in full, where some are hidden or cut.
+/// The button that shows all errors in full, if some are hidden or cut.
 fn more(errors: &[PreviewError], expanded: RwSignal<bool>) -> AnyView {
     let is_long = errors.first().is_some_and(|error| {
         error.message.chars().count() > TWO_LINES || error.message.lines().count() > 2
@@ -300,7 +303,7 @@ fn more(errors: &[PreviewError], expanded: RwSignal<bool>) -> AnyView {
     .into_any()
 }
 
-/// The gravest errors: as many as one message asks to be fixed.
+/// The most serious errors: as many as one message asks to fix.
 fn gravest(errors: &[PreviewError]) -> Vec<PreviewError> {
     let mut errors = errors.to_vec();
     errors.sort_by_key(|error| error.kind);
@@ -308,7 +311,7 @@ fn gravest(errors: &[PreviewError]) -> Vec<PreviewError> {
     errors
 }
 
-/// The message that asks for the errors to be fixed, for people and the model.
+/// The message that asks to fix the errors, for people and the model.
 fn fix_prompt(errors: &[PreviewError]) -> String {
     let reports: Vec<String> = errors
         .iter()

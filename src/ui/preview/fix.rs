@@ -1,5 +1,4 @@
-//! The "Fix" button: sends the agent a message that asks for what the running app reports to be
-//! fixed.
+//! The "Fix" button: sends the agent a message that asks to fix what the running app reports.
 
 use leptos::prelude::*;
 
@@ -14,7 +13,7 @@ use crate::{
     },
 };
 
-/// Sends what `request` gives when it is pressed, then calls `on_sent`. `failure` is why the
+/// Sends the result of `request` when it is pressed, then calls `on_sent`. `failure` is why the
 /// message could not be sent.
 #[component]
 pub fn FixButton(
@@ -22,7 +21,7 @@ pub fn FixButton(
     request: impl Fn() -> String + 'static,
     failure: RwSignal<Option<String>>,
     #[prop(optional)] on_sent: Option<Callback<()>>,
-    /// Not to be pressed, beside while a message is on its way.
+    /// Disables it, in addition to while a message is being sent.
     #[prop(optional, into)]
     disabled: Signal<bool>,
 ) -> impl IntoView {
@@ -43,7 +42,7 @@ pub fn FixButton(
     });
     let pending = send.pending();
     let is_disabled = Signal::derive(move || pending.get() || disabled.get());
-    // The button may go with what it fixes, so the focus moves to the message field.
+    // The button may disappear with what it fixes, so the focus moves to the message field.
     let press = move |_| {
         send.dispatch(request());
         browser::focus(MESSAGE_ID);
@@ -57,8 +56,8 @@ pub fn FixButton(
     .into_any()
 }
 
-/// The message that asks for something to be fixed: `what` is "this error" or the like, `report`
-/// what the app or its dev server says of it.
+/// The message that asks for a fix: `what` is "this error" or similar, `report` the app's or dev
+/// server's message.
 pub fn fix_request(what: &str, report: &str) -> String {
     // Longer than any fence in the report.
     let mut fence = "```".to_owned();

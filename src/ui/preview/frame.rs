@@ -1,6 +1,6 @@
-//! The preview's frame: what the app in it may do, which messages are the app's, and the page that
-//! is open there. That page is of another origin, so it is known only from the app's own reports,
-//! and reloaded by asking it to.
+//! The preview's frame: the app's permissions, recognising the app's messages, and the open page.
+//! That page has another origin, so it is known only from the app's own reports, and reloaded by
+//! asking it to.
 
 use std::time::Duration;
 
@@ -21,23 +21,23 @@ use crate::ui::browser;
 const HELLO: &str = "codeflow-builder:hello";
 /// Asks it to reload itself.
 const RELOAD: &str = "codeflow-builder:reload";
-/// Leads it back and forward in the frame's own history.
+/// Go back and forward in the frame's own history.
 pub const BACK: &str = "codeflow-builder:back";
 pub const FORWARD: &str = "codeflow-builder:forward";
-/// Asks it for all that its console has.
+/// Asks for everything in its console.
 pub const ASK_CONSOLE: &str = "codeflow-builder:console";
-/// Lets the visitor point at an element of it, or no longer.
+/// Lets the user point at an element, or stops that.
 pub const PICK: &str = "codeflow-builder:pick";
 pub const PICK_END: &str = "codeflow-builder:pick-end";
-/// How long a loaded page may take to say that it has the host's script.
+/// How long a loaded page may take to announce the host's script.
 const TOOLS: Duration = Duration::from_secs(5);
 
-/// All that a tab may do, except navigating the builder's own window.
+/// Everything that a tab may do, except navigating the builder's own window.
 pub const SANDBOX: &str = "allow-downloads allow-forms allow-modals allow-orientation-lock allow-pointer-lock allow-popups \
                            allow-popups-to-escape-sandbox allow-presentation allow-same-origin allow-scripts \
                            allow-storage-access-by-user-activation";
-/// The powers of a tab; the browser asks the visitor before it grants any that reveal something of
-/// them. Only those that Chromium knows on every system, because it warns of others.
+/// The permissions of a tab. The browser asks the user before it grants any that reveal something
+/// about them. Only those that Chromium knows on every system, because it warns about others.
 pub const POWERS: &str = "accelerometer; autoplay; camera; clipboard-read; clipboard-write; display-capture; encrypted-media; fullscreen; \
                           gamepad; geolocation; gyroscope; hid; idle-detection; local-fonts; magnetometer; microphone; midi; payment; \
                           picture-in-picture; publickey-credentials-create; publickey-credentials-get; screen-wake-lock; serial; \
@@ -48,21 +48,21 @@ pub const POWERS: &str = "accelerometer; autoplay; camera; clipboard-read; clipb
 pub struct AppFrame {
     element: NodeRef<html::Iframe>,
     url: Memo<Option<String>>,
-    /// Path, query and fragment of the app's open page, as it reports.
+    /// The path, query and fragment of the app's open page, as it reports them.
     pub place: RwSignal<String>,
     /// Whether the frame's history has a page before the open one, and one after it.
     pub history: RwSignal<(bool, bool)>,
-    /// Whether the open page has the script of the sandbox host, which does more than the
-    /// template's; `None` until that is known.
+    /// Whether the open page has the sandbox host's script, which does more than the template's;
+    /// `None` until that is known.
     pub has_tools: RwSignal<Option<bool>>,
     /// Counts the pages that were loaded.
     pub loaded: RwSignal<u32>,
     script: StoredValue<Script>,
-    /// Whether the last loaded page has said that it has that script.
+    /// Whether the last loaded page has announced that script.
     has_spoken: StoredValue<bool>,
 }
 
-/// What is known of the script in the app's page.
+/// What is known about the script in the app's page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Script {
     /// The loaded page has reported nothing.
@@ -90,7 +90,7 @@ impl AppFrame {
         self.element.try_get_untracked().flatten()
     }
 
-    /// Whether the frame's window sent the message, and its page is the app's.
+    /// Whether the message came from the frame's window and the app's page.
     pub fn sent(self, message: &MessageEvent) -> bool {
         let window = self.element().and_then(|frame| frame.content_window());
         let is_source =
@@ -102,13 +102,12 @@ impl AppFrame {
             })
     }
 
-    /// Greets the app's page, and no other that the frame may show; the page answers with its
-    /// reports.
+    /// Greets the app's page, and no other page in the frame; it answers with its reports.
     pub fn greet(self) {
         self.post(HELLO);
     }
 
-    /// Says something to the app's page, and to no other.
+    /// Sends a message to the app's page, and no other.
     pub fn post(self, message: &str) {
         let window = self.element().and_then(|frame| frame.content_window());
         if let (Some(window), Some(Some(url))) = (window, self.url.try_get_untracked()) {
@@ -116,8 +115,7 @@ impl AppFrame {
         }
     }
 
-    /// Hands what the app's page says to `take`, as often as it may speak, until the owner is
-    /// cleaned up.
+    /// Passes the app's messages to `take`, within the rate limit, until the owner is cleaned up.
     pub fn listen(self, take: impl Fn(&JsValue) + 'static) {
         let rate_limit = StoredValue::new(RateLimit::default());
         let listener = window_event_listener(ev::message, move |message| {
@@ -130,15 +128,15 @@ impl AppFrame {
         on_cleanup(move || listener.remove());
     }
 
-    /// Gives the keyboard to the app's page.
+    /// Moves the keyboard focus to the app's page.
     pub fn focus(self) {
         if let Some(frame) = self.element() {
             let _ = frame.focus();
         }
     }
 
-    /// Notes that a page was loaded, the app's or another.
-    pub fn was_loaded(self) {
+    /// Records that a page was loaded, the app's or another.
+    pub fn note_load(self) {
         self.script.set_value(Script::Silent);
         let load = self.loaded.get_untracked().wrapping_add(1);
         self.loaded.set(load);
@@ -153,14 +151,14 @@ impl AppFrame {
         set_timeout(unless_it_has, TOOLS);
     }
 
-    /// Notes that the open page has the script of the sandbox host, and how its history stands.
-    pub fn has_history(self, back: bool, forward: bool) {
+    /// Records that the open page has the sandbox host's script, and the state of its history.
+    pub fn set_history(self, back: bool, forward: bool) {
         self.has_spoken.set_value(true);
         self.has_tools.set(Some(true));
         self.history.set((back, forward));
     }
 
-    /// Opens a place of the app.
+    /// Opens a page of the app.
     pub fn go(self, place: &str) {
         if let (Some(frame), Some(Some(url))) = (self.element(), self.url.try_get_untracked()) {
             self.place.set(place.to_owned());
@@ -174,8 +172,8 @@ impl AppFrame {
             .with(|url| Some(address(url.as_deref()?, &self.place.get())))
     }
 
-    /// Notes the page that the app reports.
-    pub fn is_at(self, place: String) {
+    /// Records the page that the app reports.
+    pub fn set_place(self, place: String) {
         if !self.owes_a_reload() {
             self.script.set_value(Script::Speaks);
         }
@@ -184,13 +182,13 @@ impl AppFrame {
         }
     }
 
-    /// Notes that the page is reloading itself.
-    pub fn reloads(self) {
+    /// Records that the page is reloading itself.
+    pub fn note_reload(self) {
         self.script.set_value(Script::Silent);
     }
 
-    /// Asks the app's page to reload itself at its current address; returns whether there is one to
-    /// ask.
+    /// Asks the app's page to reload itself at its current address; returns whether there is such a
+    /// page.
     pub fn ask_to_reload(self) -> bool {
         let speaks = self.script.try_get_value() == Some(Script::Speaks);
         if speaks {
@@ -200,7 +198,7 @@ impl AppFrame {
         speaks
     }
 
-    /// Whether the open page is one of the app's that reports where it is.
+    /// Whether the open page is one of the app's that reports its location.
     pub fn speaks(self) -> bool {
         self.script.try_get_value() == Some(Script::Speaks)
     }
@@ -210,7 +208,7 @@ impl AppFrame {
         self.script.try_get_value() == Some(Script::Asked)
     }
 
-    /// Loads the last open page; returns whether there is a frame to load it in.
+    /// Reloads the last open page; returns whether there is a frame for it.
     pub fn load_again(self) -> bool {
         let (Some(frame), Some(Some(url)), Some(place)) = (
             self.element(),
@@ -219,7 +217,7 @@ impl AppFrame {
         ) else {
             return false;
         };
-        // With a fragment the browser would move within the page that is there.
+        // With a fragment, the browser would only scroll within the current page.
         let place = place.split('#').next().unwrap_or_default();
         frame.set_src(&address(&url, place));
         true

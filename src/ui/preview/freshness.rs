@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How long hot reload may take to show a run's changes after its end.
 pub const HOT_RELOAD: Duration = Duration::from_secs(3);
 
-/// What is known of the frame's freshness; times are milliseconds since the epoch, 0 for never.
+/// What is known about the frame's freshness; times are milliseconds since the epoch, 0 for never.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Freshness {
     pub files_changed: i64,

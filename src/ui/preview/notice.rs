@@ -1,5 +1,5 @@
-//! What the app in the frame reports about itself (`postMessage` of the template). It is untrusted,
-//! of any size and at any rate: only known notices are read, within limits of length and number.
+//! Reports of the app in the frame (`postMessage` of the template). They are untrusted, of any size
+//! and rate: only known notices are accepted, within limits of length and number.
 
 use leptos::wasm_bindgen::JsValue;
 
@@ -8,13 +8,13 @@ use crate::{
     ui::browser::{flag_of, list_of, text_of},
 };
 
-/// The most errors of one notice, and the longest text in UTF-16 units.
-const MOST_ERRORS: u32 = 20;
-const LONGEST: u32 = 2000;
-/// Milliseconds for each notice: ten a second are read in the long run, and this many at once, such
-/// as those that were held back until the greeting.
-const EVERY: i64 = 100;
-const AT_ONCE: i64 = 50;
+/// The maximum number of errors in a notice, and the maximum length of a text in UTF-16 units.
+const MAX_ERRORS: u32 = 20;
+const MAX_TEXT_UNITS: u32 = 2000;
+/// The rate limit: one notice per this many milliseconds in the long run; and the burst allowed at
+/// once, for example for notices held back until the greeting.
+const MS_PER_NOTICE: i64 = 100;
+const MAX_BURST: i64 = 50;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -36,18 +36,18 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// What a message says; `None` when it is no notice.
+    /// The notice in a message; `None` if it is not one.
     pub fn read(message: &JsValue) -> Option<Self> {
-        if text_of(message, "source", LONGEST)? != "codeflow-preview" {
+        if text_of(message, "source", MAX_TEXT_UNITS)? != "codeflow-preview" {
             return None;
         }
-        match text_of(message, "type", LONGEST)?.as_str() {
+        match text_of(message, "type", MAX_TEXT_UNITS)?.as_str() {
             "loaded" => Some(Self::Loaded),
             "updated" => Some(Self::Updated),
             "connected" => Some(Self::Connected),
             "disconnected" => Some(Self::Disconnected),
             "reloading" => Some(Self::Reloading),
-            "place" => text_of(message, "place", LONGEST)
+            "place" => text_of(message, "place", MAX_TEXT_UNITS)
                 .filter(|place| place.starts_with('/'))
                 .map(Self::Place),
             "history" => Some(Self::History(
@@ -55,7 +55,7 @@ impl Notice {
                 flag_of(message, "forward"),
             )),
             "errors" => {
-                let errors = list_of(message, "errors", MOST_ERRORS)?;
+                let errors = list_of(message, "errors", MAX_ERRORS)?;
                 Some(Self::Errors(
                     errors
                         .iter()
@@ -70,15 +70,15 @@ impl Notice {
 
 fn read_error(error: &JsValue) -> Option<PreviewError> {
     Some(PreviewError {
-        kind: match text_of(error, "kind", LONGEST)?.as_str() {
+        kind: match text_of(error, "kind", MAX_TEXT_UNITS)?.as_str() {
             "error" => PreviewErrorKind::Error,
             "rejection" => PreviewErrorKind::Rejection,
             "console" => PreviewErrorKind::Console,
             _ => return None,
         },
-        message: text_of(error, "message", LONGEST)?,
-        location: text_of(error, "location", LONGEST),
-        path: text_of(error, "path", LONGEST).unwrap_or_default(),
+        message: text_of(error, "message", MAX_TEXT_UNITS)?,
+        location: text_of(error, "location", MAX_TEXT_UNITS),
+        path: text_of(error, "path", MAX_TEXT_UNITS).unwrap_or_default(),
     })
 }
 
@@ -90,13 +90,13 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Whether a notice at this time is read.
+    /// Whether a notice at this time is accepted.
     pub fn take(&mut self, now: i64) -> bool {
-        self.left = (self.left + now - self.at).clamp(0, AT_ONCE * EVERY);
+        self.left = (self.left + now - self.at).clamp(0, MAX_BURST * MS_PER_NOTICE);
         self.at = now;
-        let taken = self.left >= EVERY;
+        let taken = self.left >= MS_PER_NOTICE;
         if taken {
-            self.left -= EVERY;
+            self.left -= MS_PER_NOTICE;
         }
         taken
     }

@@ -1,5 +1,5 @@
-//! The picked element that goes with the next message: a chip over the message's field, and some
-//! words behind what is typed.
+//! The picked element that accompanies the next message: a chip above the message's field, and a
+//! reference appended to the text.
 
 use leptos::prelude::*;
 
@@ -19,7 +19,7 @@ pub struct Picked {
 }
 
 impl Picked {
-    /// Made once, by the workspace.
+    /// Called once, by the workspace.
     pub fn provide() {
         provide_context(Self {
             element: RwSignal::new(None),
@@ -34,7 +34,7 @@ impl Picked {
         self.element.try_set(element);
     }
 
-    /// The text with what is to be said of the element, if one was picked.
+    /// The text with the reference to the element, if one was picked.
     pub fn with(self, text: String) -> String {
         self.element.with_untracked(|element| match element {
             Some(element) => format!("{text}\n\n{}", element.reference()),

@@ -1,5 +1,5 @@
-//! The element picker: a button lets the visitor point at an element in the preview. What the app
-//! reports of it goes with the next message, and opens a panel in which it is changed.
+//! The element picker: a button lets the user point at an element in the preview. The app's report
+//! about it accompanies the next message, and opens a panel to change the element.
 
 mod notice;
 mod panel;
@@ -16,7 +16,7 @@ use crate::ui::{
 pub use panel::picked_panel;
 pub use state::Picker;
 
-/// Begins to pick, or ends it.
+/// Starts or stops picking.
 pub fn pick_button(picker: Picker, frame: AppFrame) -> AnyView {
     if !team::can_edit() {
         return ().into_any();

@@ -1,9 +1,9 @@
-//! Places in the app: path, query and fragment, as the address field has them.
+//! Places in the app: path, query and fragment, as shown in the address field.
 
-/// The longest place that is typed, in bytes.
-const LONGEST: usize = 2000;
+/// The maximum length of a typed place, in bytes.
+const MAX_PLACE_BYTES: usize = 2000;
 
-/// A place in the app at this address.
+/// The address of a place in the app at `url`.
 pub fn address(url: &str, place: &str) -> String {
     format!("{}{place}", origin(url))
 }
@@ -16,11 +16,11 @@ pub fn origin(url: &str) -> &str {
         .map_or(url, |end| &url[..host + end])
 }
 
-/// The place that was typed, as a path or as a whole address of the app at `url`; else why it is
-/// none.
+/// The typed place, given as a path or as a whole address of the app at `url`; otherwise why it is
+/// invalid.
 pub fn typed(text: &str, url: &str) -> Result<String, &'static str> {
     let text = text.trim();
-    if text.len() > LONGEST {
+    if text.len() > MAX_PLACE_BYTES {
         return Err("This address is too long. Type a shorter one.");
     }
     let own = text.strip_prefix(origin(url));

@@ -1,5 +1,5 @@
-//! What covers the preview's frame while there is no page to show: what is going on, or what went
-//! wrong.
+//! The cover over the preview's frame while there is no page to show: what is going on, or what
+//! went wrong.
 
 use leptos::prelude::*;
 
@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// How much of the dev server's report goes into the message that asks for a fix, in characters.
+/// How much of the dev server's report is quoted in the message that asks for a fix, in characters.
 const MAX_REPORT: usize = 4000;
 
-/// Nothing once the page is ready and `is_shown`. A failure over a page can be dismissed until the
+/// Empty once the page is ready and `is_shown`. A failure over a page can be dismissed until the
 /// next one.
 #[component]
 pub fn Screen(
@@ -43,7 +43,7 @@ pub fn Screen(
                 let on_dismiss = move || put_aside.set(Some(state.clone()));
                 view! { <Trouble notice on_dismiss/> }.into_any()
             }
-            // The previous page is still worth looking at.
+            // The previous page is still worth showing.
             PreviewState::Compiling { .. } | PreviewState::Ready { .. } if is_shown.get() => ().into_any(),
             PreviewState::Compiling { .. } => view! {
                 <Working title="Compiling the app" text="The dev server is building the page."/>
@@ -113,7 +113,7 @@ fn Working(title: &'static str, text: &'static str) -> impl IntoView {
     }
 }
 
-/// What went wrong a moment ago, over a page that answers again.
+/// A recent problem, over a page that answers again.
 #[component]
 fn Trouble(notice: String, on_dismiss: impl Fn() + 'static) -> impl IntoView {
     view! {
@@ -143,7 +143,7 @@ fn Failure(
     let failure = RwSignal::new(None);
     let prompt = fix_request("this error", first_chars(&reason, MAX_REPORT));
     let request = move || prompt.clone();
-    // A run that is at work may be mending it already.
+    // A working run may already be fixing it.
     let disabled = Signal::derive(move || conversation.with(Conversation::is_busy));
     let buttons = has_page.then(|| {
         view! {

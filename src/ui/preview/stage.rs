@@ -1,5 +1,5 @@
-//! Where the preview's frame stands: as large as the pane, or as a device that is scaled to fit it
-//! and has handles to drag. The style sheet (`preview.css`) does the arithmetic.
+//! The place of the preview's frame: as large as the pane, or as a device, scaled to fit it and
+//! with handles to drag. The style sheet (`preview.css`) does the arithmetic.
 
 use leptos::{
     ev, html,
@@ -11,9 +11,9 @@ use leptos::{
 use super::viewport::Viewport;
 use crate::ui::{browser, components::Drag, erased::part, pane::panes};
 
-/// The preference that has the size.
+/// The preference for the size.
 const KEY: &str = "preview-size";
-/// What the handles and the shadow take of the pane, in CSS pixels: beside the frame and below it.
+/// The space that handles and shadow take beside and below the frame, in CSS pixels.
 const EDGES: (u32, u32) = (40, 28);
 
 /// The frame's size, and the pane's.
@@ -38,7 +38,7 @@ impl Stage {
         self.viewport.get().scale(self.room.get())
     }
 
-    /// The style of what is around the frame.
+    /// The style of the frame's surroundings.
     pub fn style(self) -> String {
         match self.viewport.get().size() {
             None => String::new(),
@@ -49,7 +49,7 @@ impl Stage {
         }
     }
 
-    /// Takes a size, and keeps it as the user's preference.
+    /// Sets the size, and saves it as the user's preference.
     pub fn choose(self, viewport: Viewport) {
         self.viewport.set(viewport);
         self.keep();
@@ -59,7 +59,7 @@ impl Stage {
         browser::remember(KEY, &self.viewport.get_untracked());
     }
 
-    /// Takes the preferred size, and follows the pane's. In the browser only.
+    /// Restores the preferred size, and follows the pane's size. In the browser only.
     pub fn begin(self) {
         if let Some(viewport) = browser::remembered(KEY) {
             self.viewport.set(viewport);
@@ -102,7 +102,7 @@ struct Sides {
 panes! {
     workspace:
 
-    /// The handles of a device. By keyboard, the fields of the toolbar do the same.
+    /// The handles of a device. Keyboard users have the fields of the toolbar.
     pub fn handles(stage: Stage) {
         handles_of(stage)
     }
@@ -135,7 +135,7 @@ fn handle(stage: Stage, class: &'static str, sides: Sides) -> AnyView {
     let moved = move |pointer: ev::PointerEvent| {
         if let Some((right, down, ((width, height), scale))) = drag.moved(&pointer) {
             let scale = scale.cast_signed();
-            // The frame is centred: its right edge moves by half of what it grows.
+            // The frame is centred: its right edge moves by half of its growth.
             let (right, down) = (right * 2000 / scale, down * 1000 / scale);
             let side = |side: u32, by: i32, moves: bool| match moves {
                 true => side.saturating_add_signed(by),

@@ -1,5 +1,5 @@
-//! The bar over the preview: the way through the app, the address of its open page, and the device
-//! that the frame stands for. Its code is fetched after the page's.
+//! The bar above the preview: navigation, the address of the open page, and the device. Its code is
+//! fetched after the page's.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Between two times that the server hears of somebody who looks.
+/// The interval at which the server is told that somebody looks.
 const ATTENTION: Duration = Duration::from_secs(60);
 
 const DEVICES: [(Device, IconName, &str); 5] = [
@@ -35,14 +35,14 @@ const DEVICES: [(Device, IconName, &str); 5] = [
     (Device::Custom, IconName::Ruler, "Custom"),
 ];
 
-/// What is said where a page hasn't got the host's script: another site's, and the app's own in a
-/// sandbox that lets nothing be put into pages.
+/// The note for a page without the host's script: another site's, or the app's own in a sandbox
+/// that can't insert scripts.
 const FOREIGN: &str = "The open page isn't one of the app's, or doesn't talk to CodeFlow, so Back, Forward, its console and picking an element \
                        don't work here. Type an address to return to the app.";
 const WITHOUT_TOOLS: &str = "These sandboxes don't put CodeFlow's script into pages, so Back, Forward, the page's console and picking an element \
                              don't work here. Address, reload and sizes do.";
 
-/// The bar, for what it works on.
+/// The bar, with what it controls.
 #[derive(Clone, Copy)]
 pub struct Bar {
     pub frame: AppFrame,
@@ -51,7 +51,7 @@ pub struct Bar {
     pub picker: Picker,
     pub project: ProjectId,
     pub is_asleep: Memo<bool>,
-    /// Asked for with the button.
+    /// Called by the reload button.
     pub on_reload: Callback<()>,
 }
 
@@ -110,12 +110,12 @@ fn view_of(bar: Bar) -> AnyView {
     .into_any()
 }
 
-/// Says now and then that somebody looks, as long as the page is not hidden.
+/// Tells the server now and then that somebody looks, while the page is visible.
 fn attend(project: ProjectId, is_asleep: Memo<bool>) {
     let say = move || {
         if !document().hidden() && is_asleep.try_get_untracked() == Some(false) {
             leptos::task::spawn_local(async move {
-                // The next time makes up for a lost one.
+                // The next one makes up for a lost one.
                 let _ = attend_preview(project).await;
             });
         }
@@ -147,7 +147,7 @@ fn icon_button(
     .into_any()
 }
 
-/// Opens and closes the console; a dot says that there are errors in it.
+/// Opens and closes the console; a dot signals errors in it.
 fn console_button(console: Console) -> AnyView {
     let has_errors = Memo::new(move |_| console.has_errors());
     view! {
@@ -168,8 +168,7 @@ fn console_button(console: Console) -> AnyView {
     .into_any()
 }
 
-/// The path of the open page; another one can be typed. What is typed stays until it is sent or
-/// left.
+/// The path of the open page, which can be edited. The input stays until it is submitted or left.
 fn address_field(frame: AppFrame) -> AnyView {
     let field = NodeRef::<html::Input>::new();
     let typed = RwSignal::new(None::<String>);
@@ -273,7 +272,7 @@ fn devices(stage: Stage) -> AnyView {
         .into_any()
 }
 
-/// The sides of the device, and how much smaller than it the frame is shown.
+/// The device's size, and how far the frame is scaled down.
 fn size_row(stage: Stage) -> AnyView {
     let refusal = RwSignal::new(false);
     let width = move |viewport: Viewport| viewport.width;
@@ -306,7 +305,8 @@ fn size_row(stage: Stage) -> AnyView {
     .into_any()
 }
 
-/// The field of one side. A number in range counts as it is typed; another waits for the next key.
+/// The field of one side. A number in range applies as it is typed; any other waits for the next
+/// key.
 fn side(
     stage: Stage,
     label: &'static str,
@@ -325,7 +325,7 @@ fn side(
         }
     };
     let field = NodeRef::<html::Input>::new();
-    // A number out of range gives way to the one that counts.
+    // A number out of range is replaced by the current one.
     let settle = move |_| {
         if let Some(field) = field.get_untracked() {
             field.set_value(&of(stage.viewport.get_untracked()).to_string());

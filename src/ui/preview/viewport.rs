@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 /// The sides that can be chosen, in CSS pixels.
 pub const SIDES: std::ops::RangeInclusive<u32> = 200..=4000;
 
-/// What the frame stands for.
+/// The device that the frame represents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
     /// The pane itself.
@@ -34,11 +34,11 @@ impl Device {
     }
 }
 
-/// The frame's size; without one the pane's.
+/// The frame's size; without one, the pane's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewport {
     pub device: Device,
-    /// What counts unless the device is the pane.
+    /// Applies unless the device is the pane.
     pub width: u32,
     pub height: u32,
 }
@@ -50,7 +50,7 @@ impl Viewport {
         height: 768,
     };
 
-    /// This size, or that of another device.
+    /// The same size, or that of another device.
     pub fn choose(self, device: Device) -> Self {
         let (width, height) = match device {
             Device::Pane | Device::Custom => (self.width, self.height),
@@ -65,7 +65,7 @@ impl Viewport {
         }
     }
 
-    /// The device held the other way.
+    /// The rotated device.
     pub fn rotate(self) -> Self {
         Self {
             width: self.height,
@@ -74,7 +74,7 @@ impl Viewport {
         }
     }
 
-    /// A size of one's own; sides out of range become the nearest.
+    /// A custom size; sides out of range become the nearest valid ones.
     pub fn custom(width: u32, height: u32) -> Self {
         let side = |side: u32| side.clamp(*SIDES.start(), *SIDES.end());
         Self {
@@ -89,7 +89,7 @@ impl Viewport {
         (self.device != Device::Pane).then_some((self.width, self.height))
     }
 
-    /// In thousandths: at most the full size, and so that all of it has room in a pane of this
+    /// The scale in thousandths: at most the full size, and small enough to fit into a pane of this
     /// size.
     pub fn scale(self, room: (u32, u32)) -> u32 {
         let Some((width, height)) = self.size() else {
@@ -102,7 +102,7 @@ impl Viewport {
     }
 }
 
-/// As the preference is kept: `phone 390x844`.
+/// The format of the preference: `phone 390x844`.
 impl fmt::Display for Viewport {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -1,5 +1,5 @@
-//! The image that goes with a prompt: picked, pasted or dropped anywhere on the page, uploaded at
-//! once, and shown small until it is sent.
+//! The image that accompanies a prompt: picked, pasted or dropped anywhere on the page, uploaded at
+//! once, and shown as a thumbnail until it is sent.
 
 use gloo_net::http::Request;
 use leptos::{
@@ -46,7 +46,7 @@ fn slot(field: PromptField) -> AnyView {
         chosen.set_value(number);
         let name = file.name();
         field.complaint.set(None);
-        // It comes back when this one is refused.
+        // The previous image comes back if this one is refused.
         let before = field
             .image
             .get_untracked()
@@ -91,7 +91,7 @@ fn slot(field: PromptField) -> AnyView {
     };
 
     let paste = window_event_listener(ev::paste, move |event| {
-        // Office programs copy text as an image, too: there the text is meant.
+        // Office programs copy text as an image, too; then the text is intended.
         let data = event.clipboard_data().filter(|data| {
             data.get_data("text/plain")
                 .is_ok_and(|text| text.is_empty())
@@ -101,7 +101,8 @@ fn slot(field: PromptField) -> AnyView {
             take(file);
         }
     });
-    // What is dropped where it is wanted, such as on the files, is no image of a message.
+    // A drop that another part of the page handles, such as the file tree, is not an attached
+    // image.
     let over = window_event_listener(ev::dragover, move |event| {
         if event.default_prevented() {
             dragging.set(false);

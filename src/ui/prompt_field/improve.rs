@@ -1,4 +1,4 @@
-//! "Improve my prompt": the text in better words, shown as a diff to accept.
+//! "Improve my prompt": an improved wording, shown as a diff to accept.
 
 use leptos::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The button, where a model can improve a text.
+/// The button, if a model can improve a text.
 #[component]
 pub fn ImproveButton(field: PromptField) -> impl IntoView {
     view! { <div class="flex min-h-8 min-w-8 shrink-0 items-center">{later("improving prompts", move || improve_button(field))}</div> }
@@ -37,7 +37,7 @@ fn button(field: PromptField) -> AnyView {
         let text = text.clone();
         async move {
             match improve_message(text.clone()).await {
-                // What was typed meanwhile stays.
+                // Text typed in the meantime stays.
                 Ok(_) if field.text.try_get_untracked() != Some(text) => {}
                 Ok(better) => {
                     improved.set(Some(better));

@@ -1,4 +1,4 @@
-//! What a prompt's field holds: its text, the image that goes with it, and what is wrong with them.
+//! The content of a prompt's field: its text, the attached image, and what is wrong with them.
 
 use leptos::{html, prelude::*};
 
@@ -10,19 +10,19 @@ use crate::{
 /// The complaint about an image that the server does not have yet.
 pub const STILL_UPLOADING: &str = "The image is still uploading. Try again in a moment.";
 
-/// An image that was chosen.
+/// A chosen image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attached {
     /// The file's name.
     pub name: String,
-    /// Counts the images that were chosen: tells a late response from the current one's.
+    /// Counts the chosen images, to tell a late response from the current one.
     pub number: u32,
     /// `None` until the server has it.
     pub image: Option<Image>,
 }
 
 impl Attached {
-    /// One that the server has.
+    /// An image that the server has.
     pub fn of(image: Image) -> Self {
         Self {
             name: "The message's image".to_owned(),
@@ -40,10 +40,10 @@ impl Attached {
     }
 }
 
-/// What a field sends: the text, and the id of the image that was uploaded with it.
+/// The content to send: the text, and the id of the uploaded image.
 pub type Prompt = (NewPrompt, Option<String>);
 
-/// What is wrong with what was to be sent.
+/// What is wrong with the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     pub text: String,
@@ -76,9 +76,9 @@ pub struct PromptField {
     pub text: RwSignal<String>,
     pub image: RwSignal<Option<Attached>>,
     pub complaint: RwSignal<Option<Complaint>>,
-    /// What the text is kept as until it is sent.
+    /// The name under which the text is stored until it is sent.
     draft: Option<StoredValue<String>>,
-    /// Whether something else is in the field meanwhile, which isn't kept.
+    /// Whether something else is in the field temporarily, which isn't stored.
     borrowed: StoredValue<bool>,
 }
 
@@ -119,7 +119,8 @@ impl PromptField {
         field
     }
 
-    /// Text and image, if they can be sent; otherwise the field says why not and gets the focus.
+    /// The text and image, if they can be sent; otherwise the field says why not and gets the
+    /// focus.
     pub fn validated(self) -> Option<Prompt> {
         let image = self.image.get_untracked();
         let complaint = match NewPrompt::new(&self.text.get_untracked()) {
@@ -148,8 +149,8 @@ impl PromptField {
         }
     }
 
-    /// Takes what the field holds out of it, until it is given back; the text is kept meanwhile,
-    /// and nothing else is.
+    /// Takes the content out of the field until it is given back; the text stays stored meanwhile,
+    /// and nothing else is stored.
     pub fn lend(self) -> (String, Option<Attached>) {
         let held = (self.text.get_untracked(), self.image.get_untracked());
         self.borrowed.set_value(true);
@@ -157,19 +158,19 @@ impl PromptField {
         held
     }
 
-    /// Puts back what was taken out.
+    /// Puts the content back.
     pub fn give_back(self, held: (String, Option<Attached>)) {
         self.borrowed.set_value(false);
         self.put(held);
     }
 
-    /// Puts a text and an image in place of what the field holds.
+    /// Replaces the content with a text and an image.
     pub fn put(self, (text, image): (String, Option<Attached>)) {
         self.fill(&text);
         self.image.set(image);
     }
 
-    /// Keeps the text until it is sent, where the field does.
+    /// Stores the text until it is sent, if this field does so.
     pub fn keep(self, text: &str) {
         if let Some(draft) = self.draft
             && self.borrowed.try_get_value() == Some(false)
@@ -178,7 +179,7 @@ impl PromptField {
         }
     }
 
-    /// Empties the field of what was sent; a text or an image that changed meanwhile stays.
+    /// Clears the sent content from the field; a text or an image that changed meanwhile stays.
     pub fn clear(self, (sent, image): &Prompt) {
         if self
             .text

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// `described_by` is the id of the element that names the run; it gets the focus when the pressed
-/// button goes away.
+/// button disappears.
 #[component]
 pub fn RunActions(
     id: RunId,
@@ -48,7 +48,7 @@ pub fn RunActions(
             act.dispatch(true);
         }
     };
-    // Two buttons: one that changes its meaning could be pressed for what it was a moment ago.
+    // Two buttons, because one that changes its meaning could be pressed for its previous one.
     let goes_on = move || !state.get().is_final();
     let can_replay = move || matches!(state.get(), RunState::Failed | RunState::Cancelled);
     let describes = described_by.clone();

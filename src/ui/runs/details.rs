@@ -79,7 +79,7 @@ fn Details(first: RunDetails) -> impl IntoView {
     let details = RwSignal::new(first);
     let refresh = Action::new(move |_: &()| async move {
         let fresh = get_run(id).await?;
-        // An ended run stays ended: an answer that says otherwise is stale.
+        // An ended run stays ended: a contradicting answer is stale.
         let is_stale = !fresh.summary.run.state.is_final();
         if !(is_stale
             && details

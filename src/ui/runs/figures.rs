@@ -1,4 +1,4 @@
-//! Tokens and money in few characters; "–" where nothing is known.
+//! Compact figures for tokens and money; "–" for unknown values.
 
 use crate::{
     protocol::{Spent, Timestamp},
@@ -21,7 +21,7 @@ fn at_least(spent: Spent) -> &'static str {
     if spent.estimated { "at least " } else { "" }
 }
 
-/// Tokens that the model read and wrote, such as "12.3k in (75% cached) · 950 out".
+/// Tokens read and written by the model, such as "12.3k in (75% cached) · 950 out".
 pub fn tokens_in_and_out(spent: Spent) -> String {
     match (spent.input_tokens, spent.output_tokens) {
         (0, 0) => UNKNOWN.to_owned(),
@@ -35,7 +35,7 @@ pub fn tokens_in_and_out(spent: Spent) -> String {
     }
 }
 
-/// How much of what the model read came from a cache; nothing where none did.
+/// The share of input tokens that came from a cache; empty without any.
 fn cached_share(spent: Spent) -> String {
     match (spent.cached_tokens * 100).checked_div(spent.input_tokens) {
         None => String::new(),
@@ -70,7 +70,7 @@ pub fn cost(spent: Spent) -> String {
     }
 }
 
-/// How long a run has been worked on until it ended, or until now.
+/// A run's working time until its end, or until now.
 pub fn worked_on(
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! The list of runs: as many pages as the reader asked for, updated in place.
+//! The list of runs: as many pages as the user requested, updated in place.
 
 use leptos::prelude::*;
 
@@ -46,7 +46,7 @@ fn ended(page: &RunPage) -> usize {
 pub fn RunList(filter: Filter, first: RunPage, on_ended: Callback<()>) -> impl IntoView {
     let clock = ServerClock::new(first.at);
     let page = RwSignal::new(first);
-    // How many pages the reader asked for, and how many are loaded.
+    // The number of requested and of loaded pages.
     let (pages, loaded) = (RwSignal::new(1), RwSignal::new(1));
     let asked = StoredValue::new(0_u32);
     let refresh = Action::new(move |_: &()| {
@@ -95,7 +95,7 @@ pub fn RunList(filter: Filter, first: RunPage, on_ended: Callback<()>) -> impl I
         trouble.set(answer.err().map(|error| error.message));
         refresh.dispatch(());
     });
-    // Each row follows its own run only.
+    // Each row only follows its own run.
     let find =
         move |page: &RunPage, id: RunId| page.runs.iter().find(|run| run.run.id == id).cloned();
     let ids =
@@ -109,7 +109,7 @@ pub fn RunList(filter: Filter, first: RunPage, on_ended: Callback<()>) -> impl I
             return ().into_any();
         };
         let summary = Memo::new(move |before: Option<&RunSummary>| {
-            // A run that left the list keeps what was known until its row is gone.
+            // A run that left the list keeps its last known state until its row is removed.
             let known = page.with(|page| find(page, id));
             known
                 .or_else(|| before.cloned())
@@ -187,10 +187,10 @@ fn table(
     .into_any()
 }
 
-/// There are no runs, or none that match.
+/// The message if there are no runs, or none that match.
 #[component]
 fn Nothing(filter: Filter) -> impl IntoView {
-    // The list is made anew when the filter changes.
+    // The list is recreated when the filter changes.
     let all =
         filter.state.get_untracked().is_none() && filter.search.with_untracked(String::is_empty);
     let (title, hint, address, link) = if all {

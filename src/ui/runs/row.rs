@@ -1,4 +1,4 @@
-//! A run's row: on a wide screen a line of the table, on a narrow one a card.
+//! A run's row: a table row on wide screens, a card on narrow ones.
 
 use leptos::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The whole row leads to the run's details: the prompt's link is stretched over it, under the
+/// The whole row links to the run's details: the prompt's link is stretched over it, below the
 /// other link and the buttons.
 #[component]
 pub fn RunRow(
@@ -86,7 +86,7 @@ pub fn RunRow(
     }
 }
 
-/// A cell with a figure; on a narrow screen its heading precedes it.
+/// A cell with a figure; on narrow screens, its heading precedes it.
 const FIGURE: &str = "text-muted-foreground tabular-nums lg:px-3 lg:py-3 lg:whitespace-nowrap max-lg:text-xs \
                       max-lg:before:mr-1.5 max-lg:before:text-muted-foreground max-lg:before:content-[attr(data-label)]";
 const LAST: &str = "max-lg:order-3";

@@ -1,5 +1,5 @@
-//! A run's steps on a time axis: each is a row with a bar for when it ran, and opens to its output
-//! and errors.
+//! A run's steps on a time axis: each row has a bar for its time, and opens to its output and
+//! errors.
 
 use leptos::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The run's time, from its first step to its end, or to now.
+/// The run's time, from its first step to its end, or until now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Axis {
     from: Timestamp,
@@ -31,25 +31,25 @@ impl Axis {
         }
     }
 
-    /// Where a moment lies, in ten-thousandths of the axis.
+    /// A moment's position, in ten-thousandths of the axis.
     fn at(self, moment: Timestamp) -> i64 {
-        let part = (moment.0 - self.from.0).saturating_mul(WHOLE) / (self.to.0 - self.from.0);
-        part.clamp(0, WHOLE)
+        let part = (moment.0 - self.from.0).saturating_mul(FULL_WIDTH) / (self.to.0 - self.from.0);
+        part.clamp(0, FULL_WIDTH)
     }
 
-    /// The bar's place as a style.
+    /// The bar's position as a style.
     fn bar(self, from: Timestamp, to: Timestamp) -> String {
-        // A short step stays visible, also at the very end.
-        let left = self.at(from).min(WHOLE - SHORTEST);
-        let width = (self.at(to) - left).max(SHORTEST);
+        // A short step stays visible, even at the very end.
+        let left = self.at(from).min(FULL_WIDTH - MIN_WIDTH);
+        let width = (self.at(to) - left).max(MIN_WIDTH);
         format!("left:{};width:{}", percent(left), percent(width))
     }
 }
 
-const WHOLE: i64 = 10_000;
-const SHORTEST: i64 = 60;
+const FULL_WIDTH: i64 = 10_000;
+const MIN_WIDTH: i64 = 60;
 
-/// Whole numbers only: formatting floats would add some kilobytes of code.
+/// Integers only: formatting floats would add some kilobytes of code.
 fn percent(part: i64) -> String {
     format!("{}.{:02}%", part / 100, part % 100)
 }
@@ -126,7 +126,7 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
     let title = name.clone();
     let until = move |step: &StepSummary| match (step.finished_at, step.state) {
         (Some(at), _) => at,
-        // An interrupted step lasted to the run's end.
+        // An interrupted step lasted until the run's end.
         (None, _) => axis.get().to,
     };
     let bar = move || {
@@ -186,7 +186,7 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
     }
 }
 
-/// What the model's answer cost, where it is one.
+/// The cost of the step, if it is an answer of the model.
 fn spent_line(step: &StepSummary) -> String {
     match tokens_in_and_out(step.spent) {
         none if none == UNKNOWN => String::new(),
@@ -194,7 +194,7 @@ fn spent_line(step: &StepSummary) -> String {
     }
 }
 
-/// The error and the output, as far as there are any.
+/// The error and the output, if there are any.
 #[component]
 fn Texts(step: Memo<Option<StepSummary>>) -> impl IntoView {
     let state = Memo::new(move |_| step.with(|step| step.as_ref().map(|step| step.state)));

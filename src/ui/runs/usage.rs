@@ -1,12 +1,12 @@
-//! What everything has cost so far, by user.
+//! The total cost so far, by user.
 
 use leptos::prelude::*;
 
 use super::figures::{cost, tokens};
 use crate::protocol::{ApiError, UserUsage};
 
-/// One line for each user whose runs used tokens; nothing while there is none, or when the usage
-/// can't be fetched.
+/// One line for each user whose runs used tokens; empty if there is none, or if the usage can't be
+/// fetched.
 #[component]
 pub fn UsageLine(usage: Resource<Result<Vec<UserUsage>, ApiError>>) -> impl IntoView {
     view! {

@@ -1,13 +1,13 @@
 // The socket of a project's terminals, for as long as the tab is there: it reconnects for as long as it takes. Frames are those of
 // `src/protocol/terminal.rs`.
 
-const FIRST_RETRY = 250;
-const LONGEST_RETRY = 10_000;
-const PING = 20_000;
-const SILENCE = 45_000;
-/** The most that one frame holds of what is typed, in bytes. */
+const FIRST_RETRY_DELAY_MS = 250;
+const MAX_RETRY_DELAY_MS = 10_000;
+const PING_INTERVAL_MS = 20_000;
+const MAX_SILENCE_MS = 45_000;
+/** The most bytes of typed input in one frame. */
 const PIECE = 16 << 10;
-/** The server's code for what it refuses for good. */
+/** The server's close code for a permanent refusal. */
 const REFUSED = 1008;
 const HEAD = 12;
 
@@ -53,7 +53,7 @@ export function openLine(project, on) {
       }
       if (ended) return;
       on.lost();
-      const wait = Math.min(FIRST_RETRY * 2 ** failures++, LONGEST_RETRY);
+      const wait = Math.min(FIRST_RETRY_DELAY_MS * 2 ** failures++, MAX_RETRY_DELAY_MS);
       retry = setTimeout(connect, wait * (0.5 + Math.random() / 2));
     };
   };
@@ -65,11 +65,11 @@ export function openLine(project, on) {
   const ask = (request) => send(JSON.stringify(request));
 
   const watch = setInterval(() => {
-    if (Date.now() - heard > SILENCE) connect();
+    if (Date.now() - heard > MAX_SILENCE_MS) connect();
     else ask({ request: "ping" });
-  }, PING);
+  }, PING_INTERVAL_MS);
   const wake = () => {
-    if (!ended && !document.hidden && (!isOpen() || Date.now() - heard > SILENCE)) connect();
+    if (!ended && !document.hidden && (!isOpen() || Date.now() - heard > MAX_SILENCE_MS)) connect();
   };
   addEventListener("online", wake);
   document.addEventListener("visibilitychange", wake);
@@ -78,7 +78,7 @@ export function openLine(project, on) {
   return {
     isOpen,
     ask,
-    /** Types into a shell; false when there is no line. */
+    /** Types into a shell; false if there is no connection. */
     type(shell, text) {
       const bytes = encoder.encode(text);
       for (let at = 0; at < bytes.length; at += PIECE) {

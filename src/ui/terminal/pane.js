@@ -1,12 +1,12 @@
-// The Terminal tab: the project's shells as tabs, the one that is shown, and below it in words what keeps it from working and what to do.
+// The Terminal tab: the project's shells as tabs, the selected shell, and below it a message if something keeps it from working.
 import { openLine } from "./line.js";
 import { openScreen, theme } from "./screen.js";
 
 const READER = "terminal-reader";
-/** A shorter interruption is not said. */
+/** Shorter interruptions are not shown. */
 const GRACE = 1000;
 const QUICK = 700;
-/** How long the size must rest before the shell learns of it. */
+/** How long the size must stay the same before the shell learns of it. */
 const SETTLE = 120;
 const ICONS = {
   plus: '<path d="M5 12h14"/><path d="M12 5v14"/>',
@@ -38,7 +38,7 @@ function icon(name) {
 const button = (label, press, ...children) => element("button", { type: "button", class: "tool-button", "aria-label": label, title: label, onclick: press }, ...children);
 const nameOf = (number) => `Shell ${number}`;
 
-/** What a sandbox that isn't awake is said to be, and what can be done. */
+/** For each state of a sandbox that isn't awake, a message and an action. */
 const TROUBLE = {
   none: ["The app has no files yet. A terminal can be opened when the first run has begun to write some.", null],
   starting: ["The sandbox is starting …", null],
@@ -47,9 +47,9 @@ const TROUBLE = {
   unreachable: ["", "Try again"],
 };
 
-/** Shows the project's terminals in the element; `destroy()` ends that, and none of the shells. */
+/** Shows the project's terminals in the element; `destroy()` ends the view, but no shells. */
 export function mount(host, project) {
-  /** Where the window remembers which shell it shows. */
+  /** Where the window remembers the selected shell. */
   const SHOWN = `terminal-${project}`;
   const screens = new Map();
   let shells = [];
@@ -100,7 +100,7 @@ export function mount(host, project) {
     globalThis.codeflow.remember(READER, on ? "on" : "off");
   }
 
-  /** The terminal of a shell, made when it is needed first. */
+  /** The terminal of a shell, created on first use. */
   function screenOf(number) {
     if (screens.has(number)) return screens.get(number);
     const place = element("div", { class: "terminal-screen" });
@@ -166,7 +166,7 @@ export function mount(host, project) {
     );
   }
 
-  /** Shows words with what can be done about them, or nothing. */
+  /** Shows a message with its action, or nothing. */
   function say(words, ...actions) {
     const text = words ?? "";
     const labels = actions.map(([label]) => label).join("|");
@@ -179,11 +179,11 @@ export function mount(host, project) {
 
   const wake = () => line.ask({ request: "wake" });
 
-  /** When the pane is opened, a sandbox that is there soon is not said to be starting. One that is being woken is: nobody can type yet. */
+  /** When the pane opens, a sandbox that starts quickly gets no message. One that is being woken does: nobody can type yet. */
   const openedAt = Date.now();
   setTimeout(explain, QUICK + 10);
 
-  /** Says the first of what keeps the shown shell from working. */
+  /** Shows the first reason why the selected shell does not work. */
   function explain() {
     const shell = current === null ? null : shellOf(current);
     if (gone) return say(gone);
@@ -265,7 +265,7 @@ export function mount(host, project) {
     return draw();
   }
 
-  /** Whether the next list of shells is the first on its line. */
+  /** Whether the next list of shells is the first on its connection. */
   let fresh = true;
   const line = openLine(project, {
     open() {

@@ -1,12 +1,12 @@
-// One terminal: xterm.js with the page's colours, a way out by keyboard, and what is shown again after a reload.
+// One terminal: xterm.js with the page's colours, a keyboard exit, and its old output after a reload.
 import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
 
 const ANSI = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
-/** Addresses that lead to the sandbox there, and to this machine here. */
+/** Addresses that mean the sandbox there, but this machine here. */
 const OWN_ADDRESS = /^https?:\/\/(localhost|127\.|0\.0\.0\.0|\[::1?\])/i;
-/** A gap beyond this is no gap: the shell is another one that has the number of one before. */
+/** A larger gap means a different shell that reuses the number. */
 const OTHER = 1e9;
 const NOTE = ["\x18\x1b[0m\r\n\x1b[2m", "\x1b[0m\r\n"];
 
@@ -21,7 +21,7 @@ function colour(style, name) {
   return `#${[red, green, blue].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** The theme of the page, as it is now. */
+/** The page's current theme. */
 export function theme(host) {
   const style = getComputedStyle(host);
   const read = (name) => colour(style, name);
@@ -42,7 +42,7 @@ export function theme(host) {
 /** Copies the text; pages that were not sent over HTTPS have no clipboard of their own. */
 function copy(text) {
   if (navigator.clipboard) {
-    // Refused only where the user forbade it.
+    // Refused only if the user forbade it.
     navigator.clipboard.writeText(text).catch(() => {});
     return;
   }
@@ -82,10 +82,10 @@ export function openScreen(host, { reader, colours }, on) {
   terminal.open(host);
   terminal.textarea.setAttribute("aria-describedby", "terminal-hint");
 
-  /** The places up to which it was given what its shell shows, and up to which it has shown it. */
+  /** The positions in the shell's output up to which it was given text, and up to which it has shown it. */
   let given = null;
   let shown = 0;
-  /** Up to here it shows old output, whose questions to the terminal were answered long ago. */
+  /** Output before this position is old; its terminal queries were answered long ago. */
   let old = 0;
 
   terminal.onData((text) => shown >= old && on.typed(text));
@@ -100,7 +100,7 @@ export function openScreen(host, { reader, colours }, on) {
       }
       return false;
     }
-    // The browser pastes, as text alone.
+    // The browser pastes, as plain text.
     if (key.ctrlKey && key.shiftKey && key.code === "KeyV") return false;
     if (key.ctrlKey && key.key === "F6") {
       if (key.type === "keydown") {
@@ -113,7 +113,7 @@ export function openScreen(host, { reader, colours }, on) {
   });
 
   return {
-    /** Shows what its shell shows; `at` is the place of the first byte. */
+    /** Shows the shell's output; `at` is the position of the first byte. */
     show(at, bytes) {
       const gap = given === null ? 0 : at - given;
       if (gap < 0 || gap > OTHER) terminal.reset();
@@ -122,13 +122,13 @@ export function openScreen(host, { reader, colours }, on) {
       given = until;
       terminal.write(bytes, () => (shown = until));
     },
-    /** The place up to which it has what its shell has shown. */
+    /** The position up to which it has the shell's output. */
     have: () => given ?? 0,
-    /** What comes before this place is old. */
+    /** Output before this position is old. */
     setOld(until) {
       old = until;
     },
-    /** Fits it into its element, and returns its size if it has one. */
+    /** Fits it to its element, and returns its size if it has one. */
     fit() {
       if (!host.clientWidth || !host.clientHeight) return null;
       fit.fit();

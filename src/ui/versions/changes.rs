@@ -1,4 +1,4 @@
-//! What a version changed against the one before it: its files, and the lines of each.
+//! The changes of a version compared with the one before it: its files, and the lines of each.
 
 use leptos::prelude::*;
 

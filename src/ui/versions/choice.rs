@@ -9,7 +9,7 @@ use crate::{
     ui::components::{Button, ButtonSize, ButtonVariant},
 };
 
-/// Shown where there are two at least.
+/// Shown if there are at least two versions.
 #[component]
 pub fn ComparisonChoice(project: ProjectId, versions: Vec<Fragment>) -> impl IntoView {
     let [to, from, ..] = &*versions else {

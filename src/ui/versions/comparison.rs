@@ -1,4 +1,4 @@
-//! Two versions compared: the files that differ, and the texts of one beside each other or as one.
+//! Comparing two versions: the differing files, and the texts of one, side by side or unified.
 
 use leptos::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The two versions that an address like `1..3` names.
+/// The two versions in an address such as `1..3`.
 pub fn sides_in(version: &str) -> Option<(String, String)> {
     let (from, to) = version.split_once("..")?;
     Some((from.to_owned(), to.to_owned()))
@@ -139,7 +139,7 @@ fn list(diff: VersionDiff, chosen: RwSignal<Option<String>>) -> AnyView {
     .into_any()
 }
 
-/// What a file was, and what it became.
+/// A file's old and new text.
 fn texts(diff: FileDiff, names: [String; 2], unified: RwSignal<bool>) -> AnyView {
     let is_text = diff.before.is_some() || diff.after.is_some();
     let [before, after] = names.clone();
@@ -164,7 +164,7 @@ fn texts(diff: FileDiff, names: [String; 2], unified: RwSignal<bool>) -> AnyView
     .into_any()
 }
 
-/// Within a sentence.
+/// The text with a lower-case first letter, for use within a sentence.
 fn lower_first(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_ascii_lowercase());

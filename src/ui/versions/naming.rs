@@ -1,11 +1,11 @@
-//! What people and addresses call a version.
+//! Names of versions, for people and in addresses.
 
 use crate::protocol::{Author, Fragment, ProjectId};
 
-/// The part of the address that names the version that is looked at, by number or id.
+/// The query parameter for the viewed version, by number or id.
 pub const VERSION_QUERY: &str = "version";
 
-/// What people call it.
+/// Its name for people.
 pub fn name(version: &Fragment) -> String {
     match (version.draft, version.number) {
         (false, number) => format!("Version {number}"),
@@ -14,7 +14,7 @@ pub fn name(version: &Fragment) -> String {
     }
 }
 
-/// Who made it: the person of this name, where more than one may have.
+/// Its author: the person of this name, if the project has more than one.
 pub fn author(version: &Fragment, name: Option<&str>) -> String {
     let made = match (version.author, version.restored) {
         (Author::Agent, _) => return "by the agent".to_owned(),
@@ -34,12 +34,12 @@ pub fn author(version: &Fragment, name: Option<&str>) -> String {
     format!("{made} by {name}").trim_start().to_owned()
 }
 
-/// Where the version is looked at.
+/// The address of its view.
 pub fn address(project: ProjectId, version: &Fragment) -> String {
     format!("/projects/{project}?version={}", which(version))
 }
 
-/// What addresses call it: drafts share the number of the version before.
+/// Its name in addresses: drafts share the number of the version before them.
 pub fn which(version: &Fragment) -> String {
     if version.draft {
         version.id.to_string()

@@ -1,5 +1,4 @@
-//! A version that is looked at without restoring it: a banner, its own preview, and its files to
-//! read.
+//! Viewing a version without restoring it: a banner, its own preview, and its files, read-only.
 
 use std::collections::HashSet;
 
@@ -32,8 +31,8 @@ const CODE: Tab = Tab {
     label: "Code",
     icon: IconName::Code,
 };
-/// Between two looks at a version that is shown, in milliseconds: its sandbox is kept for those who
-/// ask.
+/// The interval of checks on a shown version, in milliseconds: its sandbox is kept as long as
+/// somebody asks.
 const SHOWN_MS: i64 = 25_000;
 
 #[component]
@@ -42,7 +41,7 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
     let tab = RwSignal::new(if named.is_some() { CODE.id } else { PREVIEW.id });
     let looked = RwSignal::new(None::<Result<VersionView, ApiError>>);
     let which = StoredValue::new(version);
-    // When to look again, in milliseconds since the epoch.
+    // The time of the next check, in milliseconds since the epoch.
     let due = StoredValue::new(0_i64);
     let look = Action::new(move |_: &()| {
         let version = which.get_value();
@@ -66,7 +65,7 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
     let is_due = move || due.try_get_value().is_some_and(|due| browser::now() >= due);
     live::refresh_while(is_due, look);
 
-    // The frame stays as long as its address does.
+    // The frame stays as long as its address stays.
     let url = Memo::new(move |_| {
         looked.with(|looked| match looked {
             Some(Ok(VersionView {
@@ -81,7 +80,7 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
     let nodes = Memo::new(move |_| files.get().and_then(Result::ok).unwrap_or_default());
     let chosen = RwSignal::new(named);
     let path = Memo::new(move |_| chosen.get());
-    // The address names the file that is shown.
+    // The address names the shown file.
     Effect::new(move |before: Option<()>| {
         let file = chosen.get().filter(|_| tab.get() == CODE.id);
         if before.is_some() {
@@ -150,7 +149,7 @@ pub fn VersionPane(project: ProjectId, version: String) -> impl IntoView {
     }
 }
 
-/// What is said in place of the page.
+/// The message in place of the page.
 fn screen(looked: Option<&Result<VersionView, ApiError>>) -> Option<String> {
     match looked {
         None => Some("Opening the version…".to_owned()),
@@ -166,7 +165,7 @@ fn screen(looked: Option<&Result<VersionView, ApiError>>) -> Option<String> {
     }
 }
 
-/// Which version it is, and the ways out of it.
+/// The version's name, and the buttons to leave the view.
 #[component]
 fn Banner(
     project: ProjectId,

@@ -1,5 +1,5 @@
-//! One file to read: highlighted on the server, and numbered by the style sheet, so that copying
-//! takes the text alone.
+//! A read-only file: highlighted on the server, with line numbers from the style sheet, so that
+//! copying takes only the text.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn FileViewer(
             );
         }
     };
-    // The previous file stays while another is fetched, so that nothing flashes.
+    // The previous file stays while another is fetched, to avoid flicker.
     let body = move || {
         match view.get().flatten() {
         None if path.get().is_none() => {

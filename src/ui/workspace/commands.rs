@@ -1,4 +1,4 @@
-//! What the workspace adds to the command menu; what is at work is stopped by the message's field.
+//! The workspace's entries in the command menu. Stopping a run belongs to the message field.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Adds them until the page is left. `viewed`: the version that is shown in place of the app.
+/// Adds them until the page is left. `viewed`: the version that is shown instead of the app.
 pub fn add(
     project: ProjectId,
     (tab, part): (RwSignal<&'static str>, RwSignal<PhonePart>),

@@ -1,4 +1,4 @@
-//! Where the user asks for the next change, or stops the run.
+//! The field for the next message, and the button that stops the run.
 
 use leptos::prelude::*;
 
@@ -36,17 +36,17 @@ pub fn Composer(
     let field = PromptField::kept(draft_of(project));
     let picked = Picked::expect();
     let mode = RwSignal::new(mode::chosen(project));
-    // That of the last message, so that a project keeps its model.
+    // The last message's model, so that a project keeps its model.
     let model = conversation.with_untracked(|all| all.last_prompt()?.model.clone());
     let model = ChosenModel::new(model_picker::value_of(model.as_ref(), &offered));
     let own_key = model_picker::own_key(&about, model);
     let editing = Editing::expect();
-    // Whether what works is stopped for a changed message.
+    // Whether to stop the running run for an edited message.
     let stops = StoredValue::new(false);
     edit_in(field, mode, (model, offered.clone()), editing);
     Effect::new(move || {
         let mode = mode.get();
-        // That of a message that is being changed is the message's.
+        // An edited message keeps its own.
         if editing.message.with_untracked(Option::is_none) {
             mode::keep(project, mode);
         }
@@ -89,7 +89,7 @@ pub fn Composer(
     };
     let submit = move || submit_and(false);
     let stop_and_send = Callback::new(move |()| submit_and(true));
-    // The run that works, else the first that waits; those behind it continue.
+    // The running run, else the first queued one; those after it continue.
     let unfinished = Memo::new(move |_| {
         conversation.with(|all| {
             all.current_run()
@@ -97,7 +97,7 @@ pub fn Composer(
                 .map(|run| run.id)
         })
     });
-    // A run costs credits, and may give them back when it ends.
+    // A run costs credits, and may refund them when it ends.
     Effect::new(move || {
         unfinished.track();
         credits::count();
@@ -117,7 +117,7 @@ pub fn Composer(
         }
         if let Some(run) = unfinished.get_untracked() {
             stop.dispatch(run);
-            // The button goes when the run ends, so the focus moves on.
+            // The button disappears when the run ends, so the focus moves on.
             field.focus();
         }
     };
@@ -177,12 +177,12 @@ pub fn Composer(
     }
 }
 
-/// What the message that is being written is kept as in the browser.
+/// The browser's storage key for an unsent message.
 fn draft_of(project: ProjectId) -> String {
     format!("{MESSAGE_ID}-{project}")
 }
 
-/// Puts a message that is being changed into the field; what was there comes back afterwards.
+/// Puts an edited message into the field; its previous content comes back afterwards.
 fn edit_in(
     field: PromptField,
     mode: RwSignal<&'static str>,

@@ -1,4 +1,4 @@
-//! The workspace's bar: the way home, the project's title and version, the model; on a phone the
+//! The workspace's bar: the link home, the project's title and version, the model; on phones, the
 //! choice between chat and app.
 
 use leptos::{prelude::*, web_sys::HtmlElement};
@@ -24,7 +24,7 @@ use crate::{
 /// The id of the link to the ZIP file.
 pub const ZIP_ID: &str = "download-zip";
 
-/// The part of the workspace that a phone shows, which has no room for both.
+/// The part of the workspace shown on phones, which have no room for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhonePart {
     Chat,
@@ -86,7 +86,7 @@ pub fn WorkspaceHeader(
                     aria-label="Download ZIP"
                     title="Download ZIP"
                     class=button_class(ButtonVariant::Ghost, ButtonSize::Sm)
-                    // A link is pressed by Enter alone.
+                    // Links are activated by Enter only.
                     on:keydown=move |key| {
                         if key.key() == " " {
                             key.prevent_default();
@@ -99,7 +99,7 @@ pub fn WorkspaceHeader(
                 </a>
                 <AlsoHere/>
                 {team::is_owner().then(|| view! { <ShareButton project/> })}
-                // What accounts have to say of the project, where there are accounts.
+                // The project's account-related parts, where there are accounts.
                 <CreditsBadge/>
                 <ModelBadge model notice/>
             </div>

@@ -1,6 +1,6 @@
-//! The border between chat and app: dragged, or moved with the arrow keys; its place is remembered
-//! in the browser. The width is a CSS variable of `<html>`, so that `boot.js` can set it before the
-//! first paint.
+//! The border between chat and app, which can be dragged or moved with the arrow keys; its position
+//! is stored in the browser. The width is a CSS variable of `<html>`, so that `boot.js` can set it
+//! before the first paint.
 
 use leptos::{ev, prelude::*};
 

@@ -1,4 +1,4 @@
-//! The project's title in the workspace's bar, which its user can change.
+//! The project's title in the workspace's bar, which the user can change.
 
 use leptos::{ev, html, prelude::*};
 
@@ -15,8 +15,8 @@ use crate::{
 /// The id of the button that opens the field.
 pub const RENAME_ID: &str = "rename-project";
 
-/// The title, or a field for another one: Enter saves it, Escape keeps the old one. The page
-/// follows by the feed, like every other page of the project.
+/// The title, or a field to change it: Enter saves, Escape cancels. The page follows through the
+/// feed, like every other page of the project.
 #[component]
 pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
     let can_edit = team::can_edit();
@@ -26,7 +26,7 @@ pub fn TitleField(project: ProjectId, title: Memo<String>) -> impl IntoView {
     let close = move || {
         editing.set(false);
         refusal.set(None);
-        // When the button is there again.
+        // Once the button is there again.
         request_animation_frame(|| browser::focus(RENAME_ID));
     };
     let save = Action::new(move |text: &String| {

@@ -1,6 +1,6 @@
 //! Acts on a page as its visitor does, with the browser's mouse and keys. The few questions to
-//! elements run in an isolated world beside the page's own, by accessors that the page can neither
-//! replace nor shadow.
+//! elements run in an isolated world, through accessors that the page can neither replace nor
+//! shadow.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ const CHOOSE: &str = r#"
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point(f64, f64);
 
-/// Where a click reaches the element; the error says why none does at this moment.
+/// The point where a click reaches the element; the error says why none does at the moment.
 pub async fn aim(
     browser: &mut Browser,
     found: &Found,
@@ -146,8 +146,7 @@ pub async fn press(browser: &mut Browser, stroke: &Stroke) -> Result<(), Browser
     Ok(())
 }
 
-/// Writes into the field, which was clicked on, in place of what it holds. The error says why it
-/// can't be.
+/// Replaces the content of the field, which was clicked on. The error says why it can't be written.
 pub async fn write(
     browser: &mut Browser,
     found: &Found,
@@ -168,8 +167,8 @@ pub async fn write(
     Ok(Ok(()))
 }
 
-/// Chooses an option of a `<select>`; false when the field is none. The error says what there is
-/// instead.
+/// Chooses an option of a `<select>`; `false` if the field is not one. The error lists the
+/// available options.
 pub async fn choose(
     browser: &mut Browser,
     found: &Found,
@@ -214,7 +213,7 @@ async fn ask(
     text.ok_or_else(|| BrowserError::Failed("an element could not be asked".to_owned()))
 }
 
-/// Sends what the page may answer by going elsewhere.
+/// Sends an event to which the page may respond by navigating.
 async fn send(browser: &mut Browser, method: &str, event: Value) -> Result<(), BrowserError> {
     match browser.ask(method, event).await {
         Ok(_) | Err(BrowserError::Failed(_)) => Ok(()),

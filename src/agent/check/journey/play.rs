@@ -1,5 +1,5 @@
-//! Plays one journey in the browser. Each step waits for its condition, and no longer than a
-//! visitor would; whatever the page throws in the meantime makes the journey fail.
+//! Plays one journey in the browser. Each step waits for its condition, but no longer than a
+//! visitor would; anything the page throws meanwhile fails the journey.
 
 use std::time::{Duration, Instant};
 
@@ -29,12 +29,12 @@ const STEP: Duration = Duration::from_secs(4);
 const LOOK_AGAIN: Duration = Duration::from_millis(80);
 /// A page is ready to be used when it has loaded and nothing has happened for this long.
 const QUIET: Duration = Duration::from_millis(250);
-/// What must not be there has to stay away for this long; a theme has to stay.
+/// Something that must be absent has to stay absent this long; a theme has to last this long.
 const STAYS: Duration = Duration::from_millis(250);
 /// Requests that take longer than this after an action are not waited for.
 const BUSY: Duration = Duration::from_secs(10);
 /// After this long no further step is taken.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_DURATION: Duration = Duration::from_secs(60);
 /// How many errors of the page are quoted, and how much of each, in characters.
 const MAX_ERRORS: usize = 3;
 const MAX_ERROR: usize = 600;
@@ -91,10 +91,10 @@ pub async fn play(browser: &mut Browser, address: &PageAddress, journey: &Journe
     let (begun, count) = (Instant::now(), journey.steps.len());
     for (number, step) in journey.steps.iter().enumerate() {
         let why = match player.perform(&step.action).await {
-            Ok(Ok(())) if begun.elapsed() < LONGEST => continue,
+            Ok(Ok(())) if begun.elapsed() < MAX_DURATION => continue,
             Ok(Ok(())) => format!(
                 "the journey takes more than {} seconds; make it shorter, or the app faster",
-                LONGEST.as_secs()
+                MAX_DURATION.as_secs()
             ),
             Ok(Err(why)) => why,
             Err(BrowserError::Silent) => HANGS.to_owned(),
@@ -140,7 +140,7 @@ struct Player<'a> {
 
 impl Player<'_> {
     async fn begin(&mut self) -> Result<(), BrowserError> {
-        // Keys go to the page that has the focus, which a window without a screen never gets.
+        // Keys go to the focused page, but a window without a screen never gets the focus.
         let focus = json!({ "enabled": true });
         self.browser
             .ask("Emulation.setFocusEmulationEnabled", focus)
@@ -278,7 +278,7 @@ impl Player<'_> {
     /// Waits until the step sees what it should.
     async fn look(&mut self, action: &Action) -> Played {
         let patience = self.browser.patience(STEP);
-        // What comes with the next moment must not be overlooked.
+        // Something that appears a moment later must not be missed.
         let stays = match action {
             Action::NotSee(_) | Action::Theme(_) => STAYS,
             _ => Duration::ZERO,
@@ -330,7 +330,7 @@ impl Player<'_> {
         }
     }
 
-    /// Waits a moment; false when the step's patience is at an end.
+    /// Waits a moment; `false` if the step has run out of time.
     async fn may_look_again(&mut self, patience: &Patience) -> Result<bool, BrowserError> {
         self.listen().await?;
         Ok(!self.activity.is_lost() && (self.is_busy() || !patience.is_at_an_end()))
@@ -341,7 +341,7 @@ impl Player<'_> {
         self.activity.listen(self.browser, until).await
     }
 
-    /// Whether the page waits for what its last step has asked for.
+    /// Whether the page is still loading what its last step requested.
     fn is_busy(&self) -> bool {
         self.activity.is_busy() && self.acted.elapsed() < BUSY
     }
@@ -361,7 +361,7 @@ impl Player<'_> {
         self.activity.listen(self.browser, Instant::now()).await
     }
 
-    /// What the pages threw, for the model; empty when that is nothing.
+    /// The errors that the pages threw, for the model; empty without any.
     fn thrown(&mut self) -> String {
         self.activity.end(None, String::new());
         let last = std::mem::take(&mut self.activity);

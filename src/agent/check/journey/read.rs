@@ -1,5 +1,5 @@
-//! Reads journeys as models and people write them: what can mean only one thing is taken so, and
-//! every other mistake is a sentence that says what to write.
+//! Parses journeys as models and people write them: unambiguous deviations are accepted, and every
+//! other mistake gets a sentence that says what to write.
 
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ const MAX_SOURCE: usize = 160;
 const MAX_NUMBER: u64 = 100;
 
 const STEPS: &str = r##"a step is one of { "open": "/" }, { "reload": true }, { "click": "Add", "role": "button" }, { "type": "Milk", "into": "New task" }, { "select": "Done", "from": "Show" }, { "press": "Enter" }, { "see": "Milk" }, { "see": "Dark mode", "role": "switch", "checked": true }, { "not_see": "Milk" } and { "theme": "dark" }"##;
-/// What a step may say beside its words, for people.
+/// Remarks for people that a step may contain.
 const REMARKS: [&str; 4] = ["comment", "note", "description", "why"];
 /// What an element may be, by the words for it.
 const STATES: [(&str, &str); 5] = [
@@ -141,7 +141,7 @@ pub fn read(file: &str, content: &[u8]) -> Result<Journey, String> {
     })
 }
 
-/// A journey that looks at nothing after it has done something can't fail.
+/// A journey that checks nothing after its last action can't fail.
 fn proves_something(file: &str, steps: &[Step]) -> Result<(), String> {
     match steps.first().map(|step| &step.action) {
         None => Err(format!("{file} has no steps: {STEPS}.")),

@@ -17,12 +17,12 @@ use crate::{
 
 /// After this long no further journey is begun.
 const ENOUGH: Duration = Duration::from_secs(120);
-/// How many times a journey is played whose browser ends.
+/// How many times a journey is played if its browser crashes.
 const ATTEMPTS: usize = 2;
 
 impl Agent {
-    /// Plays the journeys among these files of the app, and adds to the report which failed and
-    /// which passed. Without any, nothing happens.
+    /// Plays the journeys among these files of the app, and adds the failed and passed ones to the
+    /// report. Does nothing if there are none.
     pub(in crate::agent::check) async fn play_journeys(
         &self,
         app: &App,
@@ -98,7 +98,7 @@ impl Agent {
     }
 }
 
-/// The browser that journeys are played in, which starts again when one has ended it.
+/// The browser that plays journeys, restarted if one crashes it.
 struct Stage<'a> {
     agent: &'a Agent,
     address: PageAddress,

@@ -1,6 +1,6 @@
-//! What a visitor finds on the page: its elements as the browser's accessibility tree has them, its
-//! text, and whether it is dark. All of it is the browser's own account, which the page's code
-//! can't replace, and no more of it is taken than is needed.
+//! What a visitor finds on the page: the elements of the browser's accessibility tree, the text,
+//! and whether the page is dark. All of it comes from the browser itself, so the page's code can't
+//! fake it, and only the needed parts are taken.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,8 @@ const MAX_NAME: usize = 300;
 const MAX_NAMED: usize = 12;
 const MAX_GIVEN: usize = 60;
 
-/// The page's text as it is shown, by an accessor that no element's name can shadow. What its
-/// fields hold is no part of it.
+/// The page's visible text, through an accessor that no element's name can shadow. The contents of
+/// fields are not part of it.
 const TEXT: &str = r#"(() => {
   const get = (type, name) => Object.getOwnPropertyDescriptor(type.prototype, name).get;
   const body = Reflect.apply(get(Document, "body"), document, []);
@@ -116,8 +116,8 @@ fn folded(text: &str) -> String {
     plain(text).to_lowercase()
 }
 
-/// The element that is meant; what there is instead when there is none. Without a role in the
-/// target it is one that `fits`, and is called so.
+/// The matching element, or what there is instead. Without a role, the target is one that `fits`
+/// and has the name.
 pub fn find<'a>(
     elements: &'a [Found],
     target: &Target,
@@ -151,7 +151,7 @@ pub fn find<'a>(
     ))
 }
 
-/// The names of what is there, for whoever looked for another one.
+/// The names of the elements on the page, for whoever looked for another one.
 fn there(found: &[&Found], what: &str) -> String {
     let mut names: Vec<String> = Vec::new();
     for found in found.iter().filter(|found| !found.name.is_empty()) {
@@ -183,8 +183,8 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Whether something is on the page, and says what; the error says what there is instead. An
-/// element's name may be longer than the one that is looked for, unless it has to be `exact`.
+/// Whether the page shows something, and what; the error says what it shows instead. An element's
+/// name may be longer than the wanted one, unless it must be `exact`.
 pub async fn sees(
     browser: &mut Browser,
     sight: &Sight,

@@ -1,6 +1,6 @@
-//! Character references in JSX, which has HTML's by name and by number.
+//! Character references in JSX, which knows HTML's by name and by number.
 
-/// Those that people and models write.
+/// The references that people and models use.
 const NAMED: [(&str, char); 24] = [
     ("amp", '&'),
     ("apos", '\''),
@@ -27,10 +27,10 @@ const NAMED: [(&str, char); 24] = [
     ("times", '×'),
     ("trade", '™'),
 ];
-/// The longest reference, in bytes.
-const LONGEST: usize = 12;
+/// The maximum length of a reference, in bytes.
+const MAX_REFERENCE_BYTES: usize = 12;
 
-/// The text with its references replaced; `None` when it has one that is not known here.
+/// The text with its references replaced; `None` if it contains an unknown one.
 pub fn decoded(text: &str) -> Option<String> {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
@@ -48,7 +48,7 @@ pub fn decoded(text: &str) -> Option<String> {
     Some(decoded + rest)
 }
 
-/// The text with references in place of these characters, and of what would else be read as one.
+/// The text with references for these characters, and for text that would be read as a reference.
 pub fn encoded(text: &str, special: &[char]) -> String {
     let mut encoded = String::with_capacity(text.len());
     for (at, sign) in text.char_indices() {
@@ -67,9 +67,12 @@ pub fn encoded(text: &str, special: &[char]) -> String {
     encoded
 }
 
-/// The name or number of a reference, if the text goes on with one behind its `&`.
+/// The name or number of a reference, if one follows the `&`.
 fn reference(text: &str) -> Option<&str> {
-    let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
+    let end = text
+        .bytes()
+        .take(MAX_REFERENCE_BYTES)
+        .position(|byte| byte == b';')?;
     let name = &text[..end];
     let is_name = !name.is_empty()
         && name

@@ -1,5 +1,5 @@
-//! Reads the attributes of an opening tag: as much of JSX and TypeScript as it takes to find where
-//! each begins and ends.
+//! Parses the attributes of an opening tag: just enough JSX and TypeScript to find where each
+//! begins and ends.
 
 use std::ops::Range;
 
@@ -21,8 +21,8 @@ pub enum Value<'a> {
     Expression(&'a str),
 }
 
-/// The attributes of a tag whose name ends at `at`; then the end of the last of them, and where its
-/// `>` or `/>` is. `None` for what is no tag.
+/// The attributes of a tag whose name ends at `at`, the end of the last attribute, and the offset
+/// of its `>` or `/>`. `None` if it is not a tag.
 pub fn attributes(source: &str, at: usize) -> Option<(Vec<Attribute<'_>>, usize, usize)> {
     let mut at = skip_type_arguments(source, at)?;
     let mut attributes = Vec::new();
@@ -86,7 +86,7 @@ fn attribute(source: &str, start: usize) -> Option<Attribute<'_>> {
     })
 }
 
-/// Behind blanks and comments; `None` at the end of the source.
+/// The offset after blanks and comments; `None` at the end of the source.
 fn skip_blanks(source: &str, mut at: usize) -> Option<usize> {
     loop {
         let rest = &source[at..];
@@ -102,7 +102,7 @@ fn skip_blanks(source: &str, mut at: usize) -> Option<usize> {
     }
 }
 
-/// Behind `<string>`, as in `<Select<string> …>`.
+/// The offset after `<string>`, as in `<Select<string> …>`.
 fn skip_type_arguments(source: &str, at: usize) -> Option<usize> {
     if !source[at..].starts_with('<') {
         return Some(at);
@@ -122,7 +122,8 @@ fn skip_type_arguments(source: &str, at: usize) -> Option<usize> {
     None
 }
 
-/// Behind the brace that closes the one at `start`: past strings, templates and comments.
+/// The offset after the brace that closes the one at `start`, skipping strings, templates and
+/// comments.
 pub fn skip_braces(source: &str, start: usize) -> Option<usize> {
     let bytes = source.as_bytes();
     let (mut at, mut depth) = (start, 0_usize);
@@ -135,7 +136,7 @@ pub fn skip_braces(source: &str, start: usize) -> Option<usize> {
                     return Some(at + 1);
                 }
             }
-            // An apostrophe in the words of an element is no string: it has no other in its line.
+            // An apostrophe in an element's text is not a string: its line contains no other.
             quote @ (b'"' | b'\'') => {
                 if let Some(end) = string_end(bytes, at, quote) {
                     at = end;
@@ -157,7 +158,7 @@ pub fn skip_braces(source: &str, start: usize) -> Option<usize> {
     None
 }
 
-/// Where the string that begins at `start` has its last quote; `None` when the line ends before.
+/// The last quote of the string that begins at `start`; `None` if the line ends before.
 fn string_end(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     let mut at = start + 1;
     loop {
@@ -171,7 +172,7 @@ fn string_end(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     }
 }
 
-/// Where the template that begins at `start` has its last backtick.
+/// The last backtick of the template that begins at `start`.
 fn template_end(source: &str, start: usize) -> Option<usize> {
     let bytes = source.as_bytes();
     let mut at = start + 1;

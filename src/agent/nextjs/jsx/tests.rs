@@ -1,4 +1,4 @@
-//! What of an element is found in a source, and that nothing else of the source is changed.
+//! Finding elements in a source, and changing nothing else in it.
 
 use proptest::prelude::*;
 

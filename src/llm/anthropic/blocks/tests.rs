@@ -1,4 +1,4 @@
-//! Answers out of events, as Anthropic and gateways before it send them.
+//! Assembling answers from events as Anthropic and its gateways send them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
@@ -130,7 +130,7 @@ fn blocks_become_words_calls_and_thoughts_that_can_go_back() {
 
 #[test]
 fn what_is_new_out_of_order_or_missing_costs_no_answer() {
-    // A block of an unknown kind is kept; one that comes in unknown pieces can't be.
+    // A block of an unknown kind is kept; one with unknown pieces can't be.
     let odd = json!({ "type": "hologram", "light": 3 });
     let events = [
         vec![

@@ -1,31 +1,31 @@
-//! What the pieces of a call's arguments mean together, once all of them are there.
+//! Decides what the pieces of a call's arguments mean together, once all have arrived.
 
 use serde_json::Value;
 
 use crate::llm::json::{self, Shape};
 
-/// How many pieces, counted from the last one, are tried as the beginning of the whole arguments.
+/// How many of the last pieces are tried as the beginning of the complete arguments.
 const MAX_TRIED: usize = 64;
 
-/// How some models write that there are no arguments.
+/// Spellings of "no arguments" by some models.
 const NO_ARGUMENTS: [&str; 4] = ["null", "None", "[]", "\"\""];
 
-/// Where a piece of the arguments begins, and how it came.
+/// The offset of a piece, and how it came.
 #[derive(Debug, Clone, Copy)]
 pub struct PieceStart {
     pub at: usize,
-    /// With the call's name.
+    /// It came with the call's name.
     pub named: bool,
-    /// As an object, so it is complete.
+    /// It came as an object, so it is complete.
     pub at_once: bool,
 }
 
-/// What pieces mean.
+/// The meaning of the pieces.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
-    /// Arguments of calls, whole as far as that can be known.
+    /// Arguments of calls, complete as far as can be known.
     pub whole: Vec<String>,
-    /// How many calls after them were cut off.
+    /// The number of further calls that were cut off.
     pub cut_off: usize,
 }
 
@@ -38,9 +38,9 @@ impl Resolved {
     }
 }
 
-/// What the pieces of a text mean: one object in pieces that follow each other; an object that was
-/// sent whole, or so far, more than once; several objects; or one with something around it. In this
-/// order, so that pieces of a right stream are never taken for anything else.
+/// Interprets the pieces of a text: one object in consecutive pieces; an object that was sent
+/// completely, or up to some point, more than once; several objects; or one with something around
+/// it. They are tried in this order, so that a correct stream is never misread.
 pub fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     let repaired = json::repaired(text);
     if json::shape(&repaired) == Shape::Whole || text.trim().is_empty() {
@@ -49,7 +49,7 @@ pub fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     if NO_ARGUMENTS.contains(&text.trim()) {
         return Resolved::one("{}");
     }
-    // Some begin with no arguments, and then send them.
+    // Some begin with empty arguments, and then send the real ones.
     if let [_, second, rest @ ..] = pieces
         && is_empty_object(&text[..second.at])
         && (!second.named
@@ -82,8 +82,8 @@ pub fn resolve(text: &str, pieces: &[PieceStart]) -> Resolved {
     around(&repaired)
 }
 
-/// The arguments that end the text, when all pieces before them are parts of them, from their
-/// beginning or from where the piece before ended.
+/// The arguments at the end of the text, if all earlier pieces are parts of them, from their
+/// beginning or from the end of the piece before.
 fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
     let end = |piece: usize| pieces.get(piece + 1).map_or(text.len(), |next| next.at);
     let begins = |piece: &usize| is_beginning(&text[pieces[*piece].at..end(*piece)]);
@@ -94,7 +94,7 @@ fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
             return Some(whole);
         }
         let shape = json::shape(&json::repaired(whole));
-        // So far, and never to the end.
+        // As far as it has come, never complete.
         let may_be = shape == Shape::Whole || (shape == Shape::CutOff && is_last && first > 0);
         if may_be
             && is_walk(
@@ -108,8 +108,8 @@ fn repeated<'a>(text: &'a str, pieces: &[PieceStart]) -> Option<&'a str> {
     None
 }
 
-/// Whether the pieces lead from the beginning of the whole to its end, each from where the one
-/// before ended or from the beginning anew.
+/// Whether the pieces cover the whole text, each continuing from the end of the one before or
+/// starting over.
 fn is_walk<'a>(whole: &str, pieces: impl Iterator<Item = &'a str>) -> bool {
     let mut reached = vec![0];
     for piece in pieces {
@@ -128,8 +128,7 @@ fn is_walk<'a>(whole: &str, pieces: impl Iterator<Item = &'a str>) -> bool {
     reached.contains(&whole.len())
 }
 
-/// The arguments in a text with something around them: in a string, in a fence, or with more behind
-/// them.
+/// The arguments in a text with something around them: a string, a fence, or trailing text.
 fn around(text: &str) -> Resolved {
     let trimmed = text.trim();
     if let Ok(inner) = serde_json::from_str::<String>(trimmed)
@@ -161,17 +160,17 @@ fn around(text: &str) -> Resolved {
     Resolved { whole, cut_off }
 }
 
-/// Whether there are no arguments in it.
+/// Whether these are empty arguments.
 pub fn is_empty_object(arguments: &str) -> bool {
     arguments.trim() == "{}"
 }
 
-/// Whether arguments may begin with it.
+/// Whether arguments may begin with this.
 pub fn is_beginning(arguments: &str) -> bool {
     arguments.trim_start().starts_with('{')
 }
 
-/// Whether both are the same JSON.
+/// Whether both are equal JSON.
 pub fn is_same(one: &str, other: &str) -> bool {
     let value = |text: &str| serde_json::from_str::<Value>(&json::repaired(text)).ok();
     one == other || value(one).is_some_and(|one| Some(one) == value(other))

@@ -1,4 +1,4 @@
-//! What clients say to `process.Process`, and what it answers with: E2B's messages.
+//! The requests and responses of `process.Process`, as in E2B's API.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What a process writes to its two output streams or its terminal.
+//! A process's output: its two streams, or its terminal.
 
 use std::{collections::VecDeque, os::fd::AsFd, sync::Arc, time::Duration};
 
@@ -11,9 +11,9 @@ use tokio::{
 
 use super::terminal::Terminal;
 
-/// The most output in one event, in bytes.
+/// The maximum output in one event, in bytes.
 const MAX_EVENT: usize = 32 << 10;
-/// The pause between two reads of unwanted output: an endless writer waits for us and takes little
+/// The pause between two reads of unwanted output, so that an endless writer waits and takes little
 /// processor time.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -29,7 +29,8 @@ struct Stream<R> {
     name: &'static str,
     reader: Option<R>,
     buffer: Vec<u8>,
-    /// How many bytes are passed on in all: the first half as they come, the last half at the end.
+    /// How many bytes are forwarded in total: half from the beginning as they come, half from the
+    /// end afterwards.
     limit: Option<usize>,
     passed: usize,
     end: VecDeque<u8>,
@@ -37,8 +38,8 @@ struct Stream<R> {
 }
 
 impl Output {
-    /// Of the child. Of each stream at most `limit` bytes are passed on, half of them its beginning
-    /// and half its end.
+    /// Takes the child's outputs. Of each stream at most `limit` bytes are forwarded, half from its
+    /// beginning and half from its end.
     pub(super) fn new(
         child: &mut Child,
         terminal: Option<Arc<Terminal>>,
@@ -56,7 +57,7 @@ impl Output {
         self.stdout.reader.is_some() || self.stderr.reader.is_some() || self.terminal.is_some()
     }
 
-    /// How many bytes were read, and the event's data if they are to be passed on. Never returns
+    /// The number of bytes read, and the event's data if they are to be forwarded. Never completes
     /// for an output that is not open.
     pub(super) async fn next(&mut self) -> (usize, Option<Value>) {
         let terminal = &mut self.terminal;
@@ -79,17 +80,17 @@ impl Output {
         }
     }
 
-    /// How many bytes were written and not read yet.
+    /// The number of bytes that were written but not read yet.
     pub(super) fn waiting(&self) -> usize {
         self.stdout.waiting() + self.stderr.waiting()
     }
 
-    /// What was kept of the ends of streams that were too long, as the data of events.
+    /// The kept ends of streams that were too long, as event data.
     pub(super) fn ends(&mut self) -> Vec<Value> {
         [self.stdout.take_end(), self.stderr.take_end()].concat()
     }
 
-    /// Reads to the end and discards: without a reader a process would block, and a closed pipe
+    /// Reads and discards the rest: without a reader the process would block, and a closed pipe
     /// would kill it.
     pub(super) async fn drain(mut self) {
         while self.is_open() {
@@ -131,7 +132,7 @@ impl<R: AsyncRead + AsFd + Unpin> Stream<R> {
             self.passed += read;
             return (read, Some(self.data(bytes, 0)));
         };
-        // Once a piece is held back, all are: otherwise their order would change.
+        // Once a piece is held back, all later ones are, to keep their order.
         self.passed = half;
         self.end.extend(bytes);
         let excess = self.end.len().saturating_sub(half);
@@ -140,7 +141,7 @@ impl<R: AsyncRead + AsFd + Unpin> Stream<R> {
         (read, None)
     }
 
-    /// `skipped`: how many bytes are left out before these.
+    /// `skipped`: the number of bytes left out before these.
     fn data(&self, bytes: &[u8], skipped: u64) -> Value {
         let mut data = json!({ self.name: STANDARD.encode(bytes) });
         if skipped > 0 {

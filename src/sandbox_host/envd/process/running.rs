@@ -1,6 +1,6 @@
-//! The processes that clients started. Each leads a group of its own, so that a signal reaches what
-//! it started as well; its deadline ends the whole tree. A process streams to all its listeners and
-//! runs on without any; how it ended is remembered for a while.
+//! The processes that clients started. Each leads a process group, so that a signal also reaches
+//! its children; its deadline ends the whole tree. A process streams to all its listeners and
+//! continues without any; its outcome is remembered for a while.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -41,19 +41,20 @@ use crate::{
     },
 };
 
-/// Frames ahead of a slow listener; beyond that, the process waits for it.
+/// How many frames a slow listener may lag behind before the process waits for it.
 const AHEAD: usize = 8;
-/// How long output may still come after a process's deadline, and how long a listener may delay it.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long we wait for more output of what an ended process started: for this much silence, and at
-/// most for this long.
+/// How long output may still arrive after a process's deadline, and how long a listener may delay
+/// it.
+const OUTPUT_GRACE: Duration = Duration::from_secs(1);
+/// How long to wait for more output from an ended process's children: until this much silence, and
+/// at most this long.
 const GRACE: Duration = Duration::from_millis(100);
 const MAX_GRACE: Duration = Duration::from_secs(1);
-/// An ended command may leave as many processes and threads running as a server with its workers
-/// has; if there are more, all are killed.
+/// How many processes and threads an ended command may leave running: enough for a server with its
+/// workers. If there are more, all are killed.
 const MAX_LEFT: usize = 40;
 const MAX_LEFT_THREADS: usize = 300;
-/// How long the end of a process is remembered for late listeners.
+/// How long a process's outcome is remembered for late listeners.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// All processes; cheap to clone.
@@ -61,11 +62,11 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 pub(in crate::sandbox_host::envd) struct Processes {
     env: Arc<HashMap<String, String>>,
     known: Arc<Mutex<BTreeMap<u32, Arc<Running>>>>,
-    /// What processes that have ended left running.
+    /// The processes that ended commands left running.
     left: Arc<Mutex<Vec<Tree>>>,
 }
 
-/// A process, running or lately ended.
+/// A process that is running or has recently ended.
 pub(super) struct Running {
     pid: u32,
     config: Config,
@@ -76,23 +77,23 @@ pub(super) struct Running {
     audience: Mutex<Audience>,
 }
 
-/// What a process may take.
+/// A process's limits.
 pub(super) struct Limits {
     /// When it is killed.
     pub deadline: Option<Instant>,
-    /// How much of each of its outputs is passed on, in bytes.
+    /// How much of each of its outputs is forwarded, in bytes.
     pub output: Option<usize>,
 }
 
 enum Audience {
     Listening(Vec<mpsc::Sender<Bytes>>),
-    /// The frames of the end.
+    /// The final frames.
     Ended(Vec<Bytes>),
 }
 
-/// The frames of a process from some moment on.
+/// A process's frames from some moment on.
 pub(super) struct Subscription {
-    /// Sent before anything live.
+    /// Frames to send before the live ones.
     first: Vec<Bytes>,
     live: mpsc::Receiver<Bytes>,
 }
@@ -116,7 +117,7 @@ impl Processes {
         }
     }
 
-    /// Those that run, by their ids.
+    /// The running processes, ordered by id.
     pub(super) fn all(&self) -> Vec<Arc<Running>> {
         self.known
             .lock()
@@ -126,7 +127,7 @@ impl Processes {
             .collect()
     }
 
-    /// The process, which runs.
+    /// The process, if it is running.
     pub(super) fn find_running(&self, selector: &Selector) -> Result<Arc<Running>, Error> {
         let found = self.find(selector)?;
         if found.is_running() {
@@ -136,7 +137,7 @@ impl Processes {
         }
     }
 
-    /// The process, running or lately ended; a tag stands for the latest that has it.
+    /// The process, running or recently ended; a tag means the latest process with it.
     pub(super) fn find(&self, selector: &Selector) -> Result<Arc<Running>, Error> {
         let known = self.known.lock();
         let found = match selector {
@@ -193,7 +194,7 @@ impl Processes {
             }
         };
         let mut child = command.spawn().map_err(failed)?;
-        // The terminal's other side, which would keep it open.
+        // Closes our copy of the terminal's other side, which would keep it open.
         drop(command);
         oom::prefer_to_lose(child.id());
         let pid = child.id().unwrap_or_default();
@@ -214,7 +215,7 @@ impl Processes {
             processes.remember_left(&running.tree);
             tokio::time::sleep(REMEMBERED).await;
             let mut known = processes.known.lock();
-            // The id may be another process's by now.
+            // The id may belong to another process by now.
             if known
                 .get(&running.pid)
                 .is_some_and(|other| Arc::ptr_eq(other, &running))
@@ -233,7 +234,8 @@ impl Processes {
         left.retain(Tree::is_running);
     }
 
-    /// Kills what commands have left running: at the limit of processes, nobody inside could.
+    /// Kills the processes that commands left running: at the process limit, nobody inside could do
+    /// it.
     fn make_room(&self, error: &std::io::Error) -> Error {
         let left = std::mem::take(&mut *self.left.lock());
         let advice = if left
@@ -267,7 +269,7 @@ impl Running {
         matches!(&*self.audience.lock(), Audience::Listening(_))
     }
 
-    /// As an entry of a list.
+    /// The process as an entry of a list.
     pub(super) fn description(&self) -> Value {
         let mut description = json!({ "pid": self.pid, "config": self.config });
         if let Some(tag) = &self.tag {
@@ -276,7 +278,7 @@ impl Running {
         description
     }
 
-    /// Listens from here on; of an ended process, only its end is heard.
+    /// Subscribes from now on; an ended process only delivers its end.
     pub(super) fn subscribe(&self) -> Subscription {
         let (sender, live) = mpsc::channel(AHEAD);
         let mut first = vec![event(&json!({ "start": { "pid": self.pid } }))];
@@ -332,7 +334,7 @@ impl Running {
             .map_err(|error| Error::new("internal", error.to_string()))
     }
 
-    /// Signals the process and what it started; does nothing once it has ended.
+    /// Signals the process and its group; does nothing once it has ended.
     pub(super) fn signal(&self, signal: Signal) {
         if !self.is_running() {
             return;
@@ -344,8 +346,8 @@ impl Running {
         }
     }
 
-    /// Passes on what the process writes until it has ended. What it started may run on: it is
-    /// listed, and nobody waits for its output.
+    /// Forwards the process's output until it has ended. Its children may continue: they are
+    /// reported, and nobody waits for their output.
     async fn stream(self: Arc<Self>, mut child: Child, limits: Limits) {
         let deadline = limits.deadline;
         let mut output = Output::new(&mut child, self.terminal.clone(), limits.output);
@@ -354,7 +356,7 @@ impl Running {
         let status = loop {
             let limit = deadline.map(|deadline| {
                 if timed_out {
-                    deadline + LAST_WORDS
+                    deadline + OUTPUT_GRACE
                 } else {
                     deadline
                 }
@@ -380,7 +382,7 @@ impl Running {
         if output.is_open() {
             tokio::spawn(output.drain());
         } else if !timed_out && self.tree.is_running() {
-            // A process that was just forked still has its shell's command line.
+            // A freshly forked process still has its shell's command line.
             tokio::time::sleep(GRACE).await;
         }
         let (mut running, threads) = self.tree.running();
@@ -392,7 +394,7 @@ impl Running {
         }
         let mut end: Vec<Bytes> = Vec::new();
         if !(running.is_empty() && ended.is_empty()) {
-            // An addition of ours; E2B's clients ignore events they don't know.
+            // Our own addition; E2B's clients ignore unknown events.
             end.push(event(
                 &json!({ "left": { "running": running, "ended": ended } }),
             ));
@@ -424,7 +426,8 @@ impl Running {
         }
     }
 
-    /// Passes on what was written before the process ended, and what comes until there is silence.
+    /// Forwards output that was written before the process ended, and further output until there is
+    /// silence.
     async fn hear_out(&self, output: &mut Output, deadline: Option<Instant>) {
         let over = Instant::now() + MAX_GRACE;
         let mut waiting = output.waiting();
@@ -443,7 +446,7 @@ impl Running {
         }
     }
 
-    /// Sends a frame to all listeners, and forgets those that have gone.
+    /// Sends a frame to all listeners, and drops disconnected ones.
     async fn say(&self, frame: Bytes, deadline: Option<Instant>) {
         let listeners = match &*self.audience.lock() {
             Audience::Listening(listeners) => listeners.clone(),
@@ -453,7 +456,7 @@ impl Running {
             match deadline {
                 // A listener that does not read must not delay the deadline.
                 Some(deadline) => {
-                    drop(timeout_at(deadline + LAST_WORDS, listener.send(frame.clone())).await)
+                    drop(timeout_at(deadline + OUTPUT_GRACE, listener.send(frame.clone())).await)
                 }
                 None => drop(listener.send(frame.clone()).await),
             }
@@ -464,7 +467,7 @@ impl Running {
     }
 }
 
-/// How a process ended, zero values omitted.
+/// A process's outcome, with zero values omitted.
 fn how_it_ended(status: ExitStatus) -> Value {
     if let Some(number) = status.signal() {
         let status = format!("signal: {}", signal_name(number));

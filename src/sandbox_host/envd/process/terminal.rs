@@ -19,7 +19,7 @@ use tokio::{
 
 use super::messages::Size;
 
-/// The terminal's near side, where a person would sit.
+/// The terminal's master side, where a person would sit.
 #[derive(Debug)]
 pub(super) struct Terminal {
     master: OwnedFd,
@@ -28,7 +28,7 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a terminal and makes it the command's own: its session's, and its three streams.
+    /// Opens a terminal and makes it the command's controlling terminal and its three streams.
     pub(super) fn open(size: Size, command: &mut Command) -> io::Result<Self> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags)?;
@@ -50,7 +50,7 @@ impl Terminal {
             });
         }
         let terminal = Self {
-            // To the event loop it is as good as a pipe.
+            // The event loop can treat it like a pipe.
             screen: Receiver::from_owned_fd_unchecked(master.try_clone()?)?,
             keyboard: Sender::from_owned_fd_unchecked(master.try_clone()?)?,
             master,
@@ -69,7 +69,7 @@ impl Terminal {
         Ok(tcsetwinsize(&self.master, size)?)
     }
 
-    /// What the terminal shows next; 0 bytes once the last program on it has ended.
+    /// Reads terminal output; 0 bytes once the last program on it has ended.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.screen.readable().await?;

@@ -1,5 +1,5 @@
-//! What a command has started, found in `/proc`: by a mark in its environment, which children
-//! inherit, and by group, session and descent. The mark stays with a process that moved to a
+//! A command's descendants, found in `/proc`: by a mark in their environment, which children
+//! inherit, and by group, session and descent. The mark also finds a process that moved to a
 //! session of its own or whose parent has ended.
 
 use std::{
@@ -16,20 +16,20 @@ use serde::Serialize;
 
 use crate::sandbox_host::envd::procfs::{self, Stat};
 
-/// The variable that marks whatever a command starts.
+/// The variable that marks everything a command starts.
 pub(in crate::sandbox_host::envd) const MARK: &str = "CODEFLOW_COMMAND";
-/// How many times we look for processes while stopping them: each may have started others before.
+/// How many rounds of stopping processes to make: each process may have started others before.
 const MAX_ROUNDS: usize = 20;
-/// The longest command line that is reported, in characters.
+/// The maximum length of a reported command line, in characters.
 const MAX_COMMAND: usize = 100;
 
-/// The processes that a command started, itself included; cheap to clone.
+/// The processes that a command started, including itself; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
-    /// The command's own process, which leads a group.
+    /// The command's own process, the leader of its group.
     root: i32,
     mark: String,
-    /// When it was started, in clock ticks since the machine was.
+    /// Its start time, in clock ticks since boot.
     since: u64,
 }
 
@@ -40,14 +40,14 @@ pub(super) struct Process {
     command: String,
 }
 
-/// A mark that no other command has.
+/// A mark unique to one command.
 pub(super) fn new_mark() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     COUNT.fetch_add(1, Ordering::Relaxed).to_string()
 }
 
 impl Tree {
-    /// Of a process that was just started with the mark in its environment.
+    /// The tree of a process that was just started with the mark in its environment.
     pub(super) fn new(root: u32, mark: String) -> Self {
         let root = i32::try_from(root).unwrap_or(i32::MAX);
         Self {
@@ -68,7 +68,7 @@ impl Tree {
         !self.members().is_empty()
     }
 
-    /// Those that have left the command's group.
+    /// The processes outside the command's group.
     pub(super) fn away(&self) -> Vec<Process> {
         let members = self.members();
         let away = members.values().filter(|stat| stat.group != self.root);
@@ -78,7 +78,7 @@ impl Tree {
     /// Ends them all.
     pub(super) fn end(&self) {
         let mut stopped: BTreeSet<i32> = BTreeSet::new();
-        // The group at once. Processes outside of it may start others while we look for them, so we
+        // Kills the group at once. Processes outside it may start others while we search, so we
         // stop them first.
         let _ = killpg(Pid::from_raw(self.root), Signal::SIGKILL);
         for _ in 0..MAX_ROUNDS {
@@ -130,8 +130,8 @@ impl Tree {
         }
         match mark(stat.pid) {
             Some(mark) => mark == self.mark,
-            // It emptied its environment and lost its parent since the command began: it belongs to
-            // no other.
+            // It emptied its environment and lost its parent after the command began, so it belongs
+            // to no other.
             None => stat.parent == 1 && stat.started >= self.since,
         }
     }
@@ -147,7 +147,7 @@ impl Process {
     }
 }
 
-/// The mark in the process's environment; `None` where there is none, or it may not be read.
+/// The mark in the process's environment; `None` if there is none, or it can't be read.
 fn mark(pid: i32) -> Option<String> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mut entries = environ.split(|byte| *byte == 0);

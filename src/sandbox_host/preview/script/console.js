@@ -4,12 +4,12 @@
 const ASK_CONSOLE = "codeflow-builder:console";
 const MAX_KEPT = 200;
 const MAX_TEXT = 2000;
-const SEND_EVERY = 400;
+const SEND_INTERVAL_MS = 400;
 const LEVELS = { debug: "message", log: "message", info: "message", warn: "warning", error: "error" };
-/** What the dev server's own client says of itself. */
+/** Messages from the dev server's own client. */
 const DEV_TALK = /^(%c)?(\[(HMR|Fast Refresh)\]|Download the React DevTools)/;
 
-/** Tells this page's entries from those of the one before. */
+/** Distinguishes this page's entries from the previous page's. */
 const pageId = Math.random().toString(36).slice(2);
 const kept = [];
 let recorded = 0;
@@ -19,7 +19,7 @@ let sending;
 function record(level, text) {
   kept.push({ number: recorded++, level, text: text.slice(0, MAX_TEXT) });
   if (kept.length > MAX_KEPT) kept.shift();
-  if (builder) sending ??= setTimeout(sendNew, SEND_EVERY);
+  if (builder) sending ??= setTimeout(sendNew, SEND_INTERVAL_MS);
 }
 
 function sendNew() {
@@ -33,7 +33,7 @@ function sendFrom(first) {
   if (entries.length > 0) post({ type: "console", page: pageId, place: window.location.pathname.slice(0, 200), entries });
 }
 
-/** A value as the console would show it, within limits of depth and length; it calls nothing of the app's. */
+/** Formats a value like a console, within limits of depth and length; never calls the app's code. */
 function inspect(value, depth = 0) {
   if (typeof value === "string") return depth === 0 ? value : JSON.stringify(value.slice(0, 300));
   if (typeof value === "function") return `ƒ ${value.name}()`;
@@ -99,7 +99,7 @@ function recordFailure(method, address, outcome) {
   try {
     if (!/\/__nextjs_/.test(address)) record("network", `${method.toUpperCase()} ${shortAddress(address)} ${outcome}`);
   } catch {
-    // No address at all.
+    // Not a valid address.
   }
 }
 
@@ -125,7 +125,7 @@ function watchNetwork() {
     watched.set(this, [String(method), String(address)]);
     return open.call(this, method, address, ...rest);
   };
-  // Images, scripts and stylesheets say so to themselves only.
+  // Images, scripts and stylesheets fire this only on themselves.
   const onFailure = ({ target }) => {
     const address = target instanceof Element && (target.currentSrc || target.src || target.href);
     if (typeof address === "string" && address) recordFailure("GET", address, `failed (${target.localName})`);

@@ -14,13 +14,13 @@ span { position: fixed; padding: 2px 6px; border-radius: 4px; background: #4f3fd
 
 let picking = null;
 
-/** Begins to pick: until an element is chosen, or Escape is pressed, the page's own handlers hear nothing of the pointer and the keys. */
+/** Starts picking: until an element is chosen or Escape is pressed, the page's own handlers get no pointer or key events. */
 function startPicking() {
   if (picking) return;
   const host = document.createElement("codeflow-picker");
   host.style.cssText = "position:fixed;inset:0;z-index:2147483647;pointer-events:none";
   const root = host.attachShadow({ mode: "closed" });
-  // Neither is a page's policy to forbid.
+  // The page's policy can't forbid either.
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(LOOKS);
   root.adoptedStyleSheets = [sheet];
@@ -36,7 +36,7 @@ function startPicking() {
     event.stopImmediatePropagation();
   };
   for (const name of ["mousedown", "mouseup", "dblclick", "contextmenu", "submit"]) window.addEventListener(name, hush, options);
-  // Their defaults are the scrolling and the click of a touch.
+  // Their defaults are scrolling and the click of a touch.
   const keep = (event) => event.stopImmediatePropagation();
   for (const name of ["pointerdown", "pointerup", "touchstart", "touchend"]) window.addEventListener(name, keep, options);
   window.addEventListener("pointermove", ({ clientX, clientY }) => show(document.elementFromPoint(clientX, clientY)), options);
@@ -112,7 +112,7 @@ function fiberOf(element) {
   return key && element[key];
 }
 
-/** The component that wrote an element: a fiber, or what the server tells of one of its own. */
+/** The component that wrote an element: a fiber, or the server's description of one. */
 function ownerOf(maker) {
   return maker?._debugOwner ?? maker?.owner ?? null;
 }
@@ -123,14 +123,14 @@ function nameOf(maker) {
   return typeof name === "string" && name ? name.slice(0, 80) : null;
 }
 
-/** The stack of the moment in which an element was made, up to the component that wrote it. */
+/** The stack at the moment when an element was created, up to the component that wrote it. */
 function framesOf(maker) {
   const stack = String((maker._debugStack ?? maker.debugStack)?.stack ?? "");
   const lines = stack.split("\n").filter((line) => /:\d+:\d+\)?$/.test(line));
   const end = lines.findIndex((line) => /react[-_]stack[-_]bottom[-_]frame/.test(line));
   const own = (end < 0 ? lines : lines.slice(0, end)).slice(0, 6);
   const server = own.map((line) => /^\s*at (?:(.*?) \()?about:\/\/React\/[^/]+\/(file:\/\/\S+?)(?:\?\d+)?:(\d+):(\d+)\)?$/.exec(line));
-  // React has encoded the address of the code, which may itself have encoded signs in it: a module that was replaced has its name there.
+  // React has encoded the code's address, which may itself contain encoded characters: a replaced module has its name there.
   const ofServer = server
     .filter((parts) => parts !== null)
     .map(([, name, file, line, column]) => ({ file: decodeURI(file), methodName: name ?? "", line1: Number(line), column1: Number(column), arguments: [] }));
@@ -157,7 +157,7 @@ async function placesOf(element) {
   return mapped.filter((place) => place !== null);
 }
 
-/** The first of the frames that is in the app's own sources, as the dev server maps it. */
+/** The first frame in the app's own sources, as mapped by the dev server. */
 async function mapFrames(frames, isServer) {
   const answer = await fetch("/__nextjs_original-stack-frames", {
     method: "POST",

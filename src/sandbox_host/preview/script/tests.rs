@@ -1,4 +1,4 @@
-//! Where the script goes in a page, and what of a policy lets it in.
+//! The script's position in a page, and the policies that admit it.
 
 use proptest::prelude::*;
 

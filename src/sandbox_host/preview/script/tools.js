@@ -4,7 +4,7 @@
 const BACK = "codeflow-builder:back";
 const FORWARD = "codeflow-builder:forward";
 
-/** Works off what the builder asks for, once it is known: the script's own listener ran before. */
+/** Handles the builder's requests once the builder is known: the script's own listener ran before. */
 function listenForTools() {
   window.addEventListener("message", ({ source, origin, data }) => {
     if (source !== window.parent || origin !== builder) return;
@@ -20,7 +20,7 @@ function listenForTools() {
   });
 }
 
-/** Only the frame's own entries count: `history.back()` would lead the builder's page away. */
+/** Only the frame's own entries count: `history.back()` would navigate the builder's page. */
 function travel(direction) {
   const { navigation } = window;
   if (!navigation?.[direction === "back" ? "canGoBack" : "canGoForward"]) return;

@@ -1,5 +1,5 @@
-//! The protocols of the scripted server beside chat completions: how an answer is streamed, how a
-//! request reads as a chat, and what a real server refuses of it.
+//! The scripted server's protocols other than chat completions: how an answer is streamed, how a
+//! request maps to a chat, and what a real server would refuse.
 
 use std::collections::BTreeSet;
 

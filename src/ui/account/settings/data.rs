@@ -1,4 +1,4 @@
-//! What is stored of the account: a copy of it, and its end.
+//! The account's stored data: exporting and deleting it.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
@@ -24,7 +24,7 @@ pub fn DataSection() -> impl IntoView {
         });
     };
     view! {
-        <Section id="export" heading="Your data" lead="Everything that is stored of you as a ZIP file: your account, and of each project its conversation, its images and the files of its newest version.">
+        <Section id="export" heading="Your data" lead="Everything stored about you as a ZIP file: your account and, for each project, its conversation, its images and the files of its newest version.">
             <div>
                 <a href="/api/account/export.zip" download rel="external" class=button_class(ButtonVariant::Outline, ButtonSize::Default)>
                     <Icon name=IconName::Download/>

@@ -1,4 +1,4 @@
-//! Keys of one's own for the models' providers. Adding one needs scripts; none is shown again.
+//! The user's own keys for model providers. Adding one needs scripts; none is ever shown again.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
@@ -28,7 +28,7 @@ pub fn KeysSection() -> impl IntoView {
         <Section
             id="keys"
             heading="Model keys"
-            lead="With a key of your own you choose its provider's models. What you send to them costs no credits here: the provider bills you. Keys are stored encrypted and not shown again."
+            lead="With your own key you can choose its provider's models. Messages to them cost no credits here; the provider bills you. Keys are stored encrypted and not shown again."
         >
             <Refusal form/>
             <Transition fallback=|| view! { <Skeleton class="h-9 w-full"/> }>
@@ -54,7 +54,7 @@ pub fn KeysSection() -> impl IntoView {
     }
 }
 
-/// A provider, with the key that there is.
+/// A provider, with the user's key if there is one.
 #[component]
 fn Key(
     provider: ModelProvider,
@@ -103,7 +103,7 @@ fn Key(
             <ConfirmDialog
                 open=asking
                 title=format!("Remove your {label} key?")
-                description="It is deleted here, not at the provider. Messages that wait for an answer with it fail."
+                description="It is deleted here, not at the provider. Messages waiting for an answer with it will fail."
                 action="Remove key"
                 on_confirm=Callback::new(move |()| remove.run(provider))
             />

@@ -28,7 +28,7 @@ pub fn PasskeysSection() -> impl IntoView {
     let passkeys = Resource::new_blocking(|| (), |()| list_passkeys());
     let form = Form::new(None);
     let changed = Callback::new(move |()| passkeys.refetch());
-    // The dialogs are the list's: its rows are made anew whenever something changes.
+    // The dialogs belong to the list, because its rows are recreated whenever something changes.
     let chosen = RwSignal::new(None::<(PasskeyId, String)>);
     let (renames, removes) = (RwSignal::new(false), RwSignal::new(false));
     let remove = Callback::new(move |()| {
@@ -63,7 +63,7 @@ pub fn PasskeysSection() -> impl IntoView {
         <Section
             id="passkeys"
             heading="Passkeys"
-            lead="A passkey signs you in by your device's fingerprint, face or PIN: without your password, and without a code of two-step sign-in. A new password does not end it."
+            lead="A passkey signs you in with your device's fingerprint, face or PIN, without your password or a two-step code. A new password does not remove it."
         >
             <Refusal form/>
             <Transition fallback=|| view! { <Skeleton class="h-9 w-full"/> }>
@@ -84,13 +84,13 @@ pub fn PasskeysSection() -> impl IntoView {
                 })}
             </Transition>
             {offer}
-            <Dialog open=renames title="Rename the passkey" description="The name is for you alone: it tells your passkeys apart.">
+            <Dialog open=renames title="Rename the passkey" description="Only you see the name: it tells your passkeys apart.">
                 <Rename chosen renames changed/>
             </Dialog>
             <ConfirmDialog
                 open=removes
                 title=question
-                description="It signs nobody in any more. The device keeps its part until you delete that there."
+                description="It can't sign in any more. The device keeps its part until you delete it there."
                 action="Remove passkey"
                 on_confirm=remove
             />
@@ -211,7 +211,7 @@ fn Add(adds: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     }
 }
 
-/// Whether a passkey was added: false when its owner cancelled it.
+/// Whether a passkey was added; `false` if the user cancelled.
 async fn make(name: String, password: String) -> Result<bool, ApiError> {
     let question = begin_passkey(name, password).await?;
     match passkey::ask(Ceremony::Create, &question).await? {

@@ -44,7 +44,7 @@ pub fn SessionsSection() -> impl IntoView {
         .into_any()
     };
     view! {
-        <Section id="sessions" heading="Sessions" lead="Where you are signed in. End those that you don't know, and change your password.">
+        <Section id="sessions" heading="Sessions" lead="Where you are signed in. End sessions that you don't recognize, then change your password.">
             <Refusal form/>
             <Transition fallback=|| view! { <Skeleton class="h-16 w-full"/> }>
                 {move || Suspend::new(async move {

@@ -1,5 +1,5 @@
-//! Tokens with which programs order builds in the account's name. Making one needs scripts: it is
-//! shown once, and never comes back with a page.
+//! API tokens, with which programs order builds for the account. Creating one needs scripts: it is
+//! shown only once, and never sent with a page.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// For how many days a token is good, and what that is called.
+/// The lifetimes of a token: days, and their label.
 const LIFETIMES: [(&str, &str); 4] = [
     ("30", "30 days"),
     ("90", "90 days"),
@@ -32,7 +32,7 @@ const LIFETIMES: [(&str, &str); 4] = [
 #[component]
 pub fn TokensSection() -> impl IntoView {
     let tokens = Resource::new_blocking(|| (), |()| list_api_tokens());
-    // What was just made, for as long as it is shown.
+    // The new token, while it is shown.
     let made = RwSignal::new(None::<String>);
     let form = Form::new(None);
     let revoke = Callback::new(move |token: ApiTokenId| {
@@ -46,7 +46,7 @@ pub fn TokensSection() -> impl IntoView {
         <Section
             id="tokens"
             heading="API tokens"
-            lead="With a token, a program or your editor's agent can start builds on your behalf, over MCP or HTTP. Whoever has it can do that too, until you revoke it: a new password does not end it."
+            lead="With a token, a program or your editor's agent can start builds on your behalf, over MCP or HTTP. Anyone who has it can do so until you revoke it; a new password does not."
         >
             <Refusal form/>
             <Transition fallback=|| view! { <Skeleton class="h-9 w-full"/> }>
@@ -151,7 +151,7 @@ fn Create(done: Callback<String>) -> impl IntoView {
     }
 }
 
-/// The token, once.
+/// The token, shown once.
 #[component]
 fn Made(token: String, made: RwSignal<Option<String>>) -> impl IntoView {
     let field = NodeRef::<html::Input>::new();

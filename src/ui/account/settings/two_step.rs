@@ -1,5 +1,5 @@
 //! Two-step sign-in: set up with an authenticator app, and turned off again. It needs scripts: the
-//! recovery codes are shown once, and never come back with a page.
+//! recovery codes are shown only once, and never sent with a page.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
@@ -22,12 +22,12 @@ use crate::{
     },
 };
 
-/// How far the set-up has come.
+/// The stage of the set-up.
 #[derive(Debug, Clone)]
 enum Stage {
     Idle,
     Password,
-    /// The password, for other recovery codes.
+    /// Asks for the password before renewing the recovery codes.
     Renewal,
     Scan(SecondStepSetup),
     Codes(Vec<String>),
@@ -79,7 +79,7 @@ pub fn TwoStepSection() -> impl IntoView {
     }
 }
 
-/// Gives the field the focus when it is there.
+/// Focuses the field once it exists.
 fn focus(field: NodeRef<html::Input>) {
     Effect::new(move || {
         if let Some(field) = field.get() {
@@ -88,8 +88,7 @@ fn focus(field: NodeRef<html::Input>) {
     });
 }
 
-/// Asks for the password before the set-up, or before recovery codes take the place of those
-/// before.
+/// Asks for the password before the set-up, or before replacing the recovery codes.
 #[component]
 fn AskPassword(stage: RwSignal<Stage>, renews: bool) -> impl IntoView {
     let form = Form::new(None);

@@ -1,4 +1,4 @@
-// Which language a file is in, by its name.
+// Detects a file's language by its name.
 import { css } from "@codemirror/lang-css";
 import { html } from "@codemirror/lang-html";
 import { javascript } from "@codemirror/lang-javascript";
@@ -28,14 +28,14 @@ const known = {
   xml: html,
 };
 
-/** Of code in Markdown, by the fence's first word. */
+/** The language of code in Markdown, by the fence's first word. */
 const inside = (name) => {
   const spelt = { javascript: "js", typescript: "ts", sh: "", bash: "" };
   const key = spelt[name] ?? name;
   return key in known && key !== "md" ? known[key]().language : null;
 };
 
-/** The extension for a file; nothing for one that is plain text. */
+/** The extension for a file; nothing for plain text. */
 export function language(path) {
   const extension = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
   return Object.hasOwn(known, extension) ? known[extension]() : [];

@@ -1,4 +1,4 @@
-// How code looks: every colour is a variable of the style sheet, so that themes are the style sheet's alone.
+// The look of code: every colour is a variable of the style sheet, so that only the style sheet defines themes.
 import { syntaxHighlighting } from "@codemirror/language";
 import { EditorView } from "@codemirror/view";
 import { tagHighlighter, tags } from "@lezer/highlight";

@@ -15,7 +15,7 @@ import { look } from "./look.js";
 /** Marks changes that come from the server. */
 const outside = Annotation.define();
 
-/** The change that makes one text of another, with what both begin and end with left alone. */
+/** The smallest change between two texts: their common beginning and end stay untouched. */
 function difference(before, after) {
   let start = 0;
   const shorter = Math.min(before.length, after.length);
@@ -25,7 +25,7 @@ function difference(before, after) {
   return { from: start, to: before.length - end, insert: after.slice(start, after.length - end) };
 }
 
-/** Whether lines end so throughout, which they then keep. */
+/** Whether all lines have this ending, which they then keep. */
 const hasCarriageReturns = (text) => text.includes("\r\n") && !/(^|[^\r])\n/.test(text);
 
 /**
@@ -99,12 +99,12 @@ function mount(host, on) {
   };
 
   return {
-    /** Takes a file in; one that it has stays as it is. */
+    /** Adds a file; a file that it already has stays as it is. */
     open(name, text, locked) {
       if (files.has(name)) return;
       files.set(name, { state: stateOf(name, text, locked), top: 0, left: 0, carriageReturns: hasCarriageReturns(text) });
     },
-    /** Shows a file that it has, as it was left. */
+    /** Shows one of its files as it was left. */
     show(name) {
       const file = files.get(name);
       if (!file) return;
@@ -117,7 +117,7 @@ function mount(host, on) {
       view.dom.hidden = false;
       view.requestMeasure({ read: () => {}, write: () => view.scrollDOM.scrollTo(file.left, file.top) });
     },
-    /** Shows none. */
+    /** Shows no file. */
     hide() {
       put();
       path = null;
@@ -127,7 +127,7 @@ function mount(host, on) {
       const text = stateNow(name)?.sliceDoc() ?? "";
       return files.get(name)?.carriageReturns ? text.replaceAll("\n", "\r\n") : text;
     },
-    /** Puts another text in the place of a file's; the cursor stays, and undo does not lead to before it. */
+    /** Replaces a file's text; the cursor stays, and undo does not go back before it. */
     replace(name, text) {
       const state = stateNow(name);
       if (!state) return;
@@ -137,7 +137,7 @@ function mount(host, on) {
       if (before === after) return;
       dispatch(name, { changes: difference(before, after), annotations: [outside.of(true), Transaction.addToHistory.of(false)] });
     },
-    /** Lets a file that is being written grow, and follows its end. */
+    /** Appends to a file that is being written, and follows its end. */
     grow(name, text) {
       const state = stateNow(name);
       if (!state) return;
@@ -146,18 +146,18 @@ function mount(host, on) {
         view.dispatch({ effects: EditorView.scrollIntoView(view.state.doc.length, { y: "end" }), annotations: outside.of(true) });
       }
     },
-    /** Lets nobody, or everybody, type in the file. */
+    /** Makes the file read-only, or editable again. */
     lock(name, locked) {
       const state = stateNow(name);
       if (!state || state.readOnly === locked) return;
       dispatch(name, { effects: writable.reconfigure(locks(locked)), annotations: outside.of(true) });
     },
-    /** Forgets a file with its history. */
+    /** Forgets a file and its history. */
     close(name) {
       if (name === path) this.hide();
       files.delete(name);
     },
-    /** A file is known by another name from now on. */
+    /** Renames a file. */
     rename(from, to) {
       const file = files.get(from);
       if (!file) return;
@@ -184,7 +184,7 @@ function mount(host, on) {
   };
 }
 
-/** Shows two texts beside or below each other; see `compare.js`, which is fetched when it is first needed. */
+/** Shows two texts side by side or below each other; see `compare.js`, which is loaded when first needed. */
 const compare = async (...all) => (await import("./compare.js")).compare(...all);
 
 globalThis.codeflowEditor = { mount, compare };

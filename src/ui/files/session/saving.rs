@@ -1,5 +1,5 @@
-//! How texts are saved: after a pause in typing, by a key, once more after a failure; and how a
-//! conflict ends.
+//! Saving texts: after a pause in typing, by a key, and again after a failure; and resolving
+//! conflicts.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Session {
         self.pause.try_set_value(timer.ok());
     }
 
-    /// Saves every unsaved file but those in conflict.
+    /// Saves every unsaved file except those in conflict.
     pub(super) fn save_all(self, first: &str) {
         let unsaved = self.files.try_with_untracked(|files| {
             let unsaved = files
@@ -54,12 +54,12 @@ impl Session {
         }
     }
 
-    /// Sends again what could not be saved.
+    /// Retries failed saves.
     pub fn retry(self) {
         self.save_all("");
     }
 
-    /// Keeps all texts that the server does not have in the browser.
+    /// Stores all unsaved texts in the browser.
     pub fn keep_texts(self) {
         let unsaved = self.files.try_with_untracked(|files| {
             let unsaved = files.iter().filter(|file| file.is_unsaved());
@@ -80,7 +80,7 @@ impl Session {
         is_text.then(|| self.with_editor(|editor| editor.text(path)))?
     }
 
-    /// Sends the text to the server, unless it has it; a conflict is shown instead.
+    /// Sends the text to the server, unless it is saved; a conflict is shown instead.
     pub fn save(self, path: String) {
         let (Some(file), Some(text)) = (self.file(&path), self.text(&path)) else {
             return;
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// Ends a conflict with this text, over what is there. What was typed is replaced by it.
+    /// Resolves a conflict with this text, overwriting the file. It replaces the edited text.
     pub fn resolve(self, path: &str, text: Option<String>) {
         let Some(OpenFile {
             saving: SaveState::Conflict(theirs),
@@ -149,7 +149,7 @@ impl Session {
         self.save(path.to_owned());
     }
 
-    /// Ends a conflict with what is there.
+    /// Resolves a conflict by accepting the file as it is.
     pub fn take_theirs(self, path: &str) {
         let Some(OpenFile {
             saving: SaveState::Conflict(theirs),

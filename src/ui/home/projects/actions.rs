@@ -1,5 +1,5 @@
-//! What can be done with the projects of the page: rename, copy, delete and undo that, or leave
-//! somebody else's. The page shows it at once; the server's list follows.
+//! Actions on the listed projects: rename, duplicate, delete with undo, or leave somebody else's.
+//! The page shows the result at once; the server's list follows.
 
 use leptos::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Where the focus goes when a card is gone.
+/// The element that gets the focus when a card is removed.
 pub const HEADING: &str = "your-projects";
 
 /// The projects of the page, and what can be done with one.
@@ -41,7 +41,7 @@ impl Projects {
         }
     }
 
-    /// Fetches the list anew, unless its page is left: toasts outlive it.
+    /// Fetches the list again, unless the page was left: toasts outlive it.
     pub fn refresh(self) {
         if !self.all.is_disposed() {
             self.fetch.dispatch(());
@@ -53,7 +53,7 @@ impl Projects {
             .with(|all| all.iter().find(|project| project.id == id).cloned())
     }
 
-    /// Shows the project's title at once; the server's list follows.
+    /// Shows the new title at once; the server's list follows.
     pub fn retitle(self, id: ProjectId, title: &str) {
         self.all.update(|all| {
             if let Some(project) = all.iter_mut().find(|project| project.id == id) {
@@ -79,7 +79,7 @@ impl Projects {
         });
     }
 
-    /// Takes somebody else's project off the page at once.
+    /// Removes somebody else's project from the page at once.
     pub fn leave(self, project: ProjectSummary) {
         let (id, title) = (project.id, project.title);
         self.all.update(|all| all.retain(|other| other.id != id));
@@ -97,7 +97,7 @@ impl Projects {
         });
     }
 
-    /// Takes the project off the page at once, and offers to bring it back.
+    /// Removes the project from the page at once, and offers to undo it.
     pub fn delete(self, project: ProjectSummary) {
         let (id, title) = (project.id, project.title.clone());
         self.all.update(|all| all.retain(|other| other.id != id));

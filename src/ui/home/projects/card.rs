@@ -1,4 +1,4 @@
-//! One project of the list: its picture, its title, where it stands, and the menu "More".
+//! A project's card: its picture, its title, its status, and the menu "More".
 
 use leptos::{ev, html, prelude::*};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Nothing once the project is off the list.
+/// Nothing once the project is no longer listed.
 pub fn card(projects: Projects, id: ProjectId) -> AnyView {
     let Some(first) = projects.find(id) else {
         return ().into_any();
@@ -92,7 +92,7 @@ pub fn card(projects: Projects, id: ProjectId) -> AnyView {
     .into_any()
 }
 
-/// Whose project it is, and what one may do in it.
+/// The project's owner, and the user's role in it.
 fn mark(membership: &Membership) -> AnyView {
     let Membership { owner, role } = membership;
     let about = format!("{owner}’s · {}", role.as_str());
@@ -111,7 +111,7 @@ fn may_rename(membership: Option<&Membership>) -> bool {
     membership.is_none_or(|membership| membership.role >= ProjectRole::Editor)
 }
 
-/// The app's picture, or the shape of a page.
+/// The app's picture, or a placeholder.
 fn cover(picture: Option<String>, status: ProjectStatus) -> AnyView {
     const FRAME: &str =
         "aspect-[16/10] w-full overflow-hidden rounded-t-xl border-b border-border bg-muted";
@@ -146,7 +146,7 @@ fn dot(status: ProjectStatus) -> AnyView {
     view! { <span aria-hidden="true" class=class></span> }.into_any()
 }
 
-/// The title as a field: Enter and leaving it save, Escape leaves it as it was.
+/// The title as a field: Enter and leaving it save, Escape cancels.
 fn rename(projects: Projects, id: ProjectId, title: String, renaming: RwSignal<bool>) -> AnyView {
     let field = NodeRef::<html::Input>::new();
     Effect::new(move || {
@@ -160,9 +160,9 @@ fn rename(projects: Projects, id: ProjectId, title: String, renaming: RwSignal<b
     });
     let before = title.clone();
     let saving = RwSignal::new(false);
-    // Whether the focus goes back to the title: it was not moved on purpose.
+    // `refocus`: the focus returns to the title, unless it was moved on purpose.
     let save = move |refocus: bool| {
-        // Leaving the field takes it out of the page, which takes the focus off it once more.
+        // Leaving the field removes it from the page, which blurs it once more.
         if renaming.try_get_untracked() != Some(true) || saving.get_untracked() {
             return;
         }
@@ -174,7 +174,7 @@ fn rename(projects: Projects, id: ProjectId, title: String, renaming: RwSignal<b
             return leave(id, renaming, refocus);
         }
         saving.set(true);
-        // What is shown as the title is saved; what is refused can be changed.
+        // The shown title is being saved; if it is refused, it can be edited again.
         leptos::task::spawn_local(async move {
             let renamed = rename_project(id, wanted).await;
             saving.try_set(false);

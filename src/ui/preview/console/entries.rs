@@ -1,5 +1,5 @@
-//! What the console shows of the page: entries that the app's script reports. They are untrusted,
-//! so that their number and length are bounded.
+//! The page's console entries, as the app's script reports them. They are untrusted, so their
+//! number and length are limited.
 
 use std::collections::VecDeque;
 
@@ -11,41 +11,41 @@ use crate::{
 };
 
 /// How many entries are kept.
-const MOST: usize = 500;
-/// The most entries of one message, and the longest text in UTF-16 units.
-const MOST_AT_ONCE: u32 = 200;
-const LONGEST: u32 = 2000;
-/// The longest id of a page, and the longest path.
-const LONGEST_PLACE: u32 = 200;
+const MAX_ENTRIES: usize = 500;
+/// The maximum number of entries per message, and the maximum length of a text in UTF-16 units.
+const MAX_MESSAGE_ENTRIES: u32 = 200;
+const MAX_TEXT_UNITS: u32 = 2000;
+/// The maximum length of a page's id and of a path, in UTF-16 units.
+const MAX_PLACE_UNITS: u32 = 200;
 
-/// One row: a text, and how many times it came in a row.
+/// One row: a text, and how many times it was repeated in succession.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Tells rows apart as long as the pane lives.
+    /// Unique as long as the pane lives.
     pub number: u32,
     pub level: LogLevel,
     pub text: String,
     pub count: u32,
 }
 
-/// Some of a page's entries.
+/// A batch of a page's entries.
 #[derive(Debug, Default)]
 pub struct Batch {
     page: String,
     place: String,
-    /// By their numbers in the page.
+    /// With their numbers in the page.
     entries: Vec<(f64, LogLevel, String)>,
 }
 
 impl Batch {
-    /// What a message says; `None` when it brings no entries.
+    /// The batch in a message; `None` if it contains no entries.
     pub fn read(message: &JsValue) -> Option<Self> {
-        if text_of(message, "source", LONGEST_PLACE)? != "codeflow-preview"
-            || text_of(message, "type", LONGEST_PLACE)? != "console"
+        if text_of(message, "source", MAX_PLACE_UNITS)? != "codeflow-preview"
+            || text_of(message, "type", MAX_PLACE_UNITS)? != "console"
         {
             return None;
         }
-        let entries = list_of(message, "entries", MOST_AT_ONCE)?;
+        let entries = list_of(message, "entries", MAX_MESSAGE_ENTRIES)?;
         let entry = |entry: JsValue| {
             let level = match text_of(&entry, "level", 20)?.as_str() {
                 "error" => LogLevel::Error,
@@ -54,11 +54,11 @@ impl Batch {
                 _ => LogLevel::Message,
             };
             let number = number_of(&entry, "number")?;
-            Some((number, level, text_of(&entry, "text", LONGEST)?))
+            Some((number, level, text_of(&entry, "text", MAX_TEXT_UNITS)?))
         };
         Some(Self {
-            page: text_of(message, "page", LONGEST_PLACE)?,
-            place: text_of(message, "place", LONGEST_PLACE).unwrap_or_default(),
+            page: text_of(message, "page", MAX_PLACE_UNITS)?,
+            place: text_of(message, "place", MAX_PLACE_UNITS).unwrap_or_default(),
             entries: entries.iter().filter_map(entry).collect(),
         })
     }
@@ -75,7 +75,7 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Takes what is new in a batch: a page may send its entries again.
+    /// Adds the new entries of a batch: a page may send its entries again.
     pub fn take(&mut self, batch: Batch) {
         if batch.page != self.page {
             let is_first = self.page.is_empty();
@@ -101,7 +101,7 @@ impl Entries {
             return;
         }
         self.numbered = self.numbered.wrapping_add(1);
-        if self.rows.len() >= MOST {
+        if self.rows.len() >= MAX_ENTRIES {
             self.rows.pop_front();
         }
         self.rows.push_back(Entry {
@@ -161,7 +161,7 @@ mod tests {
             let text = number.to_string();
             entries.take(batch("a", &[(f64::from(number), &text)]));
         }
-        assert_eq!(entries.rows().count(), MOST);
+        assert_eq!(entries.rows().count(), MAX_ENTRIES);
         assert_eq!(entries.rows().last().map(|entry| entry.number), Some(2000));
         entries.take(batch("a", &[(f64::NAN, "odd"), (f64::INFINITY, "odd")]));
         entries.clear();

@@ -1,4 +1,4 @@
-//! The dev server's log, fetched in parts while it is looked at.
+//! The dev server's log, fetched in parts while it is shown.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,15 +10,15 @@ use crate::{
     protocol::{DevLog, ProjectId},
 };
 
-/// Between two parts.
-const EVERY: Duration = Duration::from_secs(2);
+/// The interval between two fetches.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How many lines are kept.
-const MOST: usize = 1000;
+const MAX_LINES: usize = 1000;
 
 #[derive(Clone, Copy)]
 pub struct ServerLog {
     pub entries: RwSignal<VecDeque<Entry>>,
-    /// Of the last fetch: whether there is a log, or why there is no answer.
+    /// The state after the last fetch: whether there is a log, or why there is no answer.
     state: RwSignal<State>,
 }
 
@@ -56,7 +56,7 @@ impl ServerLog {
                     move || {
                         turn.try_update(|turn| *turn = turn.wrapping_add(1));
                     },
-                    EVERY,
+                    POLL_INTERVAL,
                 );
             });
         });
@@ -80,12 +80,12 @@ impl ServerLog {
                 text: line.text,
                 count: 1,
             }));
-            let extra = rows.len().saturating_sub(MOST);
+            let extra = rows.len().saturating_sub(MAX_LINES);
             rows.drain(..extra);
         });
     }
 
-    /// What is said while there are no lines.
+    /// The note while there are no lines.
     pub fn note(self) -> &'static str {
         match self.state.get() {
             State::Fetching => "Reading the dev server's log…",

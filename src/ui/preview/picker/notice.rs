@@ -1,5 +1,5 @@
-//! What the app reports while an element is picked. It is untrusted: only what has the right shape
-//! is read, and within limits.
+//! The app's reports while an element is picked. They are untrusted: only well-formed ones are
+//! accepted, within limits.
 
 use leptos::wasm_bindgen::JsValue;
 
@@ -8,34 +8,34 @@ use crate::{
     ui::browser::{list_of, number_of, text_of},
 };
 
-/// The longest text, in UTF-16 units, and the most places.
-const LONGEST: u32 = 2000;
-const MOST_PLACES: u32 = 8;
-/// No file has so many lines, and no line so many columns.
+/// The maximum length of a text, in UTF-16 units, and the maximum number of places.
+const MAX_TEXT_UNITS: u32 = 2000;
+const MAX_PLACES: u32 = 8;
+/// The maximum line and column: no file has more.
 const FARTHEST: f64 = 1e6;
 
 pub enum PickNotice {
     Picked(PickedElement),
-    /// The visitor has pressed Escape.
+    /// The user has pressed Escape.
     Ended,
 }
 
 impl PickNotice {
-    /// What a message says; `None` when it is about something else.
+    /// The notice in a message; `None` if it is about something else.
     pub fn read(message: &JsValue) -> Option<Self> {
-        if text_of(message, "source", LONGEST)? != "codeflow-preview" {
+        if text_of(message, "source", MAX_TEXT_UNITS)? != "codeflow-preview" {
             return None;
         }
-        match text_of(message, "type", LONGEST)?.as_str() {
+        match text_of(message, "type", MAX_TEXT_UNITS)?.as_str() {
             "pick-ended" => Some(Self::Ended),
             "picked" => {
-                let places = list_of(message, "places", MOST_PLACES)?;
+                let places = list_of(message, "places", MAX_PLACES)?;
                 let element = PickedElement {
-                    tag: text_of(message, "tag", LONGEST)?,
-                    text: text_of(message, "text", LONGEST)?,
-                    own_text: text_of(message, "ownText", LONGEST),
-                    classes: text_of(message, "classes", LONGEST)?,
-                    path: text_of(message, "path", LONGEST)?,
+                    tag: text_of(message, "tag", MAX_TEXT_UNITS)?,
+                    text: text_of(message, "text", MAX_TEXT_UNITS)?,
+                    own_text: text_of(message, "ownText", MAX_TEXT_UNITS),
+                    classes: text_of(message, "classes", MAX_TEXT_UNITS)?,
+                    path: text_of(message, "path", MAX_TEXT_UNITS)?,
                     places: places
                         .iter()
                         .filter_map(|place| read_place(&place))
@@ -54,9 +54,9 @@ fn read_place(place: &JsValue) -> Option<ElementPlace> {
         (1.0..FARTHEST).contains(&number).then_some(number as u32)
     };
     Some(ElementPlace {
-        tag: text_of(place, "tag", LONGEST)?,
-        component: text_of(place, "component", LONGEST),
-        file: text_of(place, "file", LONGEST)?,
+        tag: text_of(place, "tag", MAX_TEXT_UNITS)?,
+        component: text_of(place, "component", MAX_TEXT_UNITS),
+        file: text_of(place, "file", MAX_TEXT_UNITS)?,
         line: number("line")?,
         column: number("column")?,
     })

@@ -1,5 +1,5 @@
-//! The panel of a picked element: where it was written, and its text and classes to change there
-//! without the model.
+//! The panel of a picked element: its place in the source, and its text and classes, to be changed
+//! there without the model.
 
 use leptos::{ev, html, prelude::*};
 
@@ -21,7 +21,7 @@ struct Change {
     is_undone: bool,
 }
 
-/// What became of the last change.
+/// The outcome of the last change.
 #[derive(Debug, Clone)]
 enum Outcome {
     None,
@@ -29,7 +29,7 @@ enum Outcome {
         before: String,
     },
     Undone,
-    /// Why not.
+    /// It failed, for this reason.
     Failed(String),
 }
 
@@ -86,7 +86,7 @@ fn content(element: PickedElement, project: ProjectId) -> AnyView {
     .into_any()
 }
 
-/// A part to change, or why it can't be.
+/// A part to change, or why it can't be changed.
 fn field(
     label: &'static str,
     what: ElementPart,
@@ -103,7 +103,7 @@ fn field(
     let outcome = RwSignal::new(Outcome::None);
     let input = NodeRef::<html::Input>::new();
     let is_changed = RwSignal::new(false);
-    // Both ways: what a change undoes is another one.
+    // In both directions: undoing a change is another change.
     let change = Action::new_unsync(move |change: &Change| {
         let Change { to, is_undone } = change.clone();
         let (from, place) = (saved.get_untracked(), source.place.clone());

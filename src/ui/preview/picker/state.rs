@@ -1,4 +1,4 @@
-//! Whether an element is being picked, and which one was.
+//! Whether picking is active, and the picked element.
 
 use leptos::prelude::*;
 
@@ -49,20 +49,20 @@ impl Picker {
                 None => {}
             }
         });
-        // Another page knows nothing of it.
+        // Another page does not know that picking is active.
         Effect::new(move || {
             frame.loaded.track();
             self.is_picking.set(false);
         });
     }
 
-    /// Begins to pick, or ends it.
+    /// Starts or stops picking.
     pub fn toggle(self, frame: AppFrame) {
         let is_picking = !self.is_picking.get_untracked();
         self.is_picking.set(is_picking);
         frame.post(if is_picking { PICK } else { PICK_END });
         if is_picking {
-            // So that the arrow keys choose there, too.
+            // So that the arrow keys work there, too.
             frame.focus();
         }
     }
