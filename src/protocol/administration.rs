@@ -7,8 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Fragment, Message, ProjectId, RunId, RunState, SessionId, Timestamp, UserId,
-    account::named,
+    Account, Fragment, Message, ProjectId, RunId, RunState, SessionId, Timestamp, UserId, named,
 };
 
 /// What came of a form, to be shown once.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProjectId, SessionId, Timestamp, UserId, account::named};
+use super::{ProjectId, SessionId, Timestamp, UserId, named};
 
 /// What somebody may do in a project; each may do all that those before it may.
 #[derive(
