@@ -16,7 +16,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 pub use app::{App, AppPath, Edited, Listing, OwnPathError, RunSandbox, Snapshot};
 pub use check::{Jail, Report, kept_journeys};
 pub use input::{
-    AgentInput, CodeFiles, Design, NOTES, PrevMessage, Titles, earlier_requests, provisional_title,
+    AgentInput, CodeFiles, Design, NOTES, PrevMessage, REQUEST_BEGINNING, Titles, earlier_requests,
+    provisional_title,
 };
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
 pub use nextjs::{answer::PageState, jsx, routes::FIRST_PAGE};

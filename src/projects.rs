@@ -56,7 +56,7 @@ use crate::{
         DevLog, ImageId, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary, ProjectTitle,
         Run, RunId, UserId, UserUsage,
     },
-    runs::{Events, ProjectLocks, RunContext, Supervisor, UnsealKey},
+    runs::{Events, OwnKeys, ProjectLocks, RunContext, Supervisor},
     store::Store,
 };
 use apps::Apps;
@@ -81,7 +81,7 @@ pub struct Projects {
 struct Inner {
     store: Store,
     agent: Agent,
-    unseal_key: UnsealKey,
+    own_keys: OwnKeys,
     events: Events,
     apps: Apps,
     edits: Edits,
@@ -110,9 +110,13 @@ impl Projects {
         settings: &config::Agent,
         shutdown: CancellationToken,
     ) -> Self {
-        let unseal_key: UnsealKey = Arc::new(move |user, provider, sealed| {
-            accounts.unseal_model_key(user, provider, sealed)
-        });
+        let own_keys = OwnKeys {
+            store: store.clone(),
+            agent: agent.clone(),
+            unseal: Arc::new(move |user, provider, sealed| {
+                accounts.unseal_model_key(user, provider, sealed)
+            }),
+        };
         let events = Events::new(store.clone());
         let tasks = TaskTracker::new();
         let apps = Apps::new(store.clone(), events.clone(), agent.clone(), tasks.clone());
@@ -136,7 +140,7 @@ impl Projects {
             store: store.clone(),
             events: events.clone(),
             agent: agent.clone(),
-            unseal_key: unseal_key.clone(),
+            own_keys: own_keys.clone(),
             apps: Arc::new(previews.clone()),
             locks: ProjectLocks::default(),
         };
@@ -156,7 +160,7 @@ impl Projects {
             inner: Arc::new(Inner {
                 store,
                 agent,
-                unseal_key,
+                own_keys,
                 events,
                 apps,
                 edits,

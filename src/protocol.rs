@@ -29,6 +29,7 @@ mod text;
 mod usage;
 mod version;
 
+pub(crate) use account::named;
 pub use account::{
     Account, AccountRole, ApiToken, LinkedIdentity, NewApiToken, OutsideRefusal, Passkey, Plan,
     Pricing, Provider, SecondStepSetup, SecondStepState, SessionSummary, SignUp, Visitor,

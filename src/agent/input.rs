@@ -7,7 +7,7 @@ mod memory;
 mod titles;
 
 pub use design::Design;
-pub use memory::{NOTES, earlier_requests};
+pub use memory::{NOTES, REQUEST_BEGINNING, earlier_requests};
 use serde::{Deserialize, Serialize};
 pub use titles::{Titles, provisional_title};
 

@@ -69,7 +69,7 @@ async fn versions(
 ) -> anyhow::Result<()> {
     let lost = store.lost_files().await?;
     let shelf = backup.map(Shelf::of);
-    let content = |file: &LostFile| shelf.as_ref()?.get(&file.hash).ok();
+    let content = |file: &LostFile| shelf.as_ref()?.get(file.hash.as_str()).ok();
     let (found, gone): (Vec<_>, Vec<_>) =
         lost.into_iter().partition(|file| content(file).is_some());
     for (files, what) in [

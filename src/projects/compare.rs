@@ -9,7 +9,7 @@ use crate::{
     protocol::{
         AppNode, ChangeKind, FileDiff, Fragment, FragmentId, ProjectId, VersionChange, VersionDiff,
     },
-    store::StoredFile,
+    store::{BlobHash, FileKind, StoredFile},
 };
 
 /// How many changes a comparison names.
@@ -95,8 +95,10 @@ impl Projects {
 
 /// The differences, sorted by path; folders don't count.
 fn changes(before: Vec<StoredFile>, after: Vec<StoredFile>) -> Vec<VersionChange> {
-    let by_path = |files: Vec<StoredFile>| -> BTreeMap<String, (String, String)> {
-        let files = files.into_iter().filter(|file| file.kind != "folder");
+    let by_path = |files: Vec<StoredFile>| -> BTreeMap<String, (FileKind, BlobHash)> {
+        let files = files
+            .into_iter()
+            .filter(|file| file.kind != FileKind::Folder);
         files
             .map(|file| (file.path, (file.kind, file.hash)))
             .collect()
@@ -222,23 +224,23 @@ mod tests {
 
     #[test]
     fn what_was_added_changed_and_removed_is_told_apart_and_folders_do_not_count() {
-        let stored = |path: &str, kind: &str, hash: &str| StoredFile {
+        let stored = |path: &str, kind, content: &str| StoredFile {
             path: path.to_owned(),
-            kind: kind.to_owned(),
-            hash: hash.to_owned(),
+            kind,
+            hash: BlobHash::of(content.as_bytes()),
         };
         let before = vec![
-            stored("a", "file", "1"),
-            stored("b", "file", "1"),
-            stored("c", "file", "1"),
-            stored("d", "folder", "0"),
-            stored("e", "file", "1"),
+            stored("a", FileKind::File, "1"),
+            stored("b", FileKind::File, "1"),
+            stored("c", FileKind::File, "1"),
+            stored("d", FileKind::Folder, "0"),
+            stored("e", FileKind::File, "1"),
         ];
         let after = vec![
-            stored("a", "file", "1"),
-            stored("b", "file", "2"),
-            stored("c", "executable", "1"),
-            stored("f", "link", "3"),
+            stored("a", FileKind::File, "1"),
+            stored("b", FileKind::File, "2"),
+            stored("c", FileKind::Executable, "1"),
+            stored("f", FileKind::Link, "3"),
         ];
         let changes: Vec<_> = changes(before, after)
             .into_iter()

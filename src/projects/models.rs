@@ -6,6 +6,7 @@ use crate::{
     accounts::AdminRequest,
     agent::{Agent, TestCall},
     protocol::{ModelChoice, ModelNotice, ModelProvider, ModelTask, ModelsOverview},
+    runs::OwnKeyError,
     store::Deed,
 };
 
@@ -39,11 +40,12 @@ impl Projects {
 
     /// The provider's models, asked with the user's own key; `NotFound` without a key.
     async fn agent_with_key(&self, provider: ModelProvider) -> Result<Agent, ProjectError> {
-        let (inner, user) = (&self.inner, self.user()?);
-        let sealed = inner.store.sealed_user_key(user, provider).await?;
-        let sealed = sealed.ok_or(ProjectError::NotFound("key"))?;
-        let key = (inner.unseal_key)(user, provider, &sealed).map_err(ProjectError::Internal)?;
-        Ok(inner.agent.with_key(provider, &key))
+        let agent = self.inner.own_keys.agent(self.user()?, provider).await;
+        agent.map_err(|error| match error {
+            OwnKeyError::Removed(_) => ProjectError::NotFound("key"),
+            OwnKeyError::Unreadable(_) => ProjectError::Refused(error.to_string()),
+            OwnKeyError::Store(error) => error.into(),
+        })
     }
 
     /// `Invalid` if a message asks for a model that isn't offered. A model that is no longer

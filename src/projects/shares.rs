@@ -11,7 +11,7 @@ use crate::{
     protocol::{
         AppNode, FragmentId, Project, ProjectId, Share, ShareState, SharedApp, SharedSource,
     },
-    store::OpenShare,
+    store::{FileKind, OpenShare},
 };
 
 impl Projects {
@@ -127,7 +127,7 @@ impl Projects {
         }
         let (store, version) = (&self.inner.store, shared.fragment.id);
         let files = store.version_files(version).await?.into_iter();
-        let files = files.filter(|file| file.kind != "folder");
+        let files = files.filter(|file| file.kind != FileKind::Folder);
         let paths: Vec<String> = files.map(|file| file.path).collect();
         let first = paths.iter().find(|path| *path == FIRST_PAGE);
         let path = path.or_else(|| first.or(paths.first()).map(String::as_str));

@@ -3,7 +3,7 @@
 use super::{ProjectError, Projects, compare::file_diff};
 use crate::{
     agent::{CallDetails, FileStates},
-    protocol::{AppEntry, AppNode, ChangeKind, RunId, StepChange, StepDetails},
+    protocol::{AppNode, ChangeKind, RunId, StepChange, StepDetails},
 };
 
 /// The maximum number of diff lines per call, over all files.
@@ -27,12 +27,13 @@ impl Projects {
             None => None,
         };
         if let Some(found) = found {
-            for file in call.files.iter_mut().filter(|file| file.before.is_none()) {
-                if let Some(node @ AppNode::File { .. }) =
-                    store.version_file(found, &file.path).await?
-                {
-                    let path = file.path.clone();
-                    file.before = Some(AppEntry { path, node }.content().to_vec());
+            let mut unknown: Vec<_> = call.files.iter_mut().collect();
+            unknown.retain(|file| file.before.is_none());
+            let paths: Vec<String> = unknown.iter().map(|file| file.path.clone()).collect();
+            let nodes = store.version_nodes(found, &paths).await?;
+            for file in unknown {
+                if let Some(AppNode::File { content, .. }) = nodes.get(&file.path) {
+                    file.before = Some(content.clone());
                 }
             }
         }

@@ -25,7 +25,7 @@ use super::{Projects, apps::Released};
 use crate::{
     agent::RunError,
     config,
-    protocol::{ProjectId, Timestamp},
+    protocol::Timestamp,
     runs::BUILD_INPUT,
     store::{Store, StoreError, Unused},
 };
@@ -126,7 +126,9 @@ impl Sweeper {
             Timestamp::now().0 - millis(YOUNGEST_ORPHAN),
         );
         let mut ended = 0;
-        for sandbox in agent.sandboxes().await? {
+        let sandboxes = agent.sandboxes().await?;
+        let noted = store.sandboxes_of_projects().await?;
+        for sandbox in sandboxes {
             // At a provider that others use too, only sandboxes with our mark are ours. Old ones of
             // this machine may have none.
             let is_ours = match &sandbox.installation {
@@ -142,14 +144,7 @@ impl Sweeper {
             };
             let needed = self.projects.inner.views.has(&sandbox.id)
                 || self.projects.inner.shared.has(&sandbox.id)
-                || match project.parse::<ProjectId>() {
-                    Ok(project) => match store.sandbox_kept_for(project).await {
-                        Ok(noted) => noted.as_deref() == Some(&*sandbox.id),
-                        Err(StoreError::NotFound(_)) => false,
-                        Err(error) => return Err(error.into()),
-                    },
-                    Err(_) => false,
-                };
+                || noted.contains(&sandbox.id);
             if !needed {
                 tracing::info!(
                     sandbox.id = sandbox.id,

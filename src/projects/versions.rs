@@ -14,7 +14,7 @@ use crate::{
         AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId, VersionView,
     },
     runs::ProjectApp as _,
-    store::AT_WORK,
+    store::{AT_WORK, FileKind},
 };
 
 /// How long to wait for the project's lock before looking for the reason.
@@ -55,7 +55,9 @@ impl Projects {
     ) -> Result<Vec<FileNode>, ProjectError> {
         let (fragment, _) = self.version(project, which).await?;
         let files = self.inner.store.version_files(fragment.id).await?;
-        let paths = files.into_iter().filter(|file| file.kind != "folder");
+        let paths = files
+            .into_iter()
+            .filter(|file| file.kind != FileKind::Folder);
         Ok(tree(paths.map(|file| file.path).collect()))
     }
 

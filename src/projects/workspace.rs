@@ -28,12 +28,13 @@ impl Projects {
             runs,
             earlier,
         } = self.conversation(project, None, limit).await?;
-        let mut events = Vec::new();
-        for (index, run) in runs.iter().enumerate() {
-            if !run.state.is_final() || index + 1 == runs.len() {
-                events.extend(store.events_of_run(run.id).await?);
-            }
-        }
+        let latest = runs.last().map(|run| run.id);
+        let shown: Vec<RunId> = runs
+            .iter()
+            .filter(|run| !run.state.is_final() || Some(run.id) == latest)
+            .map(|run| run.id)
+            .collect();
+        let mut events = store.events_of_runs(shown).await?;
         let preview = match store
             .last_event(project, "preview")
             .await?

@@ -60,7 +60,7 @@ macro_rules! named {
     };
 }
 
-pub(super) use named;
+pub(crate) use named;
 
 named!(AccountRole: User = "user", Admin = "admin");
 named!(Plan: Free = "free", Pro = "pro");

@@ -6,8 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Fragment, Message, ProjectId, RunId, RunState, SessionId, Timestamp, UserId,
-    account::named,
+    Account, Fragment, Message, ProjectId, RunId, RunState, SessionId, Timestamp, UserId, named,
 };
 
 /// The result of a form, shown once.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Spent, Timestamp, account::named};
+use super::{Spent, Timestamp, named};
 
 /// A provider's model as messages name it: `anthropic/claude-sonnet-5-5`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProjectId, SessionId, Timestamp, UserId, account::named};
+use super::{ProjectId, SessionId, Timestamp, UserId, named};
 
 /// A role in a project. Each includes the rights of those before it.
 #[derive(

@@ -8,7 +8,6 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -17,6 +16,7 @@ use super::{
     Events, ProjectApp, ProjectLocks,
     journal::{StepJournal, persistently},
     kept_work::{KeptWork, overlay},
+    own_keys::{OwnKeyError, OwnKeys},
 };
 use crate::{
     agent::{
@@ -24,8 +24,8 @@ use crate::{
         Journal, Listing, NOTES, PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
     },
     protocol::{
-        AppEntry, EventKind, LeftOut, Message, Mode, ModelProvider, PreviewErrorKind, ProjectId,
-        Run, Status, UserId, list_left_out,
+        AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
+        list_left_out,
     },
     store::{NewFragment, Reply, Store, StoreError},
 };
@@ -45,17 +45,13 @@ const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
 const IMAGE_LOST: &str = "The image of this message is no longer stored. Send the message again, \
     and attach the image once more if it matters.";
 
-/// Opens a user's own key of the provider, as it was saved.
-pub type UnsealKey =
-    Arc<dyn Fn(&UserId, ModelProvider, &str) -> anyhow::Result<SecretString> + Send + Sync>;
-
 /// What a run works with, as cheap handles.
 #[derive(Clone)]
 pub struct RunContext {
     pub store: Store,
     pub events: Events,
     pub agent: Agent,
-    pub unseal_key: UnsealKey,
+    pub own_keys: OwnKeys,
     pub apps: Arc<dyn ProjectApp>,
     /// Held while a run changes its project's app, until its work is saved.
     pub locks: ProjectLocks,
@@ -262,24 +258,11 @@ async fn answering(context: &RunContext, run: &Run) -> Result<Agent, RunError> {
     let Some(provider) = persistently(|| store.own_key_of(run.id)).await? else {
         return Ok(context.agent.clone());
     };
-    let (user, label) = (
-        persistently(|| store.payer_of(run)).await?,
-        provider.label(),
-    );
-    let Some(sealed) = persistently(|| store.sealed_user_key(&user, provider)).await? else {
-        return Err(RunError::User(format!(
-            "Your {label} key was removed before this message was answered. Add it again in \
-             Settings, or choose another model."
-        )));
-    };
-    match (context.unseal_key)(&user, provider, &sealed) {
-        Ok(key) => Ok(context.agent.with_key(provider, &key)),
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "a user's key can't be opened");
-            Err(RunError::User(format!(
-                "Your {label} key can't be read any more. Enter it again in Settings."
-            )))
-        }
+    let user = persistently(|| store.payer_of(run)).await?;
+    match context.own_keys.agent(&user, provider).await {
+        Ok(agent) => Ok(agent),
+        Err(OwnKeyError::Store(error)) => Err(error.into()),
+        Err(error) => Err(RunError::User(error.to_string())),
     }
 }
 
@@ -374,7 +357,10 @@ async fn earlier(
     message: &Message,
     shown: &[Message],
 ) -> Result<Option<PrevMessage>, StoreError> {
-    let requests = persistently(|| store.requests_before(message, shown, EARLIER_REQUESTS)).await?;
+    let requests = persistently(|| {
+        store.requests_before(message, shown, EARLIER_REQUESTS, agent::REQUEST_BEGINNING)
+    });
+    let requests = requests.await?;
     Ok(agent::earlier_requests(&requests))
 }
 

@@ -195,7 +195,7 @@ impl Store {
                 let found = account_of(tx, &id).await?;
                 let row = link::ActiveModel {
                     token_hash: Set(hash),
-                    purpose: Set(Purpose::Reset.as_str().to_owned()),
+                    purpose: Set(Purpose::Reset),
                     user_id: Set(Some(id.clone())),
                     created_at: Set(Timestamp::now().0),
                     expires_at: Set(expires_at.0),
@@ -225,7 +225,7 @@ impl Store {
                 let id = SessionId::new();
                 let row = link::ActiveModel {
                     token_hash: Set(hash),
-                    purpose: Set(Purpose::Invite.as_str().to_owned()),
+                    purpose: Set(Purpose::Invite),
                     user_id: Set(None),
                     created_at: Set(Timestamp::now().0),
                     expires_at: Set(expires_at.0),
@@ -245,7 +245,7 @@ impl Store {
     /// The unused invitations, youngest first.
     pub async fn list_invitations(&self) -> Result<Vec<Invitation>> {
         let open = link::Entity::find()
-            .filter(link::Column::Purpose.eq(Purpose::Invite.as_str()))
+            .filter(link::Column::Purpose.eq(Purpose::Invite))
             .filter(link::Column::Id.is_not_null())
             .filter(link::Column::ExpiresAt.gt(Timestamp::now().0))
             .order_by_desc(link::Column::Id);
@@ -268,7 +268,7 @@ impl Store {
             Box::pin(async move {
                 let removed = link::Entity::delete_many()
                     .filter(link::Column::Id.eq(id))
-                    .filter(link::Column::Purpose.eq(Purpose::Invite.as_str()))
+                    .filter(link::Column::Purpose.eq(Purpose::Invite))
                     .exec(tx)
                     .await?;
                 if removed.rows_affected == 0 {

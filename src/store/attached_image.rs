@@ -3,7 +3,8 @@
 use sea_orm::{Condition, entity::prelude::*, sea_query::Query};
 
 use super::{
-    ImageContent, Result, Store, StoreError, blob,
+    ImageContent, Result, Store, StoreError,
+    blob::{self, BlobHash},
     image::{self, owner},
     member, message,
 };
@@ -14,7 +15,7 @@ impl Store {
     /// `NotFound`, also for a blob that is not an image.
     pub async fn image_content(&self, user: &UserId, id: &ImageId) -> Result<ImageContent> {
         expect_visible(&self.db, user, id).await?;
-        let model = image::Entity::find_by_id(id.as_str()).one(&self.db).await?;
+        let model = image::Entity::find_by_id(id).one(&self.db).await?;
         let model = model.ok_or(StoreError::NotFound("image"))?;
         let blob = blob::Entity::find_by_id(model.hash).one(&self.db).await?;
         Ok(ImageContent {
@@ -30,18 +31,18 @@ async fn expect_visible(db: &impl ConnectionTrait, user: &UserId, id: &ImageId) 
         .column(owner::Column::Hash)
         .from(owner::Entity)
         .and_where(owner::Column::UserId.eq(user.clone()))
-        .and_where(owner::Column::Hash.eq(id.as_str()))
+        .and_where(owner::Column::Hash.eq(BlobHash::from(id)))
         .to_owned();
     let sent = Query::select()
         .column(message::Column::ImageHash)
         .from(message::Entity)
-        .and_where(message::Column::ImageHash.eq(id.as_str()))
+        .and_where(message::Column::ImageHash.eq(BlobHash::from(id)))
         .and_where(message::Column::ProjectId.in_subquery(member::visible_ids(user)))
         .to_owned();
     let visible = Condition::any()
         .add(image::Column::Hash.in_subquery(uploaded))
         .add(image::Column::Hash.in_subquery(sent));
-    match image::Entity::find_by_id(id.as_str())
+    match image::Entity::find_by_id(id)
         .filter(visible)
         .count(db)
         .await?

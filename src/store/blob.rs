@@ -6,7 +6,7 @@ use sea_orm::{ActiveValue::Set, QuerySelect, entity::prelude::*, sea_query::OnCo
 use sha2::{Digest, Sha256};
 
 use super::{Result, Store, StoreError};
-use crate::protocol::AppEntry;
+use crate::protocol::{AppEntry, ImageId};
 
 /// How many hashes one query looks up.
 const HASHES_PER_QUERY: usize = 200;
@@ -18,7 +18,7 @@ const BYTES_PER_WRITE: usize = 4 << 20;
 #[sea_orm(table_name = "blobs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub hash: String,
+    pub hash: BlobHash,
     pub size: i64,
     pub content: Vec<u8>,
 }
@@ -28,23 +28,48 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The content's hash.
-pub(super) fn hash(content: &[u8]) -> String {
-    hex::encode(Sha256::digest(content))
+/// The SHA-256 of a content, in hex.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobHash(String);
+
+impl BlobHash {
+    pub fn of(content: &[u8]) -> Self {
+        Self(hex::encode(Sha256::digest(content)))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for BlobHash {
+    fn from(hash: String) -> Self {
+        Self(hash)
+    }
+}
+
+/// An image is named by the hash of its content.
+impl From<&ImageId> for BlobHash {
+    fn from(id: &ImageId) -> Self {
+        Self(id.as_str().to_owned())
+    }
 }
 
 /// Entries of an app, each with its content's hash.
 #[derive(Debug, Clone)]
 pub(super) struct Hashed {
     entries: Arc<[AppEntry]>,
-    hashes: Arc<[String]>,
+    hashes: Arc<[BlobHash]>,
 }
 
 impl Hashed {
     /// Hashes the entries on a blocking thread: hundreds of megabytes take seconds.
     pub(super) async fn new(entries: Arc<[AppEntry]>) -> Result<Self> {
         let hashing = tokio::task::spawn_blocking(move || {
-            let hashes = entries.iter().map(|entry| hash(entry.content())).collect();
+            let hashes = entries
+                .iter()
+                .map(|entry| BlobHash::of(entry.content()))
+                .collect();
             Self { entries, hashes }
         });
         hashing
@@ -52,9 +77,8 @@ impl Hashed {
             .map_err(|error| StoreError::Interrupted(error.to_string()))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&AppEntry, &str)> {
-        let hashes = self.hashes.iter().map(String::as_str);
-        self.entries.iter().zip(hashes)
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&AppEntry, &BlobHash)> {
+        self.entries.iter().zip(self.hashes.iter())
     }
 
     /// The positions of the contents that the database lacks, each content once.
@@ -64,8 +88,8 @@ impl Hashed {
             let found = Entity::find()
                 .select_only()
                 .column(Column::Hash)
-                .filter(Column::Hash.is_in(some));
-            known.extend(found.into_tuple::<String>().all(db).await?);
+                .filter(Column::Hash.is_in(some.iter().cloned()));
+            known.extend(found.into_tuple::<BlobHash>().all(db).await?);
         }
         let missing = (0..self.hashes.len()).filter(|at| known.insert(self.hashes[*at].clone()));
         Ok(missing.collect())
@@ -121,11 +145,11 @@ pub(super) async fn put_missing(tx: &impl ConnectionTrait, contents: &Hashed) ->
 }
 
 /// Stores the content under its hash, unless it is there already.
-pub(super) async fn put(tx: &impl ConnectionTrait, hash: String, content: &[u8]) -> Result<()> {
+pub(super) async fn put(tx: &impl ConnectionTrait, hash: BlobHash, content: &[u8]) -> Result<()> {
     insert(tx, vec![row(hash, content)]).await
 }
 
-fn row(hash: String, content: &[u8]) -> ActiveModel {
+fn row(hash: BlobHash, content: &[u8]) -> ActiveModel {
     ActiveModel {
         hash: Set(hash),
         size: Set(i64::try_from(content.len()).unwrap_or(i64::MAX)),

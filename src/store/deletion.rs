@@ -91,7 +91,7 @@ impl Store {
                     .filter(Column::DeletedAt.eq(BEGUN))
                     .exec(tx)
                     .await?;
-                sweep::remove_images(tx, images).await
+                sweep::remove_images(tx, &images).await
             })
         })
         .await

@@ -1,11 +1,15 @@
 //! Edits: what people changed in the Code tab since the latest version, in order.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr};
 
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 
-use super::{Result, Store, project, user};
-use crate::protocol::{ProjectId, Timestamp, UserId};
+use super::{
+    Result, Store, StoreError, project,
+    readable::{self, or_skip},
+    user,
+};
+use crate::protocol::{ProjectId, Timestamp, UserId, named};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "edits")]
@@ -14,7 +18,7 @@ pub struct Model {
     pub project_id: ProjectId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub number: i64,
-    pub kind: String,
+    pub kind: Kind,
     pub path: String,
     pub target: Option<String>,
     pub content: Option<Vec<u8>>,
@@ -27,6 +31,17 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// What an edit does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Write,
+    Folder,
+    Move,
+    Delete,
+}
+
+named!(Kind: Write = "write", Folder = "folder", Move = "move", Delete = "delete");
 
 /// One change of the app's files. Paths are relative to the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,15 +83,15 @@ impl Edit {
 
     fn into_row(self, project: ProjectId, number: i64, by: &UserId) -> ActiveModel {
         let (kind, path, target, content) = match self {
-            Self::Write { path, content } => ("write", path, None, Some(content)),
-            Self::Folder { path } => ("folder", path, None, None),
-            Self::Move { from, to } => ("move", from, Some(to), None),
-            Self::Delete { path } => ("delete", path, None, None),
+            Self::Write { path, content } => (Kind::Write, path, None, Some(content)),
+            Self::Folder { path } => (Kind::Folder, path, None, None),
+            Self::Move { from, to } => (Kind::Move, from, Some(to), None),
+            Self::Delete { path } => (Kind::Delete, path, None, None),
         };
         ActiveModel {
             project_id: Set(project),
             number: Set(number),
-            kind: Set(kind.to_owned()),
+            kind: Set(kind),
             path: Set(path),
             target: Set(target),
             content: Set(content),
@@ -87,20 +102,22 @@ impl Edit {
 }
 
 impl Model {
-    /// `None` for a kind that a later version of this program wrote.
-    fn into_edit(self) -> Option<SavedEdit> {
+    fn into_edit(self) -> Result<SavedEdit> {
         let path = self.path;
-        let edit = match (self.kind.as_str(), self.target) {
-            ("write", _) => Edit::Write {
+        let edit = match (self.kind, self.target) {
+            (Kind::Write, _) => Edit::Write {
                 path,
                 content: self.content.unwrap_or_default(),
             },
-            ("folder", _) => Edit::Folder { path },
-            ("move", Some(to)) => Edit::Move { from: path, to },
-            ("delete", _) => Edit::Delete { path },
-            _ => return None,
+            (Kind::Folder, _) => Edit::Folder { path },
+            (Kind::Move, Some(to)) => Edit::Move { from: path, to },
+            (Kind::Move, None) => {
+                let why = format!("{path} is moved nowhere");
+                return Err(StoreError::Corrupt("edit", why));
+            }
+            (Kind::Delete, _) => Edit::Delete { path },
         };
-        Some(SavedEdit {
+        Ok(SavedEdit {
             number: self.number,
             at: Timestamp(self.created_at),
             edit,
@@ -120,20 +137,18 @@ impl Store {
                     .order_by_desc(Column::Number)
                     .limit(1)
                     .select_only()
-                    .columns([Column::Number])
-                    .column(Column::Kind)
-                    .column(Column::Path)
-                    .into_tuple::<(i64, String, String)>()
+                    .column(Column::Number)
+                    .into_tuple::<i64>()
                     .one(tx)
                     .await?;
-                if let (Some((number, kind, path)), Edit::Write { path: again, .. }) =
-                    (&last, &edit)
-                    && kind == "write"
-                    && path == again
-                {
-                    Entity::delete_by_id((project, *number)).exec(tx).await?;
+                if let (Some(number), Edit::Write { path, .. }) = (last, &edit) {
+                    Entity::delete_by_id((project, number))
+                        .filter(Column::Kind.eq(Kind::Write))
+                        .filter(Column::Path.eq(path))
+                        .exec(tx)
+                        .await?;
                 }
-                let number = last.map_or(1, |(number, ..)| number + 1);
+                let number = last.map_or(1, |number| number + 1);
                 Entity::insert(edit.into_row(project, number, &user))
                     .exec_without_returning(tx)
                     .await?;
@@ -145,11 +160,10 @@ impl Store {
 
     /// The project's edits since its latest version, in order.
     pub async fn list_edits(&self, project: ProjectId) -> Result<Vec<SavedEdit>> {
-        let models = of_project(project)
-            .order_by_asc(Column::Number)
-            .all(&self.db)
-            .await?;
-        Ok(models.into_iter().filter_map(Model::into_edit).collect())
+        let edits = of_project(project).order_by_asc(Column::Number);
+        let models = readable::models(&self.db, "edit", edits).await?;
+        let edits = models.into_iter().map(Model::into_edit);
+        Ok(edits.filter_map(|edit| or_skip("edit", edit)).collect())
     }
 
     /// Forgets the project's edits up to this one, because a version contains them.
@@ -255,6 +269,43 @@ mod tests {
         assert_eq!(left, edits[2..]);
         store.forget_edits(project.id, i64::MAX).await.unwrap();
         assert_eq!(store.edited_projects().await.unwrap(), []);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_edit_of_an_unknown_kind_costs_only_itself_and_is_an_error_that_names_the_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let (user, prompt) = (UserId::local(), NewPrompt::new("Build").unwrap());
+        let made = store.create_project(&user, &prompt, None, "Build").await;
+        let project = made.unwrap().0.id;
+        let delete = |path: &str| Edit::Delete {
+            path: path.to_owned(),
+        };
+        for path in ["a", "b"] {
+            store.add_edit(&user, project, delete(path)).await.unwrap();
+        }
+        let unknown = "UPDATE edits SET kind = 'copy' WHERE path = 'b'";
+        store.db.execute_unprepared(unknown).await.unwrap();
+        let one = of_project(project).order_by_desc(Column::Number);
+        let numbered = one.clone().select_only().column(Column::Kind);
+        let numbered = numbered.into_tuple::<Kind>().one(&store.db).await;
+        let errors = [
+            StoreError::from(one.one(&store.db).await.unwrap_err()),
+            StoreError::from(numbered.unwrap_err()),
+        ];
+        for error in errors {
+            let words = error.to_string();
+            assert!(words.contains("the column kind holds no"), "{words}");
+            assert!(words.contains("“copy” is none of write, folder"), "{words}");
+        }
+        store.add_edit(&user, project, delete("c")).await.unwrap();
+        let edits = store.list_edits(project).await.unwrap();
+        let read: Vec<_> = edits
+            .iter()
+            .map(|one| (one.number, one.edit.path()))
+            .collect();
+        assert_eq!(read, [(1, "a"), (3, "c")]);
         store.close().await;
     }
 }

@@ -135,8 +135,18 @@ impl Store {
 
     /// The run's events, in order.
     pub async fn events_of_run(&self, run: RunId) -> Result<Vec<Event>> {
+        self.events_of_runs([run]).await
+    }
+
+    /// The events of these runs, in order: those of the run that was made first before the next
+    /// one's.
+    pub async fn events_of_runs(
+        &self,
+        runs: impl IntoIterator<Item = RunId>,
+    ) -> Result<Vec<Event>> {
         let events = Entity::find()
-            .filter(Column::RunId.eq(run))
+            .filter(Column::RunId.is_in(runs))
+            .order_by_asc(Column::RunId)
             .order_by_asc(Column::Seq);
         read(&self.db, events).await
     }

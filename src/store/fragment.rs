@@ -15,8 +15,10 @@ use sea_orm::{
 
 use super::{
     Result, Store, StoreError,
-    blob::{self, Hashed},
-    event, project,
+    blob::{self, BlobHash, Hashed},
+    event,
+    file_kind::FileKind,
+    project,
     readable::{self, or_skip},
     run, without_nul,
 };
@@ -42,7 +44,7 @@ pub struct Model {
     pub author: Author,
     pub restored: Option<i32>,
     pub changed: Option<i32>,
-    pub picture: Option<String>,
+    pub picture: Option<BlobHash>,
     /// Whose edits it has, or who restored it; `None` for the project's owner, and for a run's.
     pub user_id: Option<UserId>,
 }
@@ -63,12 +65,31 @@ pub(super) mod file {
         pub fragment_id: FragmentId,
         #[sea_orm(primary_key, auto_increment = false)]
         pub path: String,
-        pub hash: String,
-        pub kind: String,
+        pub hash: BlobHash,
+        pub kind: FileKind,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "super::Entity",
+            from = "Column::FragmentId",
+            to = "super::Column::Id"
+        )]
+        Fragment,
+        #[sea_orm(
+            belongs_to = "blob::Entity",
+            from = "Column::Hash",
+            to = "blob::Column::Hash"
+        )]
+        Blob,
+    }
+
+    impl Related<blob::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Blob.def()
+        }
+    }
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -76,7 +97,7 @@ pub(super) mod file {
 /// How many rows one statement writes.
 const ROWS_PER_WRITE: usize = 100;
 /// How many files one query reads: their contents are in memory twice for a moment.
-const FILES_PER_QUERY: usize = 50;
+pub(super) const FILES_PER_QUERY: usize = 50;
 
 /// A version about to be saved, as a cheap handle.
 #[derive(Debug, Clone)]
@@ -129,7 +150,7 @@ impl Origin {
 }
 
 /// A version's files as they are stored: path, kind and hash of each.
-pub(super) type FileSet = BTreeSet<(String, String, String)>;
+pub(super) type FileSet = BTreeSet<(String, FileKind, BlobHash)>;
 
 impl Model {
     pub(super) fn into_fragment(self) -> Fragment {
@@ -142,37 +163,9 @@ impl Model {
             user: self.user_id,
             restored: self.restored,
             changed: self.changed,
-            picture: self.picture.and_then(|hash| hash.parse().ok()),
+            picture: self.picture.and_then(|hash| hash.as_str().parse().ok()),
             created_at: Timestamp(self.created_at),
         }
-    }
-}
-
-/// What `fragment_files` calls an entry.
-fn kind_of(node: &AppNode) -> &'static str {
-    match node {
-        AppNode::File {
-            executable: false, ..
-        } => "file",
-        AppNode::File {
-            executable: true, ..
-        } => "executable",
-        AppNode::Link { .. } => "link",
-        AppNode::Folder => "folder",
-    }
-}
-
-/// An entry of a kind that a later version of this program wrote is read as a file.
-pub(super) fn node_of(kind: &str, content: Vec<u8>) -> AppNode {
-    match kind {
-        "link" => AppNode::Link {
-            target: String::from_utf8_lossy(&content).into_owned(),
-        },
-        "folder" => AppNode::Folder,
-        kind => AppNode::File {
-            content,
-            executable: kind == "executable",
-        },
     }
 }
 
@@ -198,7 +191,7 @@ impl Store {
         };
         let files = files_of(&self.db, latest.id).await?.into_iter();
         Ok(files
-            .filter(|file| file.kind != "folder")
+            .filter(|file| file.kind != FileKind::Folder)
             .map(|file| file.path)
             .collect())
     }
@@ -211,7 +204,7 @@ impl Store {
         let file = file::Entity::find_by_id((latest.id, path.to_owned()))
             .one(&self.db)
             .await?;
-        let Some(file) = file.filter(|file| file.kind != "folder") else {
+        let Some(file) = file.filter(|file| file.kind != FileKind::Folder) else {
             return Ok(None);
         };
         Ok(blob::Entity::find_by_id(file.hash)
@@ -283,10 +276,7 @@ pub(super) async fn file_set(db: &impl ConnectionTrait, id: FragmentId) -> Resul
 pub(super) fn set_of(hashed: &Hashed) -> FileSet {
     let entries = hashed.iter();
     entries
-        .map(|(entry, hash)| {
-            let kind = kind_of(&entry.node).to_owned();
-            (entry.path.clone(), kind, hash.to_owned())
-        })
+        .map(|(entry, hash)| (entry.path.clone(), FileKind::of(&entry.node), hash.clone()))
         .collect()
 }
 
@@ -294,7 +284,7 @@ pub(super) fn set_of(hashed: &Hashed) -> FileSet {
 pub(super) fn count_changes(before: &FileSet, after: &FileSet) -> i32 {
     let paths: BTreeSet<&str> = before
         .symmetric_difference(after)
-        .filter(|(_, kind, _)| kind != "folder")
+        .filter(|(_, kind, _)| *kind != FileKind::Folder)
         .map(|(path, ..)| path.as_str())
         .collect();
     i32::try_from(paths.len()).unwrap_or(i32::MAX)
@@ -305,9 +295,9 @@ pub(super) async fn with_entries(db: &impl ConnectionTrait, model: Model) -> Res
     let files = files_of(db, model.id).await?;
     let mut entries = Vec::with_capacity(files.len());
     for some in files.chunks(FILES_PER_QUERY) {
-        let hashes = some.iter().map(|file| &file.hash);
+        let hashes = some.iter().map(|file| file.hash.clone());
         let blobs = blob::Entity::find().filter(blob::Column::Hash.is_in(hashes));
-        let blobs: HashMap<String, Vec<u8>> = blobs
+        let blobs: HashMap<BlobHash, Vec<u8>> = blobs
             .all(db)
             .await?
             .into_iter()
@@ -318,7 +308,7 @@ pub(super) async fn with_entries(db: &impl ConnectionTrait, model: Model) -> Res
             if let Some(content) = or_skip("file of a version", content) {
                 entries.push(AppEntry {
                     path: file.path.clone(),
-                    node: node_of(&file.kind, content.clone()),
+                    node: file.kind.node(content.clone()),
                 });
             }
         }
@@ -345,11 +335,10 @@ pub(super) async fn files_of(
     db: &impl ConnectionTrait,
     fragment: FragmentId,
 ) -> Result<Vec<file::Model>> {
-    Ok(file::Entity::find()
+    let files = file::Entity::find()
         .filter(file::Column::FragmentId.eq(fragment))
-        .order_by_asc(file::Column::Path)
-        .all(db)
-        .await?)
+        .order_by_asc(file::Column::Path);
+    readable::models(db, "file of a version", files).await
 }
 
 /// The project's fragments by the id of their message.
@@ -403,7 +392,7 @@ pub(super) async fn insert(
     blob::put_missing(tx, hashed).await?;
     insert_files(tx, saved.id, hashed).await?;
     if let Some(picture) = &new.picture {
-        let hash = blob::hash(picture);
+        let hash = BlobHash::of(picture);
         blob::put(tx, hash.clone(), picture).await?;
         set_picture(tx, project, saved.id, Some(&hash)).await?;
     }
@@ -466,8 +455,8 @@ pub(super) async fn insert_files(
     let files = hashed.iter().map(|(entry, hash)| file::ActiveModel {
         fragment_id: Set(id),
         path: Set(entry.path.clone()),
-        hash: Set(hash.to_owned()),
-        kind: Set(kind_of(&entry.node).to_owned()),
+        hash: Set(hash.clone()),
+        kind: Set(FileKind::of(&entry.node)),
     });
     let files: Vec<_> = files.collect();
     for some in files.chunks(ROWS_PER_WRITE) {
@@ -483,13 +472,13 @@ pub(super) async fn set_picture(
     tx: &impl ConnectionTrait,
     project: ProjectId,
     id: FragmentId,
-    picture: Option<&str>,
+    picture: Option<&BlobHash>,
 ) -> Result<()> {
     let Some(picture) = picture else {
         return Ok(());
     };
     Entity::update_many()
-        .col_expr(Column::Picture, Expr::value(picture))
+        .col_expr(Column::Picture, Expr::value(picture.clone()))
         .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;

@@ -4,14 +4,18 @@ use std::collections::HashMap;
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 
-use super::{Result, Store, StoreError, blob, readable::or_skip};
+use super::{
+    Result, Store, StoreError,
+    blob::{self, BlobHash},
+    readable::or_skip,
+};
 use crate::protocol::{Image, ImageId, Message, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "images")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub hash: String,
+    pub hash: BlobHash,
     pub media_type: String,
     pub width: i32,
     pub height: i32,
@@ -26,12 +30,11 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Model {
     fn into_image(self) -> Result<Image> {
         Ok(Image {
-            id: self
-                .hash
-                .parse()
-                .map_err(|error: <ImageId as std::str::FromStr>::Err| {
+            id: self.hash.as_str().parse().map_err(
+                |error: <ImageId as std::str::FromStr>::Err| {
                     StoreError::Corrupt("image id", error.to_string())
-                })?,
+                },
+            )?,
             width: self.width.unsigned_abs(),
             height: self.height.unsigned_abs(),
         })
@@ -42,13 +45,14 @@ impl Model {
 pub(super) mod owner {
     use sea_orm::entity::prelude::*;
 
+    use super::BlobHash;
     use crate::protocol::UserId;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "image_owners")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub hash: String,
+        pub hash: BlobHash,
         #[sea_orm(primary_key, auto_increment = false)]
         pub user_id: UserId,
     }
@@ -76,7 +80,7 @@ impl Store {
         height: u32,
     ) -> Result<Image> {
         let model = Model {
-            hash: blob::hash(&content.bytes),
+            hash: BlobHash::of(&content.bytes),
             media_type: content.media_type.clone(),
             width: i32::try_from(width).unwrap_or(i32::MAX),
             height: i32::try_from(height).unwrap_or(i32::MAX),
@@ -118,14 +122,17 @@ impl Store {
     pub async fn list_images(&self, user: &UserId) -> Result<Vec<ImageId>> {
         let own = owner::Entity::find().filter(owner::Column::UserId.eq(user.clone()));
         let own = own.all(&self.db).await?;
-        Ok(own.iter().filter_map(|one| one.hash.parse().ok()).collect())
+        Ok(own
+            .iter()
+            .filter_map(|one| one.hash.as_str().parse().ok())
+            .collect())
     }
 }
 
 /// Gives one user's images to another.
 pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
     let own = owner::Entity::find().filter(owner::Column::UserId.eq(to.clone()));
-    let own: Vec<String> = own.all(tx).await?.into_iter().map(|one| one.hash).collect();
+    let own: Vec<BlobHash> = own.all(tx).await?.into_iter().map(|one| one.hash).collect();
     owner::Entity::update_many()
         .col_expr(owner::Column::UserId, Expr::value(to.clone()))
         .filter(owner::Column::UserId.eq(from.clone()))
@@ -152,31 +159,31 @@ pub(super) async fn attach(
     id: &ImageId,
 ) -> Result<Image> {
     if let Some(user) = uploader {
-        let uploaded = owner::Entity::find_by_id((id.as_str().to_owned(), user.clone()));
+        let uploaded = owner::Entity::find_by_id((BlobHash::from(id), user.clone()));
         if uploaded.one(tx).await?.is_none() {
             return Err(StoreError::NotFound("image"));
         }
     }
     let kept = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(Timestamp::now().0))
-        .filter(Column::Hash.eq(id.as_str()))
+        .filter(Column::Hash.eq(BlobHash::from(id)))
         .exec(tx)
         .await?;
     if kept.rows_affected == 0 {
         return Err(StoreError::NotFound("image"));
     }
-    let model = Entity::find_by_id(id.as_str()).one(tx).await?;
+    let model = Entity::find_by_id(id).one(tx).await?;
     model.ok_or(StoreError::NotFound("image"))?.into_image()
 }
 
 /// Gives each message the image of its hash.
 pub(super) async fn with_images(
     db: &impl ConnectionTrait,
-    messages: Vec<(Message, Option<String>)>,
+    messages: Vec<(Message, Option<BlobHash>)>,
 ) -> Result<Vec<Message>> {
-    let hashes: Vec<&String> = messages
+    let hashes: Vec<BlobHash> = messages
         .iter()
-        .filter_map(|(_, hash)| hash.as_ref())
+        .filter_map(|(_, hash)| hash.clone())
         .collect();
     let mut images = HashMap::new();
     if !hashes.is_empty() {
@@ -189,7 +196,7 @@ pub(super) async fn with_images(
             images.extend(or_skip("image", model.into_image()).map(|image| (hash, image)));
         }
     }
-    let with_image = |(message, hash): (Message, Option<String>)| Message {
+    let with_image = |(message, hash): (Message, Option<BlobHash>)| Message {
         image: hash.and_then(|hash| images.get(&hash).cloned()),
         ..message
     };

@@ -1,17 +1,19 @@
 //! One-time links: for the first administrator, for invited users and sign-ups, for a new password
 //! or address, and between the steps of a sign-in.
 
+use std::str::FromStr;
+
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use super::{Result, Store, StoreError};
-use crate::protocol::{SessionId, Timestamp, UserId};
+use crate::protocol::{SessionId, Timestamp, UserId, named};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "one_time_links")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub token_hash: String,
-    pub purpose: String,
+    pub purpose: Purpose,
     pub user_id: Option<UserId>,
     pub created_at: i64,
     pub expires_at: i64,
@@ -57,21 +59,11 @@ pub struct Link {
     pub detail: Option<String>,
 }
 
-impl Purpose {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Administrator => "administrator",
-            Self::Invite => "invite",
-            Self::SignUp => "sign-up",
-            Self::Reset => "reset",
-            Self::Email => "email",
-            Self::SecondStep => "second-step",
-            Self::NewPasskey => "new-passkey",
-            Self::Passkey => "passkey",
-            Self::Outside => "outside",
-        }
-    }
-}
+named!(
+    Purpose: Administrator = "administrator", Invite = "invite", SignUp = "sign-up",
+    Reset = "reset", Email = "email", SecondStep = "second-step", NewPasskey = "new-passkey",
+    Passkey = "passkey", Outside = "outside"
+);
 
 impl Store {
     /// Saves a link by its token's hash. A link for the administrator, or to confirm a user's
@@ -85,7 +77,7 @@ impl Store {
     ) -> Result<()> {
         let row = ActiveModel {
             token_hash: Set(hash.to_owned()),
-            purpose: Set(purpose.as_str().to_owned()),
+            purpose: Set(purpose),
             user_id: Set(link.user.clone()),
             created_at: Set(Timestamp::now().0),
             expires_at: Set(expires_at.0),
@@ -95,7 +87,7 @@ impl Store {
         };
         self.write(move |tx| {
             Box::pin(async move {
-                let before = Entity::delete_many().filter(Column::Purpose.eq(purpose.as_str()));
+                let before = Entity::delete_many().filter(Column::Purpose.eq(purpose));
                 match (purpose, link.user) {
                     (Purpose::Administrator, _) => _ = before.exec(tx).await?,
                     (Purpose::Email, Some(user)) => {
@@ -140,7 +132,7 @@ impl Store {
 
 fn usable(hash: &str, purpose: Purpose) -> sea_orm::Select<Entity> {
     Entity::find_by_id(hash)
-        .filter(Column::Purpose.eq(purpose.as_str()))
+        .filter(Column::Purpose.eq(purpose))
         .filter(Column::ExpiresAt.gt(Timestamp::now().0))
 }
 

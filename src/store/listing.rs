@@ -41,7 +41,7 @@ impl Store {
             id: model.id,
             title: model.title,
             status: states.get(&model.id).copied().into(),
-            picture: model.picture.and_then(|hash| hash.parse().ok()),
+            picture: model.picture.and_then(|hash| hash.as_str().parse().ok()),
             created_at: Timestamp(model.created_at),
             updated_at: Timestamp(model.updated_at),
             shared: None,

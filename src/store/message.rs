@@ -3,12 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*,
-    sea_query::SelectStatement,
+    ActiveValue::Set,
+    Condition, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Func, SelectStatement},
 };
 
 use super::{
-    Result, Store, StoreError, fragment, image, readable, run, to_json, user, without_nul,
+    Result, Store, StoreError, blob::BlobHash, fragment, image, readable, run, to_json, user,
+    without_nul,
 };
 use crate::protocol::{
     Image, ImageId, Message, MessageId, MessageKind, MessagePart, Mode, ModelChoice, ModelId,
@@ -25,7 +28,7 @@ pub struct Model {
     pub kind: MessageKind,
     pub content: String,
     pub created_at: i64,
-    pub image_hash: Option<String>,
+    pub image_hash: Option<BlobHash>,
     /// The message that took its place, or its own id where none did.
     pub replaced_by: Option<MessageId>,
     pub mode: Mode,
@@ -45,7 +48,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     /// The message and the hash of its image, which is left for [`image::with_images`].
-    pub(super) fn into_message(self) -> (Message, Option<String>) {
+    pub(super) fn into_message(self) -> (Message, Option<BlobHash>) {
         let message = Message {
             id: self.id,
             project: self.project_id,
@@ -157,13 +160,19 @@ impl Store {
     }
 
     /// What was asked to be built before this message, except in those that are `shown`, the latest
-    /// first: at most `limit` texts.
+    /// first: the first `chars` characters of at most `limit` texts.
     pub async fn requests_before(
         &self,
         message: &Message,
         shown: &[Message],
         limit: u64,
+        chars: i32,
     ) -> Result<Vec<String>> {
+        let beginning = Func::cust("SUBSTR").args([
+            Expr::col(Column::Content),
+            Expr::value(1),
+            Expr::value(chars),
+        ]);
         let prompts = Entity::find()
             .filter(Column::ProjectId.eq(message.project))
             .filter(Column::Role.eq(Role::User))
@@ -174,7 +183,7 @@ impl Store {
             .order_by_desc(Column::Id)
             .limit(limit)
             .select_only()
-            .column(Column::Content)
+            .column_as(Expr::from(beginning), "beginning")
             .into_tuple();
         Ok(prompts.all(&self.db).await?)
     }
@@ -258,7 +267,7 @@ pub(super) async fn attach(
 ) -> Result<Image> {
     let sent = Entity::find()
         .filter(Column::ProjectId.eq(project))
-        .filter(Column::ImageHash.eq(id.as_str()));
+        .filter(Column::ImageHash.eq(BlobHash::from(id)));
     let is_at_hand = sent.count(tx).await? > 0;
     image::attach(tx, (!is_at_hand).then_some(user), id).await
 }
@@ -291,7 +300,7 @@ pub(super) async fn last_result(
 pub(super) async fn images_of(
     db: &impl ConnectionTrait,
     project: ProjectId,
-) -> Result<Vec<String>> {
+) -> Result<Vec<BlobHash>> {
     let with_image = Entity::find()
         .filter(Column::ProjectId.eq(project))
         .filter(Column::ImageHash.is_not_null());
@@ -347,7 +356,7 @@ pub(super) async fn save(tx: &impl ConnectionTrait, message: &Message) -> Result
         kind: Set(message.kind),
         content: Set(message.content.clone()),
         created_at: Set(message.created_at.0),
-        image_hash: Set(image.map(|image| image.id.as_str().to_owned())),
+        image_hash: Set(image.map(|image| BlobHash::from(&image.id))),
         replaced_by: Set(None),
         mode: Set(message.mode),
         part: Set(part),
@@ -376,4 +385,29 @@ pub(super) async fn mode(db: &impl ConnectionTrait, id: MessageId) -> Result<Mod
         .column(Column::Mode)
         .into_tuple();
     Ok(found.one(db).await?.unwrap_or_default())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_earlier_requests_only_the_beginnings_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let (user, new) = (UserId::local(), |text| NewPrompt::new(text).unwrap());
+        let first = new("Größer, and round");
+        let made = store.create_project(&user, &first, None, "Build").await;
+        let project = made.unwrap().0.id;
+        let mut last = None;
+        for text in ["Blue", "Last"] {
+            let added = store.add_prompt(&user, project, &new(text), None).await;
+            last = Some(added.unwrap().0.message);
+        }
+        let last = store.find_message(last.unwrap()).await.unwrap();
+        let read = store.requests_before(&last, &[], 300, 6).await.unwrap();
+        assert_eq!(read, ["Blue", "Größer"]);
+        store.close().await;
+    }
 }

@@ -4,13 +4,20 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ExprTrait as _, QueryOrder, QuerySelect,
+    Condition, ExprTrait as _, JoinType, QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{Query, SelectStatement},
 };
 
-use super::{Result, Store, blob, fragment, project, sweep, tables};
+use super::{
+    Result, Store,
+    blob::{self, BlobHash},
+    fragment, project, sweep, tables,
+};
 use crate::protocol::{FragmentId, ProjectId};
+
+/// How many files one statement names, each by two values.
+const FILES_PER_STATEMENT: usize = 200;
 
 /// A file of a version whose content is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +27,7 @@ pub struct LostFile {
     pub version: i32,
     fragment: FragmentId,
     pub path: String,
-    pub hash: String,
+    pub hash: BlobHash,
 }
 
 impl Store {
@@ -32,23 +39,30 @@ impl Store {
     /// The files of versions whose contents are gone.
     pub async fn lost_files(&self) -> Result<Vec<LostFile>> {
         let lost = fragment::file::Entity::find()
+            .select_only()
+            .columns([fragment::Column::ProjectId, fragment::Column::Number])
+            .columns([
+                fragment::file::Column::FragmentId,
+                fragment::file::Column::Path,
+                fragment::file::Column::Hash,
+            ])
+            .join(
+                JoinType::InnerJoin,
+                fragment::file::Relation::Fragment.def(),
+            )
             .filter(Expr::exists(content()).not())
             .order_by_asc(fragment::file::Column::FragmentId)
-            .order_by_asc(fragment::file::Column::Path);
-        let mut found = Vec::new();
-        for file in lost.all(&self.db).await? {
-            let version = fragment::Entity::find_by_id(file.fragment_id)
-                .one(&self.db)
-                .await?;
-            found.extend(version.map(|version| LostFile {
-                project: version.project_id,
-                version: version.number,
-                fragment: file.fragment_id,
-                path: file.path,
-                hash: file.hash,
-            }));
-        }
-        Ok(found)
+            .order_by_asc(fragment::file::Column::Path)
+            .into_tuple::<(ProjectId, i32, FragmentId, String, BlobHash)>();
+        let lost = lost.all(&self.db).await?.into_iter();
+        let lost = lost.map(|(project, version, fragment, path, hash)| LostFile {
+            project,
+            version,
+            fragment,
+            path,
+            hash,
+        });
+        Ok(lost.collect())
     }
 
     /// Removes the files from their versions, and marks those as partial: a rebuilt app gets the
@@ -57,17 +71,23 @@ impl Store {
         let lost = lost.to_vec();
         self.write(move |tx| {
             Box::pin(async move {
-                for file in &lost {
-                    fragment::file::Entity::delete_by_id((file.fragment, file.path.clone()))
+                for some in lost.chunks(FILES_PER_STATEMENT) {
+                    let files = some.iter().map(|file| {
+                        Condition::all()
+                            .add(fragment::file::Column::FragmentId.eq(file.fragment))
+                            .add(fragment::file::Column::Path.eq(&file.path))
+                    });
+                    fragment::file::Entity::delete_many()
+                        .filter(files.fold(Condition::any(), Condition::add))
+                        .exec(tx)
+                        .await?;
+                    let fragments = some.iter().map(|file| file.fragment);
+                    fragment::Entity::update_many()
+                        .col_expr(fragment::Column::Partial, Expr::value(true))
+                        .filter(fragment::Column::Id.is_in(fragments))
                         .exec(tx)
                         .await?;
                 }
-                let fragments = lost.iter().map(|file| file.fragment);
-                fragment::Entity::update_many()
-                    .col_expr(fragment::Column::Partial, Expr::value(true))
-                    .filter(fragment::Column::Id.is_in(fragments))
-                    .exec(tx)
-                    .await?;
                 Ok(())
             })
         })
@@ -75,8 +95,8 @@ impl Store {
     }
 
     /// Stores a content again under its hash, by which files of versions name it.
-    pub async fn put_back(&self, hash: &str, content: &[u8]) -> Result<()> {
-        let (hash, content) = (hash.to_owned(), content.to_owned());
+    pub async fn put_back(&self, hash: &BlobHash, content: &[u8]) -> Result<()> {
+        let (hash, content) = (hash.clone(), content.to_owned());
         self.write(move |tx| Box::pin(async move { blob::put(tx, hash, &content).await }))
             .await
     }
@@ -157,7 +177,7 @@ mod tests {
                 .all(|file| (file.project, file.version) == (project.id, 1))
         );
 
-        assert_eq!(lost[0].hash, blob::hash(b"lost"));
+        assert_eq!(lost[0].hash, BlobHash::of(b"lost"));
         store.put_back(&lost[0].hash, b"lost").await.unwrap();
         let lost = store.lost_files().await.unwrap();
         assert_eq!(lost.len(), 1);

@@ -5,7 +5,7 @@ use sea_orm::{
     sea_query::LockType,
 };
 
-use super::{Result, Store, StoreError, without_nul};
+use super::{Result, Store, StoreError, blob::BlobHash, without_nul};
 use crate::protocol::{FragmentId, Project, ProjectId, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -25,7 +25,7 @@ pub struct Model {
     /// The version whose files its sandbox will get.
     pub restoring: Option<FragmentId>,
     pub deleted_at: Option<i64>,
-    pub picture: Option<String>,
+    pub picture: Option<BlobHash>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -158,10 +158,10 @@ pub(super) async fn there(db: &impl ConnectionTrait, id: ProjectId) -> Result<Mo
 pub(super) async fn set_picture(
     tx: &impl ConnectionTrait,
     id: ProjectId,
-    picture: &str,
+    picture: &BlobHash,
 ) -> Result<()> {
     Entity::update_many()
-        .col_expr(Column::Picture, Expr::value(picture))
+        .col_expr(Column::Picture, Expr::value(picture.clone()))
         .filter(Column::Id.eq(id))
         .exec(tx)
         .await?;

@@ -4,7 +4,7 @@
 
 use super::{
     NewFragment, Result, Store, StoreError,
-    blob::Hashed,
+    blob::{BlobHash, Hashed},
     fragment::{self, Origin},
     message, project, run, share,
     version::copy_files,
@@ -33,7 +33,7 @@ impl Store {
                 };
                 let prompt = format!("Start from a copy of “{}”.", source.title);
                 let reply = format!("This is a copy of “{}”.{said}", source.title);
-                let picture = source.picture.as_deref();
+                let picture = source.picture.as_ref();
                 copy(tx, &user, title, (&prompt, &reply), latest, picture).await
             })
         })
@@ -49,7 +49,7 @@ impl Store {
                 let title = &shared.title;
                 let prompt = format!("Start from a copy of “{title}”.");
                 let reply = format!("This is your own copy of “{title}”. Say what to change.");
-                let (said, picture) = ((&*prompt, &*reply), shared.picture.as_deref());
+                let (said, picture) = ((&*prompt, &*reply), shared.picture.as_ref());
                 copy(tx, &user, title, said, version, picture).await
             })
         })
@@ -87,7 +87,7 @@ async fn copy(
     title: &str,
     (prompt, reply): (&str, &str),
     version: fragment::Model,
-    picture: Option<&str>,
+    picture: Option<&BlobHash>,
 ) -> Result<Project> {
     let (project, origin) = begin(tx, user, title, prompt, reply).await?;
     let files = fragment::file_set(tx, version.id).await?;

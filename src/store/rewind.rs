@@ -5,7 +5,9 @@
 use sea_orm::{QueryOrder, entity::prelude::*};
 
 use super::{
-    NewFragment, Result, Store, StoreError, credit, event, fragment,
+    NewFragment, Result, Store, StoreError,
+    blob::BlobHash,
+    credit, event, fragment,
     message::{self, Column, Entity},
     plan, project, prompt, readable, run, step, to_json, user_key, version, without_nul,
 };
@@ -143,7 +145,7 @@ impl Store {
                     Some(image) => Some(message::attach(tx, &user, project, image).await?),
                     None => None,
                 };
-                let hash = image.as_ref().map(|image| image.id.as_str().to_owned());
+                let hash = image.as_ref().map(|image| BlobHash::from(&image.id));
                 let chosen = prompt.model().clone().or(model.model.clone());
                 if chosen != model.model {
                     expect_same_payment(tx, configured.as_deref(), &run, chosen.as_ref()).await?;

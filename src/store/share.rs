@@ -7,7 +7,11 @@ use sea_orm::{
     ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
 };
 
-use super::{ImageContent, Result, Store, StoreError, blob, fragment, project, user, version};
+use super::{
+    ImageContent, Result, Store, StoreError,
+    blob::{self, BlobHash},
+    fragment, project, user, version,
+};
 use crate::protocol::{Fragment, FragmentId, ProjectId, Share, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -62,7 +66,7 @@ pub struct OpenShare {
     /// The version that is shown.
     pub fragment: Fragment,
     /// The hash of its picture, where there is one.
-    pub picture: Option<String>,
+    pub picture: Option<BlobHash>,
 }
 
 /// A share that the showcase lists.

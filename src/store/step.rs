@@ -1,5 +1,7 @@
 //! Steps: the journal of a run. A step with an output is never executed again.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{
     ActiveValue::Set, QueryOrder, QuerySelect, UpdateMany, entity::prelude::*,
     sea_query::OnConflict,
@@ -10,6 +12,8 @@ use crate::protocol::{MessageId, ProjectId, RunId, Spent, Timestamp};
 
 /// How many times the server may die in the middle of a step before the step is given up.
 const MAX_CRASHES: i32 = 3;
+/// How many steps one statement names.
+const STEPS_PER_STATEMENT: usize = 200;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "steps")]
@@ -132,14 +136,15 @@ impl Store {
     /// The last output (JSON) of the step with this name in the message's runs; `None` if none of
     /// them got that far.
     pub async fn step_output(&self, message: MessageId, name: &str) -> Result<Option<String>> {
-        let step = Entity::find()
+        let output = Entity::find()
+            .select_only()
+            .column(Column::Output)
             .filter(Column::RunId.in_subquery(run::ids_for(message)))
             .filter(Column::Name.eq(name))
             .filter(Column::Output.is_not_null())
             .order_by_desc(Column::FinishedAt)
-            .one(&self.db)
-            .await?;
-        Ok(step.and_then(|step| step.output))
+            .into_tuple();
+        Ok(output.one(&self.db).await?)
     }
 
     /// The step's saved output, or a new attempt; neither if the server died in `MAX_CRASHES`
@@ -329,17 +334,29 @@ pub(super) async fn trim(
     run: RunId,
     shorten: impl Fn(&str, &str) -> String,
 ) -> Result<()> {
-    let steps = Entity::find()
+    let outputs: Vec<(String, String)> = Entity::find()
+        .select_only()
+        .columns([Column::Name, Column::Output])
         .filter(Column::RunId.eq(run))
-        .filter(Column::Output.is_not_null());
-    for step in readable::models(tx, "step", steps).await? {
-        let output = shorten(&step.name, step.output.as_deref().unwrap_or_default());
-        Entity::update_many()
-            .col_expr(Column::Output, Expr::value(output))
-            .filter(Column::RunId.eq(run))
-            .filter(Column::Name.eq(step.name))
-            .exec(tx)
-            .await?;
+        .filter(Column::Output.is_not_null())
+        .into_tuple()
+        .all(tx)
+        .await?;
+    // Most of them are shortened to the same.
+    let mut steps_by_output = BTreeMap::<String, Vec<String>>::new();
+    for (name, output) in outputs {
+        let shortened = shorten(&name, &output);
+        steps_by_output.entry(shortened).or_default().push(name);
+    }
+    for (output, names) in steps_by_output {
+        for some in names.chunks(STEPS_PER_STATEMENT) {
+            Entity::update_many()
+                .col_expr(Column::Output, Expr::value(&output))
+                .filter(Column::RunId.eq(run))
+                .filter(Column::Name.is_in(some))
+                .exec(tx)
+                .await?;
+        }
     }
     Ok(())
 }

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DbBackend, ExprTrait as _, QueryOrder, QuerySelect, Select,
+    Condition, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{Alias, Query, SelectStatement},
 };
 
 use super::{
-    Result, Store, StoreError, blob, event, fragment, image, message, picture, project, readable,
-    run, step,
+    Result, Store, StoreError,
+    blob::{self, BlobHash},
+    event, fragment, image, message, picture, project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -19,6 +20,8 @@ use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 const FREE_PAGES: i64 = 64;
 /// … by this many pages at a time.
 const PAGES_AT_A_TIME: i64 = 1000;
+/// How many images one statement names.
+const HASHES_PER_STATEMENT: usize = 200;
 /// Within this time an uploaded image gets its message, whatever becomes of older ones.
 const UPLOADED_AGAIN: Duration = Duration::from_secs(60);
 
@@ -48,10 +51,15 @@ pub struct Unused {
 
 /// The blobs that no version, image or picture references.
 pub(super) fn unused_blobs() -> Select<blob::Entity> {
-    blob::Entity::find()
-        .filter(Expr::exists(uses_in_versions()).not())
-        .filter(Expr::exists(uses_as_images()).not())
-        .filter(Expr::exists(uses_as_pictures()).not())
+    blob::Entity::find().filter(unused_blob())
+}
+
+/// The same in a query of blobs.
+fn unused_blob() -> Condition {
+    Condition::all()
+        .add(Expr::exists(uses_in_versions()).not())
+        .add(Expr::exists(uses_as_images()).not())
+        .add(Expr::exists(uses_as_pictures()).not())
 }
 
 impl Store {
@@ -91,16 +99,14 @@ impl Store {
             .select_only()
             .column(blob::Column::Hash)
             .limit(limit);
-        let hashes: Vec<String> = unused.into_tuple().all(&self.db).await?;
+        let hashes: Vec<BlobHash> = unused.into_tuple().all(&self.db).await?;
         if hashes.is_empty() {
             return Ok(0);
         }
         // Except those that came into use in the meantime.
         let removing = blob::Entity::delete_many()
             .filter(blob::Column::Hash.is_in(hashes))
-            .filter(Expr::exists(uses_in_versions()).not())
-            .filter(Expr::exists(uses_as_images()).not())
-            .filter(Expr::exists(uses_as_pictures()).not());
+            .filter(unused_blob());
         self.write(move |tx| Box::pin(async move { Ok(removing.exec(tx).await?.rows_affected) }))
             .await
     }
@@ -253,41 +259,42 @@ impl Store {
 
 async fn remove_unused_images(tx: &impl ConnectionTrait, until: i64) -> Result<u64> {
     let unused = image::Entity::find()
-        .filter(image::Column::UsedAt.lt(until))
-        .filter(image::Column::Hash.not_in_subquery(message::image_hashes()));
-    remove(tx, unused.all(tx).await?, until).await
+        .select_only()
+        .column(image::Column::Hash)
+        .filter(unused_images(until));
+    let hashes: Vec<BlobHash> = unused.into_tuple().all(tx).await?;
+    remove(tx, &hashes, until).await
 }
 
 /// Removes those of the images that no message has any more, unless they were uploaded again in the
 /// last minute.
-pub(super) async fn remove_images(tx: &impl ConnectionTrait, hashes: Vec<String>) -> Result<()> {
-    if hashes.is_empty() {
-        return Ok(());
-    }
-    let until = before(UPLOADED_AGAIN);
-    let unused = image::Entity::find()
-        .filter(image::Column::Hash.is_in(hashes))
-        .filter(image::Column::UsedAt.lt(until))
-        .filter(image::Column::Hash.not_in_subquery(message::image_hashes()));
-    remove(tx, unused.all(tx).await?, until).await?;
+pub(super) async fn remove_images(tx: &impl ConnectionTrait, hashes: &[BlobHash]) -> Result<()> {
+    remove(tx, hashes, before(UPLOADED_AGAIN)).await?;
     Ok(())
 }
 
-async fn remove(tx: &impl ConnectionTrait, unused: Vec<image::Model>, until: i64) -> Result<u64> {
+/// Removes those of the images that no message has and that were uploaded before `until`, with
+/// their contents where nothing else has these. Returns how many images.
+async fn remove(tx: &impl ConnectionTrait, hashes: &[BlobHash], until: i64) -> Result<u64> {
     let mut removed = 0;
-    for unused in unused {
-        // Unless it was attached in the meantime.
-        let deleted = image::Entity::delete_many()
-            .filter(image::Column::Hash.eq(unused.hash.as_str()))
-            .filter(image::Column::UsedAt.lt(until))
+    for some in hashes.chunks(HASHES_PER_STATEMENT) {
+        let images = image::Entity::delete_many()
+            .filter(image::Column::Hash.is_in(some.iter().cloned()))
+            .filter(unused_images(until));
+        removed += images.exec(tx).await?.rows_affected;
+        blob::Entity::delete_many()
+            .filter(blob::Column::Hash.is_in(some.iter().cloned()))
+            .filter(unused_blob())
             .exec(tx)
             .await?;
-        removed += deleted.rows_affected;
-        if deleted.rows_affected > 0 && !picture::has_blob(tx, &unused.hash).await? {
-            blob::Entity::delete_by_id(unused.hash).exec(tx).await?;
-        }
     }
     Ok(removed)
+}
+
+fn unused_images(until: i64) -> Condition {
+    Condition::all()
+        .add(image::Column::UsedAt.lt(until))
+        .add(image::Column::Hash.not_in_subquery(message::image_hashes()))
 }
 
 fn before(age: Duration) -> i64 {

@@ -7,6 +7,7 @@ use sea_orm::{
     sea_query::{ArrayType, ColumnType, Nullable, ValueType, ValueTypeErr},
 };
 
+use super::{blob::BlobHash, edit, file_kind::FileKind, link::Purpose};
 use crate::protocol::{
     AccountRole, ApiTokenId, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode,
     ModelId, ModelProvider, PasskeyId, Plan, ProjectId, ProjectRole, Role, RunId, RunState,
@@ -27,7 +28,9 @@ macro_rules! text_columns {
             fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
                 let text = String::try_get_by(row, index)?;
                 $from_text(&text).map_err(|error| {
-                    TryGetError::DbErr(DbErr::Type(format!("{}: {error}", stringify!($type))))
+                    let column = column_name(row, index);
+                    let error = format!("the column {column} holds no {}: {error}", stringify!($type));
+                    TryGetError::DbErr(DbErr::Type(error))
                 })
             }
         }
@@ -91,10 +94,29 @@ text_columns! {
     Role: |role: &Role| role.as_str().to_owned(), str::parse::<Role>;
     Mode: |mode: &Mode| mode.as_str().to_owned(), str::parse::<Mode>;
     MessageKind: |kind: &MessageKind| kind.as_str().to_owned(), str::parse::<MessageKind>;
+    Purpose: |purpose: &Purpose| purpose.as_str().to_owned(), str::parse::<Purpose>;
+    edit::Kind: |kind: &edit::Kind| kind.as_str().to_owned(), str::parse::<edit::Kind>;
+    FileKind: |kind: &FileKind| kind.as_str().to_owned(), str::parse::<FileKind>;
+    BlobHash: |hash: &BlobHash| hash.as_str().to_owned(), any_hash;
+}
+
+/// What the database calls the column, also where a query numbers it or joins two tables.
+fn column_name<I: ColIdx>(row: &QueryResult, index: I) -> String {
+    let name = index.as_str().map(str::to_owned);
+    let numbered = || row.column_names().get(*index.as_usize()?).cloned();
+    let name = name.or_else(numbered).unwrap_or_default();
+    let bare = ["A_", "B_"]
+        .iter()
+        .find_map(|table| name.strip_prefix(table));
+    bare.unwrap_or(&name).to_owned()
 }
 
 fn any_user(text: &str) -> Result<UserId, std::convert::Infallible> {
     Ok(UserId(text.to_owned()))
+}
+
+fn any_hash(text: &str) -> Result<BlobHash, std::convert::Infallible> {
+    Ok(BlobHash::from(text.to_owned()))
 }
 
 fn any_model(text: &str) -> Result<ModelId, std::convert::Infallible> {

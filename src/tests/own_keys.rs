@@ -366,6 +366,11 @@ async fn a_key_takes_the_demo_s_place_and_another_secret_key_of_the_server_opens
         words,
         "Your Anthropic key can't be read any more. Enter it again in Settings."
     );
+    let form = [("provider", "anthropic")];
+    let refused = ada.ask(Method::POST, &format!("{KEYS}/test"), &form).await;
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    let error: ApiError = refused.json().await.unwrap();
+    assert_eq!(error.message, words);
 }
 
 #[tokio::test]

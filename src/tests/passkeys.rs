@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use crate::{
     accounts::{OTHER, PASSWORD, cookie, get, post, refusal, server, sessions, sign},
     outside::{set, sign_in as sign_in_outside},
-    own_account::{code, found_in_database},
+    own_account::found_in_database,
     support::{Issuer, Server, data_dir},
+    two_steps::code,
 };
 
 const NOBODY: &str = "This passkey signs nobody in here. Use another one, or your address and \

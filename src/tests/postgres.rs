@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use codeflow::{
     protocol::{AppEntry, MessageKind, RunState, SecondStepSetup, UserId},
-    store::Store,
+    store::{NewFragment, Store},
 };
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
 use serde_json::json;
 
 use crate::accounts::{PASSWORD, cookie, get, post, server, sessions, sign};
 use crate::images::unused_images_go;
 use crate::outside::sign_in;
-use crate::own_account::{code, first_step, second_step};
 use crate::passkeys::a_passkey_signs_in;
 use crate::support::{Issuer, Model, Postgres, Reply, Server, data_dir, until};
 use crate::teams::a_team_lives;
+use crate::two_steps::{code, first_step, second_step};
 
 #[tokio::test]
 async fn runs_on_postgresql_survive_a_crash_wait_in_order_and_are_followed_without_a_gap() {
@@ -211,4 +212,66 @@ async fn a_team_on_postgresql_is_what_it_is_on_sqlite() {
     let env = [("AUTH", "on"), ("DATABASE_URL", &*postgres.url)];
     let server = Server::start_and(data.path(), &model, &env);
     a_team_lives(&server).await;
+}
+
+#[tokio::test]
+async fn an_unknown_value_names_its_column_and_a_lost_content_is_found_on_both_databases() {
+    let (postgres, data) = (Postgres::start().await, data_dir());
+    let file = data.path().join("values.db");
+    let sqlite = format!("sqlite:{}", file.display());
+    Store::open_file(&file).await.unwrap().close().await;
+    for (url, unchecked) in [
+        (&*sqlite, "PRAGMA foreign_keys = OFF"),
+        (&*postgres.url, "SET session_replication_role = replica"),
+    ] {
+        let store = Store::open(url).await.unwrap();
+        let new = NewFragment {
+            project_title: "App".to_owned(),
+            title: "One".to_owned(),
+            entries: ["a", "b", "c"]
+                .map(|path| AppEntry::file(path, path.into()))
+                .into(),
+            partial: false,
+            picture: None,
+        };
+        let made = store.create_ready_project(&UserId::local(), "Build", "Done", &new);
+        let project = made.await.unwrap().id;
+        let version = store.latest_fragment(project).await.unwrap().unwrap().id;
+        let mut one = ConnectOptions::new(url);
+        let db = Database::connect(one.max_connections(1).clone())
+            .await
+            .unwrap();
+        let set_kind = async |kind: &str| {
+            let set = format!("UPDATE fragment_files SET kind = '{kind}' WHERE path = 'b'");
+            db.execute_unprepared(&set).await.unwrap();
+        };
+        set_kind("device").await;
+        let error = store.version_file(version, "b").await.unwrap_err();
+        let words = error.to_string();
+        assert!(
+            words.contains("the column kind holds no FileKind: “device” is none of"),
+            "{words}"
+        );
+        let error = store.latest_file(project, "b").await.unwrap_err();
+        assert_eq!(error.to_string(), words);
+        let paths = store.latest_paths(project).await.unwrap();
+        assert_eq!(paths, ["a", "c"], "it costs nothing but itself");
+
+        set_kind("executable").await;
+        db.execute_unprepared(unchecked).await.unwrap();
+        let lose = "DELETE FROM blobs WHERE hash IN \
+             (SELECT hash FROM fragment_files WHERE path IN ('a', 'b'))";
+        db.execute_unprepared(lose).await.unwrap();
+        let lost = store.lost_files().await.unwrap();
+        let found = lost.iter().map(|file| (file.project, file.version));
+        assert_eq!(found.collect::<Vec<_>>(), [(project, 1), (project, 1)]);
+        store.put_back(&lost[1].hash, b"b").await.unwrap();
+        store.forget_files(&lost[..1]).await.unwrap();
+        assert!(store.lost_files().await.unwrap().is_empty());
+        let left = store.latest_version(project).await.unwrap().unwrap();
+        let paths: Vec<&str> = left.entries.iter().map(|entry| &*entry.path).collect();
+        assert_eq!((&*paths, left.partial), (&["b", "c"][..], true));
+        db.close().await.unwrap();
+        store.close().await;
+    }
 }

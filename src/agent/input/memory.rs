@@ -11,6 +11,8 @@ const MAX_NOTES: usize = 8 << 10;
 /// How much of the earlier requests is shown: in bytes in total, and in characters per request.
 const MAX_REQUESTS: usize = 6 << 10;
 const MAX_REQUEST: usize = 400;
+/// How many characters of an earlier request are enough to show it, and to see that there are more.
+pub const REQUEST_BEGINNING: i32 = MAX_REQUEST as i32 + 1;
 
 /// The notes, as the model reads them.
 pub fn notes(content: &[u8]) -> String {
