@@ -8,7 +8,8 @@ use sea_orm::{
 };
 
 use super::{
-    Result, Store, StoreError, fragment, image, readable, run, to_json, user, without_nul,
+    Result, Store, StoreError, fragment, image, passed_journey, readable, run, to_json, user,
+    without_nul,
 };
 use crate::protocol::{
     Image, ImageId, Message, MessageId, MessageKind, MessagePart, Mode, ModelChoice, ModelId,
@@ -62,6 +63,7 @@ impl Model {
             answers: self.answers,
             model: self.model,
             fragment: None,
+            journeys: Vec::new(),
             created_at: Timestamp(self.created_at),
         };
         (message, self.image_hash)
@@ -132,6 +134,7 @@ impl Store {
             None => before.is_none_or(|before| model.id < before),
         });
         let mut fragments = fragment::of_project(&self.db, project).await?;
+        let mut journeys = passed_journey::of_project(&self.db, project).await?;
         let mut messages = Vec::with_capacity(models.len());
         for model in models {
             let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
@@ -140,6 +143,7 @@ impl Store {
                 Message {
                     run,
                     fragment,
+                    journeys: journeys.remove(&message.id).unwrap_or_default(),
                     ..message
                 },
                 image,
@@ -318,6 +322,7 @@ pub(super) fn new(project: ProjectId, role: Role, kind: MessageKind, content: &s
         answers: None,
         model: None,
         fragment: None,
+        journeys: Vec::new(),
         created_at: Timestamp::now(),
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures of apps: blobs that versions name.
+//! Pictures of apps: blobs that versions name, and the ends of journeys.
 
 use sea_orm::{
     ExprTrait as _,
@@ -6,7 +6,9 @@ use sea_orm::{
     sea_query::{Query, SelectStatement, SimpleExpr},
 };
 
-use super::{ImageContent, Result, Store, StoreError, blob, fragment, member};
+use super::{
+    ImageContent, Result, Store, StoreError, blob, fragment, member, message, passed_journey,
+};
 use crate::protocol::{ImageId, UserId};
 
 impl Store {
@@ -16,7 +18,7 @@ impl Store {
         let shown = fragment::Entity::find()
             .filter(fragment::Column::Picture.eq(id.as_str()))
             .filter(fragment::Column::ProjectId.in_subquery(member::visible_ids(user)));
-        if shown.count(&self.db).await? == 0 {
+        if shown.count(&self.db).await? == 0 && !self.ends_a_journey(user, id).await? {
             return Err(StoreError::NotFound("picture"));
         }
         let blob = blob::Entity::find_by_id(id.as_str()).one(&self.db).await?;
@@ -25,13 +27,29 @@ impl Store {
             bytes: blob.ok_or(StoreError::NotFound("picture"))?.content,
         })
     }
+
+    /// Whether the picture is the end of a journey of such an app.
+    async fn ends_a_journey(&self, user: &UserId, id: &ImageId) -> Result<bool> {
+        let visible = Query::select()
+            .column(message::Column::Id)
+            .from(message::Entity)
+            .and_where(message::Column::ProjectId.in_subquery(member::visible_ids(user)))
+            .to_owned();
+        let ends = passed_journey::Entity::find()
+            .filter(passed_journey::Column::Picture.eq(id.as_str()))
+            .filter(passed_journey::Column::MessageId.in_subquery(visible));
+        Ok(ends.count(&self.db).await? > 0)
+    }
 }
 
-/// Whether a version has a file with this content, or this picture.
+/// Whether a version has a file with this content, or this is a picture.
 pub(super) async fn has_blob(db: &impl ConnectionTrait, hash: &str) -> Result<bool> {
     let file = fragment::file::Entity::find().filter(fragment::file::Column::Hash.eq(hash));
     let shown = fragment::Entity::find().filter(fragment::Column::Picture.eq(hash));
-    Ok(file.one(db).await?.is_some() || shown.one(db).await?.is_some())
+    let ends = passed_journey::Entity::find().filter(passed_journey::Column::Picture.eq(hash));
+    Ok(file.one(db).await?.is_some()
+        || shown.one(db).await?.is_some()
+        || ends.one(db).await?.is_some())
 }
 
 /// The versions with the picture of this hash, for a query of what is in use.

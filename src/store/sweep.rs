@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DbBackend, ExprTrait as _, QueryOrder, QuerySelect, Select,
+    Condition, DbBackend, ExprTrait as _, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{Alias, Query, SelectStatement},
 };
 
 use super::{
-    Result, Store, StoreError, blob, event, fragment, image, message, picture, project, readable,
-    run, step,
+    Result, Store, StoreError, blob, event, fragment, image, message, passed_journey, picture,
+    project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -48,10 +48,7 @@ pub struct Unused {
 
 /// The blobs that are in no version and are no image or picture.
 pub(super) fn unused_blobs() -> Select<blob::Entity> {
-    blob::Entity::find()
-        .filter(Expr::exists(uses_in_versions()).not())
-        .filter(Expr::exists(uses_as_images()).not())
-        .filter(Expr::exists(uses_as_pictures()).not())
+    blob::Entity::find().filter(is_unused())
 }
 
 impl Store {
@@ -98,9 +95,7 @@ impl Store {
         // Except those that came into use in the meantime.
         let removing = blob::Entity::delete_many()
             .filter(blob::Column::Hash.is_in(hashes))
-            .filter(Expr::exists(uses_in_versions()).not())
-            .filter(Expr::exists(uses_as_images()).not())
-            .filter(Expr::exists(uses_as_pictures()).not());
+            .filter(is_unused());
         self.write(move |tx| Box::pin(async move { Ok(removing.exec(tx).await?.rows_affected) }))
             .await
     }
@@ -295,12 +290,20 @@ fn before(age: Duration) -> i64 {
     Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn uses_in_versions() -> SelectStatement {
-    fragment::uses_of(Expr::col((blob::Entity, blob::Column::Hash)))
-}
-
-fn uses_as_pictures() -> SelectStatement {
-    picture::pictures_of(Expr::col((blob::Entity, blob::Column::Hash)))
+/// Holds for blobs that are in no version and are no image or picture.
+fn is_unused() -> Condition {
+    let hash = || Expr::col((blob::Entity, blob::Column::Hash));
+    let uses = [
+        fragment::uses_of(hash()),
+        picture::pictures_of(hash()),
+        passed_journey::ends_with(hash()),
+        uses_as_images(),
+    ];
+    let mut unused = Condition::all();
+    for uses in uses {
+        unused = unused.add(Expr::exists(uses).not());
+    }
+    unused
 }
 
 fn uses_as_images() -> SelectStatement {
@@ -416,6 +419,7 @@ mod tests {
                 partial: false,
                 picture: None,
             },
+            journeys: Vec::new(),
         };
         store.finish_run(later.id, &result).await.unwrap();
         assert_eq!(trim().await, 1, "the newest run stays whole");

@@ -486,6 +486,7 @@ mod tests {
                 project_title: "The run's".to_owned(),
                 ..new("One", &[("a", "1")])
             },
+            journeys: Vec::new(),
         };
         store.finish_run(run.id, &reply).await.unwrap();
         assert_eq!(store.find_project(project.id).await.unwrap().title, "Mine");
