@@ -17,6 +17,7 @@ mod file_changes;
 mod files;
 mod html;
 mod images;
+mod journeys;
 mod messages;
 mod models;
 mod preferences;
@@ -93,6 +94,8 @@ struct Inner {
     presence: Presence,
     /// Of those that change a project's app.
     locks: ProjectLocks,
+    /// Of those who have a journey played.
+    playing: ProjectLocks,
     runs: Supervisor,
     /// Wakes what removes deleted projects.
     deleted: Notify,
@@ -166,6 +169,7 @@ impl Projects {
                 visits: Visits::default(),
                 presence: Presence::default(),
                 locks: context.locks.clone(),
+                playing: ProjectLocks::default(),
                 runs: Supervisor::new(context, settings, shutdown),
                 deleted: Notify::new(),
                 tasks,
