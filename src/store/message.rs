@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ActiveValue::Set, Condition, QueryOrder, QuerySelect, entity::prelude::*,
-    sea_query::SelectStatement,
+    ActiveValue::Set,
+    Condition, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Query, SelectStatement},
 };
 
 use super::{
@@ -134,7 +136,7 @@ impl Store {
             None => before.is_none_or(|before| model.id < before),
         });
         let mut fragments = fragment::of_project(&self.db, project).await?;
-        let mut journeys = passed_journey::of_project(&self.db, project).await?;
+        let mut journeys = passed_journey::of_messages(&self.db, ids(project)).await?;
         let mut messages = Vec::with_capacity(models.len());
         for model in models {
             let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
@@ -337,6 +339,15 @@ pub(super) async fn insert(
     let message = new(project, role, kind, content);
     save(tx, &message).await?;
     Ok(message)
+}
+
+/// The project's messages, for a query of what belongs to them.
+fn ids(project: ProjectId) -> SelectStatement {
+    Query::select()
+        .column(Column::Id)
+        .from(Entity)
+        .and_where(Column::ProjectId.eq(project))
+        .to_owned()
 }
 
 /// Adds the message; its run and its version are saved by themselves.

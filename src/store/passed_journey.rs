@@ -9,8 +9,8 @@ use sea_orm::{
     sea_query::{Query, SelectStatement, SimpleExpr},
 };
 
-use super::{Result, blob, message, readable, without_nul};
-use crate::protocol::{MessageId, PassedJourney, ProjectId};
+use super::{Result, blob, readable, without_nul};
+use crate::protocol::{MessageId, PassedJourney};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "passed_journeys")]
@@ -67,18 +67,13 @@ pub(super) async fn insert(
     Ok(saved)
 }
 
-/// The journeys that passed in the project, by the messages that they belong to, in their order.
-pub(super) async fn of_project(
+/// The journeys that passed before the messages with these ids, by message, in their order.
+pub(super) async fn of_messages(
     db: &impl ConnectionTrait,
-    project: ProjectId,
+    ids: SelectStatement,
 ) -> Result<HashMap<MessageId, Vec<PassedJourney>>> {
-    let of_project = Query::select()
-        .column(message::Column::Id)
-        .from(message::Entity)
-        .and_where(message::Column::ProjectId.eq(project))
-        .to_owned();
     let found = Entity::find()
-        .filter(Column::MessageId.in_subquery(of_project))
+        .filter(Column::MessageId.in_subquery(ids))
         .order_by_asc(Column::MessageId)
         .order_by_asc(Column::Ordinal);
     let mut all: HashMap<_, Vec<_>> = HashMap::new();

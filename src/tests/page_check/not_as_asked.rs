@@ -9,7 +9,7 @@ use super::{browser_env, browser_folder, no_browser_is_left};
 use crate::support::{Model, Reply, Server, data_dir};
 
 /// What each page begins with.
-const HEAD: &str = r#"<!doctype html><html lang="en"><title>A build</title>
+const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><title>A build</title>
 <script>const $ = (id) => document.getElementById(id);</script>"#;
 
 /// A page, what makes it one that does not do what was asked, and the journey that shows it.

@@ -49,7 +49,7 @@ async fn a_result_has_pictures_of_its_journeys_ends_and_each_is_played_again_whe
     let write = Reply::call("createOrUpdateFiles", json!({ "files": files }));
     let model = Model::start([
         ("Build", vec![write, Reply::done()]),
-        ("More", vec![Reply::done().held()]),
+        ("More", vec![Reply::done().held(), Reply::done()]),
     ])
     .await;
     let server = Server::process(data.path(), &model, &browser_env(&folder)).await;
@@ -135,7 +135,9 @@ async fn a_result_has_pictures_of_its_journeys_ends_and_each_is_played_again_whe
     let why = refused["message"].as_str().unwrap();
     assert!(why.starts_with("A run is at work"), "{why}");
     model.release();
-    feed.succeeded(2).await;
+    let failed = feed.failed(2).await;
+    assert!(failed.content.contains("odd.json"), "{}", failed.content);
+    assert!(failed.journeys.is_empty());
     no_browser_is_left(&folder).await;
 }
 
