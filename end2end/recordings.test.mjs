@@ -50,6 +50,22 @@ const despiteReloads = (what, act) =>
     60_000,
   );
 
+/** The result names the recording's journeys, each with a picture of its end, one of which is looked at. */
+async function passedJourneys(recording) {
+  const folder = join(recordings, recording, "build/tests/journeys");
+  const titles = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")).title);
+  const ends = ui.run(1).getByRole("list", { name: "Journeys that passed" }).getByRole("button");
+  assert.deepEqual(
+    (await ends.locator("img").evaluateAll((pictures) => pictures.map(({ alt }) => alt))).sort(),
+    titles.map((title) => `How “${title}” ended`).sort(),
+  );
+  await ends.first().press("Enter");
+  const large = page.getByRole("dialog").locator("img");
+  await until("the picture is there", () => large.evaluate((picture) => picture.complete && picture.naturalWidth === 640));
+  await page.keyboard.press("Escape");
+  await large.waitFor({ state: "detached" });
+}
+
 /** Adds the dark mode toggle, and uses it. */
 async function addToggle() {
   await ui.send("Add a dark mode toggle");
@@ -62,6 +78,7 @@ async function addToggle() {
 test("a kanban board is built, gets a card, and a dark mode", async () => {
   await ui.start(server.url, "Build a kanban board");
   await ui.finished(1);
+  await passedJourneys("kanban-board");
   await ui.preview().getByRole("button", { name: "New card" }).click();
   const dialog = ui.preview().getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Title" }).fill("Try it out");
@@ -92,6 +109,7 @@ test("a kanban board is built, gets a card, and a dark mode", async () => {
 test("a landing page is built, its prices switched, a question opened, a plan signed up for, and gets a dark mode", async () => {
   await ui.start(server.url, "Create a landing page with a hero and pricing");
   await ui.finished(1);
+  await passedJourneys("landing-page");
   await ui.preview().getByRole("heading", { level: 1 }).waitFor();
   const app = ui.preview();
   const team = app.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Team", exact: true }) });
@@ -118,6 +136,7 @@ test("a landing page is built, its prices switched, a question opened, a plan si
 test("a dashboard is built, its range switched, its table sorted and searched, and exported", async () => {
   await ui.start(server.url, "Build an analytics dashboard with charts");
   await ui.finished(1);
+  await passedJourneys("analytics-dashboard");
   const app = ui.preview();
   const figures = app.getByRole("list", { name: "Key figures" }).getByRole("listitem");
   const rows = app.locator("tbody tr");
@@ -155,6 +174,7 @@ test("a dashboard is built, its range switched, its table sorted and searched, a
 test("Markdown notes are built, one is written, found, kept over a reload, deleted and brought back, and formatted", async () => {
   await ui.start(server.url, "Write me a Markdown notes app with live preview");
   await ui.finished(1);
+  await passedJourneys("markdown-notes");
   const app = ui.preview();
   const field = app.getByRole("textbox", { name: "Markdown" });
   const shown = app.getByRole("region", { name: "Preview" });
@@ -204,6 +224,7 @@ test("Markdown notes are built, one is written, found, kept over a reload, delet
 test("a pricing page is built, its prices follow the period and the plan, and get a currency", async () => {
   await ui.start(server.url, "Make a pricing page with a yearly switch");
   await ui.finished(1);
+  await passedJourneys("pricing-page");
   const app = ui.preview();
   const estimate = app.getByRole("status");
   const growth = app.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Growth" }) });
@@ -235,6 +256,7 @@ test("a quiz is built, played to its end with the keyboard, remembers the best s
   const right = ["Saturn", "About 8 minutes", "Three", "Mercury", "In the ear", "Nitrogen", "Antarctica", "Ada Lovelace"];
   await ui.start(server.url, "Create a quiz with scores and answers explained");
   await ui.finished(1);
+  await passedJourneys("quiz");
   const app = ui.preview();
   const start = () => app.getByRole("button", { name: "Start the quiz" }).click();
   await untilSeen(app.getByText("Question 1 of 8"), start);
@@ -270,6 +292,7 @@ test("a quiz is built, played to its end with the keyboard, remembers the best s
 test("a weather app is built, finds a city, switches units, remembers both, and gets favorites", async () => {
   await ui.start(server.url, "Show me a weather app with sample data");
   await ui.finished(1);
+  await passedJourneys("weather");
   const app = ui.preview();
   const now = app.getByRole("region", { name: "Now" });
   const search = app.getByRole("searchbox", { name: "Search for a city" });

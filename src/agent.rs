@@ -14,7 +14,7 @@ mod turn;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub use app::{App, AppPath, Edited, Listing, OwnPathError, RunSandbox, Snapshot};
-pub use check::{Jail, Report, kept_journeys};
+pub use check::{Jail, PassedJourney, PlayedJourney, Report, kept_journeys};
 pub use input::{
     AgentInput, CodeFiles, Design, NOTES, PrevMessage, REQUEST_BEGINNING, Titles, earlier_requests,
     provisional_title,

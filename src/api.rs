@@ -8,6 +8,7 @@ pub mod admin;
 pub(crate) mod answer;
 mod error;
 pub mod files;
+pub mod journeys;
 mod json;
 pub mod messages;
 pub mod passkeys;

@@ -18,6 +18,7 @@ mod file_changes;
 mod files;
 mod html;
 mod images;
+mod journeys;
 mod messages;
 mod models;
 mod preferences;
@@ -94,6 +95,8 @@ struct Inner {
     presence: Presence,
     /// The locks for changes to a project's app.
     locks: ProjectLocks,
+    /// Of those who have a journey played.
+    playing: ProjectLocks,
     runs: Supervisor,
     /// Wakes the task that removes deleted projects.
     deleted: Notify,
@@ -171,6 +174,7 @@ impl Projects {
                 visits: Visits::default(),
                 presence: Presence::default(),
                 locks: context.locks.clone(),
+                playing: ProjectLocks::default(),
                 runs: Supervisor::new(context, settings, shutdown),
                 deleted: Notify::new(),
                 tasks,

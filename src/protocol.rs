@@ -13,6 +13,7 @@ mod file;
 mod id;
 mod image;
 mod improved;
+mod journey;
 mod message;
 mod mode;
 mod models;
@@ -58,6 +59,7 @@ pub use id::{
 };
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use improved::{ImprovedPrompt, WordChange};
+pub use journey::{JOURNEYS, PassedJourney, PlayedJourney, is_journey};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use mode::Mode;
 pub use models::{

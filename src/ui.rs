@@ -14,6 +14,7 @@ pub mod erased;
 pub mod feed;
 pub mod files;
 pub mod home;
+pub mod journey_end;
 pub mod link_card;
 pub mod live;
 pub mod mode;

@@ -35,6 +35,7 @@ mod m20261129_100120_add_user_keys;
 mod m20261129_100130_add_traceparents;
 mod m20261129_100140_add_passkeys;
 mod m20261129_100145_add_order_keys;
+mod m20261130_100020_add_passed_journeys;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100130_add_traceparents::Migration),
             Box::new(m20261129_100140_add_passkeys::Migration),
             Box::new(m20261129_100145_add_order_keys::Migration),
+            Box::new(m20261130_100020_add_passed_journeys::Migration),
         ]
     }
 }

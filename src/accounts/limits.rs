@@ -11,6 +11,8 @@ pub enum Effort {
     /// Requests that start a run.
     Prompt,
     Upload,
+    /// A browser in which a journey is played.
+    Journey,
     /// A feed or a terminal, which also wakes a sandbox.
     Socket,
 }
@@ -22,6 +24,7 @@ impl Effort {
         let (burst, pause) = match self {
             Self::Prompt => (200, Duration::from_secs(2)),
             Self::Upload => (120, Duration::from_secs(1)),
+            Self::Journey => (40, Duration::from_secs(5)),
             Self::Socket => (240, Duration::from_secs(1)),
         };
         Rate { burst, pause }

@@ -26,9 +26,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 pub use browsers::Browsers;
 pub use jail::Jail;
-pub use journey::kept as kept_journeys;
+pub use journey::{PlayedJourney, kept as kept_journeys};
 use report::unfinished;
-pub use report::{Problem, ProblemKind, Report};
+pub use report::{PassedJourney, Problem, ProblemKind, Report};
 use request::{READY, answered};
 use tour::Tour;
 pub use views::View;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use toolless::BlockFiles;
 pub use work::Work;
 
-use super::{AgentInput, Journal, Report, RunError, Step};
+use super::{AgentInput, Journal, PassedJourney, Report, RunError, Step};
 use crate::{
     llm::ModelReply,
     protocol::{EventKind, Spent, Status},
@@ -43,9 +43,9 @@ pub struct BuildOutcome {
     pub summary: String,
     /// A picture of the app, as JPEG. `None` if the check was before a restart, or had no browser.
     pub picture: Option<Vec<u8>>,
-    /// The titles of the journeys that passed.
+    /// The journeys that passed.
     #[serde(default)]
-    pub journeys: Vec<String>,
+    pub journeys: Vec<PassedJourney>,
 }
 
 /// What follows an answer.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FragmentId, Image, ImageId, MessageId, MessagePart, Mode, ModelId, ProjectId, RunId, Timestamp,
-    UserId,
+    FragmentId, Image, ImageId, MessageId, MessagePart, Mode, ModelId, PassedJourney, ProjectId,
+    RunId, Timestamp, UserId,
 };
 
 /// Who wrote a message.
@@ -114,6 +114,9 @@ pub struct Message {
     pub model: Option<ModelId>,
     /// The version that a `Result` made, or the draft that an `Error` left.
     pub fragment: Option<Fragment>,
+    /// The app's journeys that passed before a `Result`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub journeys: Vec<PassedJourney>,
     pub created_at: Timestamp,
 }
 

@@ -21,13 +21,14 @@ use super::{
 use crate::{
     agent::{
         self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, CodeFiles, Design, Job,
-        Journal, Listing, NOTES, PrevMessage, RunError, RunSandbox, Said, Snapshot, Step,
+        Journal, Listing, NOTES, PassedJourney, PrevMessage, RunError, RunSandbox, Said, Snapshot,
+        Step,
     },
     protocol::{
         AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
         list_left_out,
     },
-    store::{NewFragment, Reply, Store, StoreError},
+    store::{NewFragment, NewPassedJourney, Reply, Store, StoreError},
 };
 
 /// The step that describes an attached image.
@@ -243,6 +244,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                         partial,
                         picture: outcome.picture.as_deref().map(Into::into),
                     },
+                    journeys: outcome.journeys.iter().map(passed).collect(),
                 };
                 journal.publish(status(Status::Ready)).await?;
                 finish(context, run, reply).await
@@ -333,13 +335,20 @@ async fn entries(
     Ok((overlay(before, sandbox.written().await), partial, left_out))
 }
 
+fn passed(journey: &PassedJourney) -> NewPassedJourney {
+    NewPassedJourney {
+        title: journey.title.clone(),
+        picture: journey.picture.as_deref().map(Into::into),
+    }
+}
+
 /// The summary, with notes of the journeys that passed and of what the version leaves out.
 fn with_notes(outcome: &BuildOutcome, left_out: &[LeftOut]) -> String {
     let mut content = outcome.summary.clone();
     if !outcome.journeys.is_empty() {
         content.push_str("\n\nPlayed in a browser, and passed:\n");
-        for title in &outcome.journeys {
-            content.push_str(&format!("\n- {title}"));
+        for journey in &outcome.journeys {
+            content.push_str(&format!("\n- {}", journey.title));
         }
     }
     if !left_out.is_empty() {

@@ -155,6 +155,8 @@ fn effort(request: &Request) -> Option<Effort> {
         Some(Effort::Prompt)
     } else if is_post && UPLOADS.contains(&path) {
         Some(Effort::Upload)
+    } else if is_post && path == "/api/journeys/play" {
+        Some(Effort::Journey)
     } else {
         None
     }

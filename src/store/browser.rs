@@ -81,6 +81,7 @@ const TABLES: &[Shown] = &[
             "id", "purpose", "user_id", "made_by", "created_at", "expires_at",
         ])
     },
+    shown("passed_journeys", &["message_id", "ordinal", "title", "picture"]),
     Shown {
         secrets: &["credential_id", "public_key", "state"],
         ..shown("passkeys", &["id", "user_id", "name", "created_at", "used_at"])

@@ -6,12 +6,12 @@ use sea_orm::{
     ActiveValue::Set,
     Condition, QueryOrder, QuerySelect,
     entity::prelude::*,
-    sea_query::{Func, SelectStatement},
+    sea_query::{Func, Query, SelectStatement},
 };
 
 use super::{
-    Result, Store, StoreError, blob::BlobHash, fragment, image, readable, run, to_json, user,
-    without_nul,
+    Result, Store, StoreError, blob::BlobHash, fragment, image, passed_journey, readable, run,
+    to_json, user, without_nul,
 };
 use crate::protocol::{
     Image, ImageId, Message, MessageId, MessageKind, MessagePart, Mode, ModelChoice, ModelId,
@@ -65,6 +65,7 @@ impl Model {
             answers: self.answers,
             model: self.model,
             fragment: None,
+            journeys: Vec::new(),
             created_at: Timestamp(self.created_at),
         };
         (message, self.image_hash)
@@ -135,6 +136,7 @@ impl Store {
             None => before.is_none_or(|before| model.id < before),
         });
         let mut fragments = fragment::of_project(&self.db, project).await?;
+        let mut journeys = passed_journey::of_messages(&self.db, ids(project)).await?;
         let mut messages = Vec::with_capacity(models.len());
         for model in models {
             let (run, fragment) = (runs.get(&model.id).copied(), fragments.remove(&model.id));
@@ -143,6 +145,7 @@ impl Store {
                 Message {
                     run,
                     fragment,
+                    journeys: journeys.remove(&message.id).unwrap_or_default(),
                     ..message
                 },
                 image,
@@ -328,6 +331,7 @@ pub(super) fn new(project: ProjectId, role: Role, kind: MessageKind, content: &s
         answers: None,
         model: None,
         fragment: None,
+        journeys: Vec::new(),
         created_at: Timestamp::now(),
     }
 }
@@ -342,6 +346,15 @@ pub(super) async fn insert(
     let message = new(project, role, kind, content);
     save(tx, &message).await?;
     Ok(message)
+}
+
+/// The project's messages, for a query of what belongs to them.
+fn ids(project: ProjectId) -> SelectStatement {
+    Query::select()
+        .column(Column::Id)
+        .from(Entity)
+        .and_where(Column::ProjectId.eq(project))
+        .to_owned()
 }
 
 /// Adds the message; its run and its version are saved by themselves.

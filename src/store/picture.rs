@@ -1,4 +1,4 @@
-//! Pictures of apps: blobs that versions name.
+//! Pictures of apps: blobs that versions name, and the ends of journeys.
 
 use sea_orm::{
     ExprTrait as _,
@@ -9,7 +9,7 @@ use sea_orm::{
 use super::{
     ImageContent, Result, Store, StoreError,
     blob::{self, BlobHash},
-    fragment, member,
+    fragment, member, message, passed_journey,
 };
 use crate::protocol::{ImageId, UserId};
 
@@ -19,7 +19,7 @@ impl Store {
         let shown = fragment::Entity::find()
             .filter(fragment::Column::Picture.eq(BlobHash::from(id)))
             .filter(fragment::Column::ProjectId.in_subquery(member::visible_ids(user)));
-        if shown.count(&self.db).await? == 0 {
+        if shown.count(&self.db).await? == 0 && !self.ends_a_journey(user, id).await? {
             return Err(StoreError::NotFound("picture"));
         }
         let blob = blob::Entity::find_by_id(id).one(&self.db).await?;
@@ -27,6 +27,19 @@ impl Store {
             media_type: "image/jpeg".to_owned(),
             bytes: blob.ok_or(StoreError::NotFound("picture"))?.content,
         })
+    }
+
+    /// Whether the picture is the end of a journey of such an app.
+    async fn ends_a_journey(&self, user: &UserId, id: &ImageId) -> Result<bool> {
+        let visible = Query::select()
+            .column(message::Column::Id)
+            .from(message::Entity)
+            .and_where(message::Column::ProjectId.in_subquery(member::visible_ids(user)))
+            .to_owned();
+        let ends = passed_journey::Entity::find()
+            .filter(passed_journey::Column::Picture.eq(BlobHash::from(id)))
+            .filter(passed_journey::Column::MessageId.in_subquery(visible));
+        Ok(ends.count(&self.db).await? > 0)
     }
 }
 

@@ -7,7 +7,9 @@ use super::{
     blob::Hashed,
     credit, event,
     fragment::{self, NewFragment, Origin},
-    message, project, run, step, usage,
+    message,
+    passed_journey::{self, NewPassedJourney},
+    project, run, step, usage,
 };
 use crate::protocol::{
     Event, EventKind, Message, MessageKind, MessagePart, Role, Run, RunId, RunState, Timestamp,
@@ -20,6 +22,8 @@ pub enum Reply {
     Result {
         content: String,
         fragment: NewFragment,
+        /// Those that the app passed.
+        journeys: Vec<NewPassedJourney>,
     },
     /// An answer, questions or a plan: a message of this kind, without a version.
     Answer {
@@ -72,7 +76,9 @@ async fn finish(
         return Ok(Vec::new());
     }
     let (kind, state, content, new_fragment) = match reply {
-        Reply::Result { content, fragment } => (
+        Reply::Result {
+            content, fragment, ..
+        } => (
             MessageKind::Result,
             RunState::Succeeded,
             content,
@@ -87,9 +93,10 @@ async fn finish(
         return Ok(Vec::new());
     }
     let mut events = Vec::new();
-    let part = match reply {
-        Reply::Answer { part, .. } => part.clone(),
-        Reply::Result { .. } | Reply::Error { .. } | Reply::Cancelled { .. } => None,
+    let (part, passed): (_, &[_]) = match reply {
+        Reply::Answer { part, .. } => (part.clone(), &[]),
+        Reply::Result { journeys, .. } => (None, journeys),
+        Reply::Error { .. } | Reply::Cancelled { .. } => (None, &[]),
     };
     let reply = Message {
         mode: message::mode(tx, run.message).await?,
@@ -97,6 +104,7 @@ async fn finish(
         ..message::new(run.project, Role::Assistant, kind, content)
     };
     message::save(tx, &reply).await?;
+    let journeys = passed_journey::insert(tx, reply.id, passed).await?;
     let mut fragment = None;
     if let Some((new, hashed)) = new_fragment {
         let origin = Origin::Run {
@@ -117,6 +125,7 @@ async fn finish(
     let message = Message {
         run: Some(id),
         fragment,
+        journeys,
         ..reply
     };
     events.push(event::append(tx, run.project, Some(id), EventKind::Message { message }).await?);

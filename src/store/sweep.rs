@@ -12,7 +12,7 @@ use sea_orm::{
 use super::{
     Result, Store, StoreError,
     blob::{self, BlobHash},
-    event, fragment, image, message, picture, project, readable, run, step,
+    event, fragment, image, message, passed_journey, picture, project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -51,15 +51,7 @@ pub struct Unused {
 
 /// The blobs that no version, image or picture references.
 pub(super) fn unused_blobs() -> Select<blob::Entity> {
-    blob::Entity::find().filter(unused_blob())
-}
-
-/// The same in a query of blobs.
-fn unused_blob() -> Condition {
-    Condition::all()
-        .add(Expr::exists(uses_in_versions()).not())
-        .add(Expr::exists(uses_as_images()).not())
-        .add(Expr::exists(uses_as_pictures()).not())
+    blob::Entity::find().filter(is_unused())
 }
 
 impl Store {
@@ -106,7 +98,7 @@ impl Store {
         // Except those that came into use in the meantime.
         let removing = blob::Entity::delete_many()
             .filter(blob::Column::Hash.is_in(hashes))
-            .filter(unused_blob());
+            .filter(is_unused());
         self.write(move |tx| Box::pin(async move { Ok(removing.exec(tx).await?.rows_affected) }))
             .await
     }
@@ -284,7 +276,7 @@ async fn remove(tx: &impl ConnectionTrait, hashes: &[BlobHash], until: i64) -> R
         removed += images.exec(tx).await?.rows_affected;
         blob::Entity::delete_many()
             .filter(blob::Column::Hash.is_in(some.iter().cloned()))
-            .filter(unused_blob())
+            .filter(is_unused())
             .exec(tx)
             .await?;
     }
@@ -301,12 +293,20 @@ fn before(age: Duration) -> i64 {
     Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn uses_in_versions() -> SelectStatement {
-    fragment::uses_of(Expr::col((blob::Entity, blob::Column::Hash)))
-}
-
-fn uses_as_pictures() -> SelectStatement {
-    picture::pictures_of(Expr::col((blob::Entity, blob::Column::Hash)))
+/// Holds for blobs that are in no version and are no image or picture.
+fn is_unused() -> Condition {
+    let hash = || Expr::col((blob::Entity, blob::Column::Hash));
+    let uses = [
+        fragment::uses_of(hash()),
+        picture::pictures_of(hash()),
+        passed_journey::ends_with(hash()),
+        uses_as_images(),
+    ];
+    let mut unused = Condition::all();
+    for uses in uses {
+        unused = unused.add(Expr::exists(uses).not());
+    }
+    unused
 }
 
 fn uses_as_images() -> SelectStatement {
@@ -422,6 +422,7 @@ mod tests {
                 partial: false,
                 picture: None,
             },
+            journeys: Vec::new(),
         };
         store.finish_run(later.id, &result).await.unwrap();
         assert_eq!(trim().await, 1, "the newest run stays whole");

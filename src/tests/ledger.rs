@@ -165,7 +165,11 @@ async fn happen(store: &Store, user: &UserId, project: ProjectId, runs: &[Run], 
                 partial: false,
                 picture: None,
             };
-            let reply = Reply::Result { content, fragment };
+            let reply = Reply::Result {
+                content,
+                fragment,
+                journeys: Vec::new(),
+            };
             store.finish_run(run(at).id, &reply).await.map(drop)
         }
         Happening::Fail(at) => {

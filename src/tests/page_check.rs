@@ -6,7 +6,9 @@ mod hostile;
 mod jail;
 mod journeys;
 mod looks;
+mod not_as_asked;
 mod peculiar;
+mod played_journeys;
 mod relay;
 mod rootless;
 

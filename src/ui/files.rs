@@ -6,6 +6,7 @@ mod compare;
 mod context_menu;
 mod drops;
 mod editor_pane;
+mod journeys;
 mod kept_text;
 mod open_files;
 mod row;
@@ -126,7 +127,7 @@ fn FilesPane(
     view! {
         <div class="flex min-h-0 flex-1 max-md:flex-col">
             <Sidebar session nodes problem changed listing/>
-            <EditorPane session at_work listing/>
+            <EditorPane session nodes at_work listing/>
         </div>
     }
 }

@@ -9,14 +9,18 @@ mod read;
 mod roles;
 mod round;
 mod screen;
+mod words;
 
 use keys::Stroke;
 
-use super::report::{Problem, ProblemKind, Report};
-use crate::agent::Listing;
+pub use round::PlayedJourney;
 
-/// The folder that they are in.
-const FOLDER: &str = "tests/journeys/";
+use super::report::{Problem, ProblemKind, Report};
+use crate::{
+    agent::Listing,
+    protocol::{JOURNEYS, is_journey},
+};
+
 /// How many an app may have.
 const MAX_JOURNEYS: usize = 20;
 
@@ -67,6 +71,26 @@ impl Action {
     }
 }
 
+/// How a journey ended.
+#[derive(Debug, Default)]
+pub struct End {
+    /// `None` when it passed.
+    pub failure: Option<Failure>,
+    /// What the page looked like: a small JPEG.
+    pub picture: Option<Vec<u8>>,
+}
+
+/// Why a journey failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The step with this number, counted from 1, and what there was instead.
+    Step { number: usize, why: String },
+    /// All steps passed, and this is what its pages threw.
+    Thrown(String),
+    /// The browser failed, in a sentence.
+    Browser(String),
+}
+
 /// What is acted on: an element, by its accessible name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -103,12 +127,6 @@ pub enum Theme {
     Light,
 }
 
-/// Whether this file of the app is a journey.
-pub fn is_journey(path: &str) -> bool {
-    let name = path.strip_prefix(FOLDER);
-    name.is_some_and(|name| name.ends_with(".json") && !name.contains('/'))
-}
-
 /// Adds those of the journeys that the app has no more. What can't be listed is not taken for gone.
 pub fn require(journeys: &[String], listing: &Listing, report: &mut Report) {
     let gone = journeys
@@ -132,7 +150,7 @@ pub fn kept(files: &[String], message: &str) -> Vec<String> {
         return Vec::new();
     }
     let is_named = |file: &str| {
-        let name = file.strip_prefix(FOLDER).unwrap_or(file);
+        let name = file.strip_prefix(JOURNEYS).unwrap_or(file);
         message.contains(name.trim_end_matches(".json").to_lowercase().as_str())
     };
     let kept = files
@@ -146,19 +164,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn journeys_are_the_json_files_of_their_folder() {
-        assert!(is_journey("tests/journeys/add-a-task.json"));
-        for other in [
-            "journeys/rome.json",
-            "tests/journeys/README.md",
-            "tests/journeys/old/add.json",
-            "app/tests/journeys/add.json",
-        ] {
-            assert!(!is_journey(other), "{other}");
-        }
-    }
-
-    #[test]
     fn a_journey_is_kept_unless_the_message_asks_for_its_removal() {
         let files = [
             "app/page.tsx".to_owned(),
@@ -167,6 +172,21 @@ mod tests {
         assert_eq!(kept(&files, "Make it blue"), files[1..]);
         assert!(kept(&files, "Delete add-task.json").is_empty());
         assert!(kept(&files, "No more Journeys, please").is_empty());
+    }
+
+    #[test]
+    fn each_recorded_app_has_journeys_that_can_be_played() -> anyhow::Result<()> {
+        let apps = crate::llm::recorded_apps()?;
+        assert!(apps.len() >= 8);
+        for app in apps {
+            let files = app.files().filter(|(path, _)| is_journey(path));
+            let read: Vec<_> = files
+                .map(|(path, content)| read::read(&path, &content))
+                .collect();
+            assert!((2..=3).contains(&read.len()), "{}: {read:?}", app.slug);
+            assert!(read.iter().all(Result::is_ok), "{}: {read:?}", app.slug);
+        }
+        Ok(())
     }
 
     #[test]

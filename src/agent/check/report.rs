@@ -26,12 +26,36 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What was checked and works.
     pub seen: Vec<String>,
-    /// The titles of the journeys that passed.
+    /// The journeys that passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub journeys: Vec<String>,
+    pub journeys: Vec<PassedJourney>,
     /// What the first page looks like: a small JPEG. No part of what is saved.
     #[serde(skip)]
     pub picture: Option<Vec<u8>>,
+}
+
+/// A journey that passed. Its title alone is saved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct PassedJourney {
+    pub title: String,
+    /// What it ended with: a small JPEG.
+    pub picture: Option<Vec<u8>>,
+}
+
+impl From<String> for PassedJourney {
+    fn from(title: String) -> Self {
+        Self {
+            title,
+            picture: None,
+        }
+    }
+}
+
+impl From<PassedJourney> for String {
+    fn from(journey: PassedJourney) -> Self {
+        journey.title
+    }
 }
 
 /// Something that is wrong.
@@ -102,7 +126,8 @@ impl Report {
         let mut text = if self.is_well() {
             let mut text = format!("The app works. Looked at: {}.", self.seen.join(", "));
             if !self.journeys.is_empty() {
-                text.push_str(&format!(" Journeys passed: {}.", self.journeys.join(", ")));
+                let titles: Vec<&str> = self.journeys.iter().map(|one| &*one.title).collect();
+                text.push_str(&format!(" Journeys passed: {}.", titles.join(", ")));
             }
             text
         } else {

@@ -140,6 +140,7 @@ async fn a_project_that_its_user_named_keeps_its_title() {
             project_title: "The run's".to_owned(),
             ..new("One", &[("a", "1")])
         },
+        journeys: Vec::new(),
     };
     store.finish_run(run.id, &reply).await.unwrap();
     assert_eq!(store.find_project(project.id).await.unwrap().title, "Mine");

@@ -127,6 +127,8 @@ pub const TABLE: &[Row] = rows! {
     // As JSON, below.
     POST "/api/preview/element" => Read;
     POST "/api/preview/element/change" => Write;
+    POST "/api/journeys/play"
+        with ["project" = "{project}", "file" = "tests/journeys/a.json"] => Write;
     POST "/api/preview/errors" with ["project" = "{project}"] => Write;
     GET "/api/runs/list" => SignedIn;
     GET "/api/runs/details" at "/api/runs/details?run={run}" => Read;

@@ -14,6 +14,8 @@ pub enum DialogSize {
     Default,
     /// Nearly fills the window.
     Full,
+    /// For a picture of a page.
+    Picture,
     /// For a list of commands: without a heading.
     Command,
 }
@@ -23,6 +25,7 @@ impl DialogSize {
         match self {
             Self::Default => "default",
             Self::Full => "full",
+            Self::Picture => "picture",
             Self::Command => "command",
         }
     }

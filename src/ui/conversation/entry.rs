@@ -14,10 +14,13 @@ use super::{
 };
 use crate::{
     api::runs::run_events,
-    protocol::{ApiError, GrowingText, Message, MessageKind, MessagePart, RunId, RunState},
+    protocol::{
+        ApiError, GrowingText, Message, MessageKind, MessagePart, PassedJourney, RunId, RunState,
+    },
     ui::{
         components::{Button, ButtonSize, ButtonVariant, CARD, Icon, IconName, Toaster},
         erased::{part, part_when, words},
+        journey_end::journey_end,
         runs::figures::{cost, tokens},
         team,
         time::duration,
@@ -304,7 +307,26 @@ fn ended_with(
             </div>
         }
     });
-    view! { {body} {version} }.into_any()
+    view! { {body} {ends(&message.journeys)} {version} }.into_any()
+}
+
+/// What the journeys ended with that passed, as far as there are pictures.
+fn ends(journeys: &[PassedJourney]) -> Option<AnyView> {
+    let end = |journey: &PassedJourney| {
+        let picture = format!("/api/pictures/{}", journey.picture.as_ref()?);
+        let title = journey.title.clone();
+        Some(view! {
+            <li class="flex w-32 flex-col gap-1">
+                {journey_end(title.clone(), picture)}
+                <p dir="auto" class="text-xs text-muted-foreground wrap-anywhere">{title}</p>
+            </li>
+        })
+    };
+    let ends: Vec<_> = journeys.iter().filter_map(end).collect();
+    (!ends.is_empty()).then(|| {
+        view! { <ul role="list" aria-label="Journeys that passed" class="flex flex-wrap gap-3">{ends}</ul> }
+            .into_any()
+    })
 }
 
 /// The button to retry after an error, if nothing came after it.

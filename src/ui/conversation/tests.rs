@@ -31,6 +31,7 @@ fn message(id: MessageId, role: Role, kind: MessageKind, at: i64) -> Message {
         answers: None,
         model: None,
         fragment: None,
+        journeys: Vec::new(),
         created_at: Timestamp(at),
     }
 }

@@ -8,13 +8,19 @@ use leptos::{
 
 use super::{
     compare::{CompareDialog, ConflictDialog},
+    journeys::JourneyBar,
     open_files::{Content, OpenFile, SaveState},
     session::{Readiness, Session, raw_url},
 };
-use crate::ui::{
-    browser,
-    components::{Button, ButtonSize, ButtonVariant, Icon, IconName, SELECT, Spinner, focus_child},
-    erased::{part, rows},
+use crate::{
+    protocol::FileNode,
+    ui::{
+        browser,
+        components::{
+            Button, ButtonSize, ButtonVariant, Icon, IconName, SELECT, Spinner, focus_child,
+        },
+        erased::{part, rows},
+    },
 };
 
 /// The editor's themes, under their names in the style sheet.
@@ -31,6 +37,7 @@ const PANEL: &str = "open-file";
 #[component]
 pub fn EditorPane(
     session: Session,
+    nodes: Memo<Vec<FileNode>>,
     /// Whether a run is at work, which keeps everybody else from saving.
     at_work: Memo<bool>,
     listing: RwSignal<bool>,
@@ -108,6 +115,7 @@ pub fn EditorPane(
                 </select>
             </div>
             <Trouble session shown at_work/>
+            <JourneyBar session nodes shown at_work/>
             <div id=PANEL role="tabpanel" aria-label="The open file" class="relative flex min-h-0 flex-1 bg-card">
                 <div node_ref=host class="code-editor min-h-0 min-w-0 flex-1" class=("hidden", move || !is_text())></div>
                 {part(move || other_content(session, shown.get()))}

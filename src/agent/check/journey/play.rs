@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{
-    Action, Journey, Step, Target, Theme, input,
+    Action, Failure, Journey, Target, Theme, input,
     input::Point,
     roles,
     screen::{self, Found},
@@ -76,9 +76,13 @@ impl Kind {
 /// What a step led to; the error says why it failed.
 type Played<T = ()> = Result<Result<T, String>, BrowserError>;
 
-/// Plays the journey as a visitor who was never there. `Err` when the browser fails; the inner
-/// error says which step failed, and what was there instead.
-pub async fn play(browser: &mut Browser, address: &PageAddress, journey: &Journey) -> Played {
+/// Plays the journey as a visitor who was never there; returns why it failed. `Err` when the
+/// browser fails.
+pub async fn play(
+    browser: &mut Browser,
+    address: &PageAddress,
+    journey: &Journey,
+) -> Result<Option<Failure>, BrowserError> {
     let mut player = Player {
         browser,
         address,
@@ -88,8 +92,8 @@ pub async fn play(browser: &mut Browser, address: &PageAddress, journey: &Journe
         errors: Vec::new(),
     };
     player.begin().await?;
-    let (begun, count) = (Instant::now(), journey.steps.len());
-    for (number, step) in journey.steps.iter().enumerate() {
+    let begun = Instant::now();
+    for (number, step) in (1..).zip(&journey.steps) {
         let why = match player.perform(&step.action).await {
             Ok(Ok(())) if begun.elapsed() < MAX_DURATION => continue,
             Ok(Ok(())) => format!(
@@ -101,28 +105,11 @@ pub async fn play(browser: &mut Browser, address: &PageAddress, journey: &Journe
             Err(BrowserError::Failed(why)) => why,
             Err(error) => return Err(error),
         };
-        let failure = failure(
-            journey,
-            &format!("fails at step {} of {count}", number + 1),
-            step,
-        );
-        return Ok(Err(format!("{failure}: {why}.{}", player.thrown())));
+        let why = format!("{why}.{}", player.thrown());
+        return Ok(Some(Failure::Step { number, why }));
     }
-    match (player.thrown(), journey.steps.last()) {
-        (thrown, Some(last)) if !thrown.is_empty() => Ok(Err(format!(
-            "{}, and that is an error although all of its {count} steps pass.{thrown}",
-            failure(
-                journey,
-                "makes the page throw on the way to its last step",
-                last
-            )
-        ))),
-        _ => Ok(Ok(())),
-    }
-}
-
-fn failure(journey: &Journey, what: &str, step: &Step) -> String {
-    format!("“{}” {what}, {}", journey.title, step.source)
+    let thrown = player.thrown();
+    Ok((!thrown.is_empty()).then_some(Failure::Thrown(thrown)))
 }
 
 struct Player<'a> {

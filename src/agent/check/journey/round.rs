@@ -2,16 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use super::{FOLDER, Journey, MAX_JOURNEYS, is_journey, play::play, read};
+use super::{End, Failure, Journey, MAX_JOURNEYS, play::play, read};
 use crate::{
     agent::{
         Agent, App, RunError,
         check::{
             browser::Browser,
             launch::BrowserError,
-            report::{Problem, ProblemKind, Report, unfinished},
+            picture,
+            report::{PassedJourney, Problem, ProblemKind, Report, unfinished},
+            request::{READY, answered},
         },
     },
+    protocol::{JOURNEYS, is_journey},
     sandbox::PageAddress,
 };
 
@@ -19,6 +22,21 @@ use crate::{
 const ENOUGH: Duration = Duration::from_secs(120);
 /// How many times a journey is played if its browser crashes.
 const ATTEMPTS: usize = 2;
+/// How many of the journeys that pass have a picture of their end.
+const MAX_PICTURES: usize = 5;
+
+/// What can't be run as a journey.
+const NO_JOURNEY: &str = "There is no such journey: they are the files tests/journeys/<name>.json.";
+
+/// How a journey went that somebody has played.
+#[derive(Debug)]
+pub struct PlayedJourney {
+    pub title: String,
+    /// Which step failed, and why, for people; `None` when it passed.
+    pub failure: Option<String>,
+    /// What it ended with: a small JPEG.
+    pub picture: Option<Vec<u8>>,
+}
 
 impl Agent {
     /// Plays the journeys among these files of the app, and adds the failed and passed ones to the
@@ -45,7 +63,7 @@ impl Agent {
             );
             report
                 .problems
-                .push(Problem::new(ProblemKind::JourneyFile, FOLDER, text));
+                .push(Problem::new(ProblemKind::JourneyFile, JOURNEYS, text));
             files.truncate(MAX_JOURNEYS);
         }
         let mut journeys = Vec::new();
@@ -73,28 +91,83 @@ impl Agent {
             browser: None,
         };
         for journey in &journeys {
-            let failure = if begun.elapsed() < ENOUGH {
-                stage.play(journey).await?
+            let text = if begun.elapsed() < ENOUGH {
+                let shows_end = report.journeys.len() < MAX_PICTURES;
+                let End { failure, picture } = stage.play(journey, shows_end).await?;
+                let Some(failure) = failure else {
+                    let title = journey.title.clone();
+                    report.journeys.push(PassedJourney { title, picture });
+                    continue;
+                };
+                failure.for_model(journey)
             } else {
-                Some(format!(
+                format!(
                     "“{}” was not played: those before it took too long. Make them shorter, or the \
                      app faster.",
                     journey.title
-                ))
+                )
             };
-            match failure {
-                None => report.journeys.push(journey.title.clone()),
-                Some(text) => report.problems.push(Problem::new(
-                    ProblemKind::Journey,
-                    journey.file.clone(),
-                    text,
-                )),
-            }
+            report.problems.push(Problem::new(
+                ProblemKind::Journey,
+                journey.file.clone(),
+                text,
+            ));
         }
-        if let Some(browser) = stage.browser {
-            browser.stop().await;
-        }
+        stage.end().await;
         Ok(())
+    }
+
+    /// Plays one journey of the running app for somebody who wants to see it. `User` says why that
+    /// can't be done.
+    pub async fn play_journey(&self, app: &App, file: &str) -> Result<PlayedJourney, RunError> {
+        let refuse = |why: &str| RunError::User(why.to_owned());
+        if !is_journey(file) {
+            return Err(refuse(NO_JOURNEY));
+        }
+        let read = app.read_files(vec![file.to_owned()]).await?;
+        let (_, content) = read.first().ok_or_else(|| refuse(NO_JOURNEY))?;
+        let journey = match read::read(file, content) {
+            Ok(journey) => journey,
+            Err(mistake) => {
+                return Ok(PlayedJourney {
+                    title: file.to_owned(),
+                    failure: Some(mistake),
+                    picture: None,
+                });
+            }
+        };
+        if answered(app, "/", READY).await?.is_none() {
+            return Err(refuse(
+                "The app does not answer. Look at its preview, and run the journey when it works.",
+            ));
+        }
+        let Ok(permit) = self.browsers.permit().await else {
+            return Err(refuse(
+                "The server is busy with checks of other apps. Try again in a moment.",
+            ));
+        };
+        if permit.is_none() {
+            return Err(refuse(
+                "This server has no browser to run journeys in. Install Chromium on it, or set \
+                 CHROMIUM_PATH.",
+            ));
+        }
+        let mut stage = Stage {
+            agent: self,
+            address: app.page_address()?,
+            browser: None,
+        };
+        let played = stage.play(&journey, true).await;
+        stage.end().await;
+        let End { failure, picture } = played.map_err(|error| {
+            tracing::warn!(sandbox.id = app.id(), %error, "a journey could not be played");
+            refuse("The server's browser fails, so the journey was not run. Try again.")
+        })?;
+        Ok(PlayedJourney {
+            failure: failure.map(|failure| failure.for_people(&journey)),
+            title: journey.title,
+            picture,
+        })
     }
 }
 
@@ -106,8 +179,8 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Why the journey failed; `None` when it passed.
-    async fn play(&mut self, journey: &Journey) -> Result<Option<String>, RunError> {
+    /// How the journey ended, with a picture where it `shows_end`.
+    async fn play(&mut self, journey: &Journey, shows_end: bool) -> Result<End, RunError> {
         let mut failure = BrowserError::Silent;
         for _ in 0..ATTEMPTS {
             let fresh = match self.browser.take() {
@@ -122,18 +195,23 @@ impl Stage<'_> {
                 }
             };
             let played = play(&mut browser, &self.address, journey).await;
-            if browser.ran_out_of_memory() && !matches!(played, Ok(Ok(()))) {
+            if browser.ran_out_of_memory() && !matches!(played, Ok(None)) {
                 browser.stop().await;
                 let mb = self.agent.browsers.settings().memory_mb;
-                return Ok(Some(format!(
+                return Ok(End::failed(format!(
                     "“{}” made the page use more than {mb} MB of memory.",
                     journey.title
                 )));
             }
             match played {
-                Ok(played) => {
+                Ok(failure) => {
+                    let picture = if shows_end {
+                        look(&mut browser).await
+                    } else {
+                        None
+                    };
                     self.browser = Some(browser);
-                    return Ok(played.err());
+                    return Ok(End { failure, picture });
                 }
                 Err(error) => {
                     browser.stop().await;
@@ -146,9 +224,31 @@ impl Stage<'_> {
                 "The app's journeys could not be played: the browser fails ({failure})."
             )));
         }
-        Ok(Some(format!(
+        Ok(End::failed(format!(
             "The browser fails each time it plays “{}”: {failure}.",
             journey.title
         )))
     }
+
+    async fn end(self) {
+        if let Some(browser) = self.browser {
+            browser.stop().await;
+        }
+    }
+}
+
+impl End {
+    fn failed(why: String) -> Self {
+        Self {
+            failure: Some(Failure::Browser(why)),
+            picture: None,
+        }
+    }
+}
+
+/// The page as a small JPEG; `None` when it can't be looked at any more.
+async fn look(browser: &mut Browser) -> Option<Vec<u8>> {
+    let shot = browser.screenshot().await.ok()?;
+    let small = tokio::task::spawn_blocking(move || picture::small(&shot));
+    small.await.ok()?
 }

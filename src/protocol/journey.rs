@@ -1,0 +1,51 @@
+//! Journeys of an app, once they were played.
+
+use serde::{Deserialize, Serialize};
+
+use super::ImageId;
+
+/// Where an app's journeys are.
+pub const JOURNEYS: &str = "tests/journeys/";
+
+/// Whether this file of an app is a journey.
+pub fn is_journey(path: &str) -> bool {
+    let name = path.strip_prefix(JOURNEYS);
+    name.is_some_and(|name| name.ends_with(".json") && !name.contains('/'))
+}
+
+/// A journey that passed before a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedJourney {
+    pub title: String,
+    /// What it ended with; the first ones of a run have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<ImageId>,
+}
+
+/// How a journey went that somebody has played.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayedJourney {
+    pub title: String,
+    /// Which step failed, and why; `None` when it passed.
+    pub failure: Option<String>,
+    /// What it ended with, as the address of a JPEG that holds it.
+    pub picture: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journeys_are_the_json_files_of_their_folder() {
+        assert!(is_journey("tests/journeys/add-a-task.json"));
+        for other in [
+            "journeys/rome.json",
+            "tests/journeys/README.md",
+            "tests/journeys/old/add.json",
+            "app/tests/journeys/add.json",
+        ] {
+            assert!(!is_journey(other), "{other}");
+        }
+    }
+}
