@@ -8,6 +8,7 @@ mod jail;
 mod journeys;
 mod looks;
 mod peculiar;
+mod quick;
 mod relay;
 mod rootless;
 
