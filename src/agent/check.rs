@@ -3,6 +3,7 @@
 //! as a result without it.
 
 mod activity;
+mod ahead;
 mod browser;
 mod browsers;
 mod content;
@@ -13,6 +14,7 @@ mod journey;
 mod launch;
 mod page;
 mod pages;
+mod part;
 mod patience;
 mod picture;
 mod relay;
@@ -21,12 +23,15 @@ mod request;
 mod running;
 mod tour;
 mod views;
+mod wire;
 
 use std::{collections::BTreeSet, time::Duration};
 
+pub use ahead::Ahead;
 pub use browsers::Browsers;
 pub use jail::Jail;
 pub use journey::{PlayedJourney, kept as kept_journeys};
+use part::part;
 use report::unfinished;
 pub use report::{PassedJourney, Problem, ProblemKind, Report};
 use request::{READY, answered};
@@ -36,16 +41,13 @@ pub use views::View;
 use super::{
     Agent, App, RunError,
     nextjs::{
-        styles,
+        styles::{self, NOTICED},
         types::{self, Types},
     },
 };
 
 /// The longest that a check may take.
 pub const TIMEOUT: Duration = Duration::from_secs(400);
-/// How long the dev server may take to notice what was just written, where its styles don't show
-/// it.
-const NOTICED: Duration = Duration::from_millis(800);
 
 /// Returns the errors that open previews show; `None` when no preview is open.
 pub type Reports = dyn Fn() -> Option<Vec<String>> + Send + Sync;
@@ -57,36 +59,63 @@ pub struct Scope<'a> {
     /// The journeys that must exist.
     pub journeys: Vec<String>,
     pub reports: &'a Reports,
+    pub browser: &'a Ahead,
 }
 
 impl Agent {
+    /// What starts a browser ahead of a run's checks.
+    pub fn ahead(&self) -> Ahead {
+        Ahead::new(self.browsers.clone())
+    }
+
     /// Checks the running app. Errors when the check can't come to an end, not when the app fails.
     #[tracing::instrument(name = "check", skip_all, fields(sandbox.id = app.id()))]
     pub async fn check(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
-        let listing = app.list().await?;
+        part("whole", self.check_parts(app, scope)).await
+    }
+
+    async fn check_parts(&self, app: &App, scope: &Scope<'_>) -> Result<Report, RunError> {
+        scope.browser.start(app);
+        let listing = part("list", app.list()).await?;
         if let Some(report) = running::pipes(app, &listing).await? {
             return Ok(report);
         }
         let files = listing.files();
-        if answered(app, "/", READY).await?.is_none() {
-            let log = running::not_running(app, READY).await?;
-            return Ok(Report {
-                problems: vec![Problem::new(ProblemKind::NotRunning, "the dev server", log)],
-                ..Report::default()
-            });
-        }
         let permit = self.browsers.permit().await?;
         let mut tour = match &permit {
             Some(_) => Some(Tour::new(self.browsers.settings(), app.page_address()?)),
             None => None,
         };
-        let begin = async {
-            if let Some(tour) = &mut tour {
-                tour.begin().await;
+        // The error is `None` when nothing answers: then nobody waits for the others.
+        let answering = async {
+            match part("answer", answered(app, "/", READY)).await {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err(None),
+                Err(error) => Err(Some(error)),
             }
         };
-        let (is_remade, ()) = tokio::join!(styles::remake(app), begin);
-        if !is_remade? {
+        let remaking = async {
+            let remade = part("styles", styles::remake(app)).await;
+            remade.map_err(Some)
+        };
+        let begin = async {
+            if let Some(tour) = &mut tour {
+                part("browser", tour.begin(scope.browser)).await;
+            }
+            Ok::<_, Option<RunError>>(())
+        };
+        let remade = match tokio::try_join!(answering, remaking, begin) {
+            Ok(((), remade, ())) => remade,
+            Err(Some(error)) => return Err(error),
+            Err(None) => {
+                let log = running::not_running(app, READY).await?;
+                return Ok(Report {
+                    problems: vec![Problem::new(ProblemKind::NotRunning, "the dev server", log)],
+                    ..Report::default()
+                });
+            }
+        };
+        if !remade.is_marked() {
             tokio::time::sleep(NOTICED).await;
         }
         let routes = async {
@@ -94,7 +123,10 @@ impl Agent {
             drop(permit);
             report
         };
-        let (types, routes) = tokio::join!(types::check(app, types::TIMEOUT), routes);
+        let (types, routes) = tokio::join!(
+            part("types", types::check(app, types::TIMEOUT)),
+            part("routes and pages", routes)
+        );
         let mut types = types?;
         // Failures that prevent a page from being shown come before errors in it.
         let mut report = routes?;
@@ -118,8 +150,9 @@ impl Agent {
         }
         journey::require(&scope.journeys, &listing, &mut report);
         if report.is_sound() {
-            self.play_journeys(app, &files, &mut report).await?;
+            part("journeys", self.play_journeys(app, &files, &mut report)).await?;
         }
+        remade.remove_marks().await;
         Ok(report)
     }
 }

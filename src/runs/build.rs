@@ -177,6 +177,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         mode: message.mode,
         plan,
         journeys: agent::kept_journeys(listed.paths(), &message.content),
+        browser: agent.ahead(),
         reports: &move || {
             let standing = reporting.reported_since(project, begun)?.into_iter();
             // Messages in the console alone don't make an app unusable.

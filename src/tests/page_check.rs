@@ -9,6 +9,7 @@ mod looks;
 mod not_as_asked;
 mod peculiar;
 mod played_journeys;
+mod quick;
 mod relay;
 mod rootless;
 

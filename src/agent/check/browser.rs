@@ -4,29 +4,26 @@
 //! nothing else (`launch`), and what it says counts up to a limit.
 
 use std::{
-    io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures::{SinkExt, StreamExt};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::{net::unix::pipe, process::Child};
-use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead, FramedWrite};
+use tokio::process::Child;
 
 use super::{
-    events::{Event, Events},
+    events::Event,
     launch::{BrowserError, Launched, Remains, launch},
     patience::{ANSWER, Patience},
     relay::Relay,
+    wire::{Call, Tab, Wire},
 };
 use crate::{config, sandbox::PageAddress};
 
 /// How long the browser may take to start, on a busy machine.
 const START: Duration = Duration::from_secs(30);
-/// The longest message that is read, in bytes: a screenshot is the largest. Longer ones are what
-/// pages write on the console.
-const MAX_MESSAGE: usize = 16 << 20;
 /// How it is started, beyond what `launch` adds.
 const ARGUMENTS: [&str; 17] = [
     "--headless",
@@ -53,22 +50,28 @@ pub const WINDOW: (u32, u32) = (1280, 800);
 /// here, as it would for most visitors.
 const TIME_ZONE: &str = "Asia/Tokyo";
 const LOCALE: &str = "de-DE";
+/// How long a tab may take to close.
+const CLOSE: Duration = Duration::from_secs(2);
 /// How long it may take to end by itself.
 const END: Duration = Duration::from_secs(3);
-/// A running browser with one page.
+
+/// A tab of a running browser, with one page.
 pub struct Browser {
-    child: Child,
-    sent: FramedWrite<pipe::Sender, AnyDelimiterCodec>,
-    received: FramedRead<pipe::Receiver, AnyDelimiterCodec>,
-    last_id: u64,
+    process: Arc<Process>,
     /// The page's session; the browser's own before there is one.
     session: Option<String>,
-    /// The browser's id for what its visitor has stored, and for the page.
+    /// The browser's id for what its visitor has stored.
     visitor: Value,
-    /// Events that arrived while a call waited for its result.
-    events: Events,
-    /// Whether the message before was too long: after one, the reader says once that it has ended.
-    skipped: bool,
+    /// The browser's id for the page.
+    target: Value,
+    /// Events of the page.
+    tab: Arc<Tab>,
+}
+
+/// The browser's process, which its tabs share, and which ends with the last of them.
+struct Process {
+    child: Mutex<Option<Child>>,
+    wire: Wire,
     relay: Relay,
     remains: Remains,
 }
@@ -104,50 +107,84 @@ impl Browser {
             relay,
             remains,
         } = launch(settings, address, &ARGUMENTS).await?;
-        let ends = AnyDelimiterCodec::new_with_max_length(vec![0], vec![0], MAX_MESSAGE);
         let mut browser = Self {
-            child,
-            sent: FramedWrite::new(to, ends.clone()),
-            received: FramedRead::new(from, ends),
-            last_id: 0,
+            process: Arc::new(Process {
+                child: Mutex::new(Some(child)),
+                wire: Wire::new(to, from),
+                relay,
+                remains,
+            }),
             session: None,
             visitor: Value::Null,
-            events: Events::default(),
-            skipped: false,
-            relay,
-            remains,
+            target: Value::Null,
+            tab: Arc::default(),
         };
+        // Such a context keeps what pages store in memory, and limits it.
+        browser.visitor = browser.new_visitor().await?;
         browser.open_page().await?;
         Ok(browser)
     }
 
     /// Replaces the page with an empty one for a new visitor.
     pub async fn renew(&mut self) -> Result<(), BrowserError> {
-        self.session = None;
+        self.leave_page();
         let gone = json!({ "browserContextId": self.visitor.take() });
         self.call("Target.disposeBrowserContext", gone, START)
             .await?;
-        self.open_page().await?;
-        // Events of the page before.
-        while self.next_event(Instant::now()).await?.is_some() {}
-        Ok(())
+        self.visitor = self.new_visitor().await?;
+        self.open_page().await
     }
 
-    async fn open_page(&mut self) -> Result<(), BrowserError> {
-        // Such a context keeps what pages store in memory, and limits it.
-        let context = self
+    /// Opens another tab for the same visitor, with an empty page.
+    pub async fn open_tab(&self) -> Result<Self, BrowserError> {
+        let mut tab = Self {
+            process: self.process.clone(),
+            session: None,
+            visitor: self.visitor.clone(),
+            target: Value::Null,
+            tab: Arc::default(),
+        };
+        tab.open_page().await?;
+        Ok(tab)
+    }
+
+    /// Closes the tab; the others stay.
+    pub async fn close(mut self) {
+        self.leave_page();
+        let target = json!({ "targetId": self.target });
+        // One that does not answer ends with its browser.
+        let _ = self.call("Target.closeTarget", target, CLOSE).await;
+    }
+
+    async fn new_visitor(&mut self) -> Result<Value, BrowserError> {
+        let mut context = self
             .call("Target.createBrowserContext", json!({}), START)
             .await?;
-        let context = &context["browserContextId"];
-        self.visitor = context.clone();
+        let context = context["browserContextId"].take();
         let downloads = json!({ "behavior": "deny", "browserContextId": context });
         self.call("Browser.setDownloadBehavior", downloads, START)
             .await?;
-        let target = json!({ "url": "about:blank", "browserContextId": context });
-        let page = self.call("Target.createTarget", target, START).await?;
-        let attach = json!({ "targetId": page["targetId"], "flatten": true });
+        Ok(context)
+    }
+
+    fn leave_page(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.process.wire.forget(&session);
+        }
+    }
+
+    async fn open_page(&mut self) -> Result<(), BrowserError> {
+        // In a window of its own: what is behind another tab is neither drawn nor in a hurry.
+        let target = json!({
+            "url": "about:blank", "browserContextId": self.visitor, "newWindow": true,
+        });
+        let mut page = self.call("Target.createTarget", target, START).await?;
+        self.target = page["targetId"].take();
+        let attach = json!({ "targetId": self.target, "flatten": true });
         let attached = self.call("Target.attachToTarget", attach, START).await?;
-        self.session = attached["sessionId"].as_str().map(str::to_owned);
+        let session = attached["sessionId"].as_str().unwrap_or_default();
+        self.tab = self.process.wire.tab(session);
+        self.session = Some(session.to_owned());
         for domain in ["Page", "Runtime", "Network", "Inspector"] {
             self.call(&format!("{domain}.enable"), json!({}), START)
                 .await?;
@@ -179,27 +216,29 @@ impl Browser {
         params: Value,
         patience: Duration,
     ) -> Result<Value, BrowserError> {
-        let id = self.send(method, params).await?;
-        let deadline = Instant::now() + patience;
-        match self.answer(id, method, deadline).await? {
-            Some(answer) => Ok(answer),
-            None => Err(BrowserError::Silent),
-        }
+        let mut call = self.send(method, params).await?;
+        let result = call.result(Instant::now() + patience).await?;
+        result.ok_or(BrowserError::Silent)
     }
 
     /// Like [`Browser::call`], for questions that the page itself must answer: it counts as silent
     /// once it has had its turn on the processors.
     pub async fn ask(&mut self, method: &str, params: Value) -> Result<Value, BrowserError> {
-        let id = self.send(method, params).await?;
+        let mut call = self.send(method, params).await?;
         let patience = self.patience(ANSWER);
         loop {
-            if let Some(answer) = self.answer(id, method, patience.deadline()).await? {
+            if let Some(answer) = call.result(patience.deadline()).await? {
                 return Ok(answer);
             }
             if patience.is_at_an_end() {
                 return Err(BrowserError::Silent);
             }
         }
+    }
+
+    async fn send(&self, method: &str, params: Value) -> Result<Call, BrowserError> {
+        let wire = &self.process.wire;
+        wire.call(self.session.as_deref(), method, params).await
     }
 
     /// What the page looks like: a PNG.
@@ -220,112 +259,41 @@ impl Browser {
 
     /// Begins waiting for the page to respond within this time, as measured on an idle machine.
     pub fn patience(&self, answer: Duration) -> Patience {
-        Patience::new(self.remains.group.clone(), answer)
-    }
-
-    /// The result of the call with this id; `None` when it did not come in time.
-    async fn answer(
-        &mut self,
-        id: u64,
-        method: &str,
-        deadline: Instant,
-    ) -> Result<Option<Value>, BrowserError> {
-        while let Some(message) = self.receive(deadline).await? {
-            if message["id"] == id {
-                return match message["error"]["message"].as_str() {
-                    Some(error) => Err(BrowserError::Failed(format!("{method}: {error}"))),
-                    None => Ok(Some(message["result"].clone())),
-                };
-            }
-            self.keep(message).await?;
-        }
-        Ok(None)
-    }
-
-    /// Sends a call, and returns the id that its result will have.
-    async fn send(&mut self, method: &str, params: Value) -> Result<u64, BrowserError> {
-        self.last_id += 1;
-        let mut request = json!({ "id": self.last_id, "method": method, "params": params });
-        if let Some(session) = &self.session {
-            request["sessionId"] = json!(session);
-        }
-        self.sent.send(request.to_string()).await.map_err(ended)?;
-        Ok(self.last_id)
-    }
-
-    /// Keeps an event until it is asked for.
-    async fn keep(&mut self, message: Value) -> Result<(), BrowserError> {
-        if message["method"] == "Page.javascriptDialogOpening" {
-            // The page waits for it, and answers nothing in the meantime.
-            self.send("Page.handleJavaScriptDialog", json!({ "accept": true }))
-                .await?;
-        } else {
-            self.events.keep(message);
-        }
-        Ok(())
+        Patience::new(self.process.remains.group.clone(), answer)
     }
 
     /// The next event; `None` when none came in time.
     pub async fn next_event(&mut self, deadline: Instant) -> Result<Option<Event>, BrowserError> {
-        loop {
-            if let Some(event) = self.events.next() {
-                return Ok(Some(event));
-            }
-            let Some(message) = self.receive(deadline).await? else {
-                return Ok(None);
-            };
-            self.keep(message).await?;
-        }
-    }
-
-    async fn receive(&mut self, deadline: Instant) -> Result<Option<Value>, BrowserError> {
-        loop {
-            let Ok(message) = tokio::time::timeout_at(deadline.into(), self.received.next()).await
-            else {
-                return Ok(None);
-            };
-            let skipped = std::mem::take(&mut self.skipped);
-            match message {
-                Some(Ok(message)) => {
-                    let message = serde_json::from_slice(&message).map_err(io::Error::from)?;
-                    return Ok(Some(message));
-                }
-                Some(Err(AnyDelimiterCodecError::MaxChunkLengthExceeded)) => self.skipped = true,
-                Some(Err(error)) => return Err(ended(error)),
-                None if skipped => {}
-                None => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
-            }
-        }
+        self.process.wire.next_event(&self.tab, deadline).await
     }
 
     /// Whether the kernel killed one of its processes because memory ran out.
     pub fn ran_out_of_memory(&self) -> bool {
-        self.remains.ran_out_of_memory()
+        self.process.remains.ran_out_of_memory()
     }
 
     /// Why the last connection to the app's data plane failed, if it did.
     pub fn no_way(&self) -> Option<String> {
-        self.relay.failure()
+        self.process.relay.failure()
     }
 
-    /// Ends it, and waits until its folder is removed.
+    /// Ends it with all of its tabs, and waits until its folder is removed.
     pub async fn stop(self) {
-        let Self {
-            mut child,
-            sent,
-            received,
-            remains,
-            ..
-        } = self;
+        let process = self.process.clone();
         // It ends with its pipe, and with it the processes it has started.
-        drop((sent, received));
-        if tokio::time::timeout(END, child.wait()).await.is_err() {
+        process.wire.close().await;
+        let child = process.child.lock().take();
+        if let Some(mut child) = child
+            && tokio::time::timeout(END, child.wait()).await.is_err()
+        {
             let _ = child.kill().await;
         }
-        let _ = tokio::task::spawn_blocking(move || remains.remove()).await;
+        let _ = tokio::task::spawn_blocking(move || process.remains.remove()).await;
     }
 }
 
-fn ended(error: AnyDelimiterCodecError) -> BrowserError {
-    BrowserError::Io(io::Error::other(error.to_string()))
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.leave_page();
+    }
 }

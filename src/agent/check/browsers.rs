@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::{launch, report::unfinished};
 use crate::{agent::RunError, config};
@@ -23,6 +23,8 @@ const MIN_BROWSERS: usize = 2;
 pub struct Browsers {
     settings: config::Browser,
     slots: Arc<Semaphore>,
+    /// For those that wait for a check.
+    ahead: Arc<Semaphore>,
     /// Whether one has loaded a page. A later failure is then a fault of that browser, and not of
     /// the machine.
     proven: Arc<AtomicBool>,
@@ -36,17 +38,29 @@ impl Browsers {
         static SWEPT: Once = Once::new();
         SWEPT.call_once(|| launch::sweep(&std::env::temp_dir()));
         let processors = std::thread::available_parallelism().map_or(MIN_BROWSERS, usize::from);
+        let slots = || Arc::new(Semaphore::new(processors.max(MIN_BROWSERS)));
         Self {
             settings: settings.clone(),
-            slots: Arc::new(Semaphore::new(processors.max(MIN_BROWSERS))),
+            slots: slots(),
+            ahead: slots(),
             proven: Arc::default(),
             warned: Arc::default(),
         }
     }
 
+    /// Whether this machine has a browser.
+    pub fn has_program(&self) -> bool {
+        self.settings.program.is_some()
+    }
+
+    /// A permit for a browser that waits for a check; `None` when as many wait as may run.
+    pub fn room_ahead(&self) -> Option<OwnedSemaphorePermit> {
+        self.ahead.clone().try_acquire_owned().ok()
+    }
+
     /// Waits for a permit to run a browser; `None` when this machine has none.
     pub async fn permit(&self) -> Result<Option<SemaphorePermit<'_>>, RunError> {
-        if self.settings.program.is_none() {
+        if !self.has_program() {
             return Ok(None);
         }
         match tokio::time::timeout(TURN, self.slots.acquire()).await {

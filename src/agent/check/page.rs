@@ -14,6 +14,7 @@ use super::{
     browser::Browser,
     content::{self, PageContent},
     launch::BrowserError,
+    part::part,
 };
 use crate::sandbox::PageAddress;
 
@@ -47,6 +48,13 @@ pub struct Findings {
     pub links: BTreeSet<String>,
     /// What it looks like: a PNG.
     pub screenshot: Option<Vec<u8>>,
+}
+
+impl Findings {
+    /// Whether the page works, whatever was loaded beside it.
+    pub fn is_sound(&self) -> bool {
+        self.errors.is_empty() && !self.lost && !self.doubtful
+    }
 }
 
 /// What the browser says when it has no way to the app, whatever the app does.
@@ -94,7 +102,7 @@ pub async fn load(
         Err(BrowserError::Silent) => {}
         Err(error) => return Err(error),
     }
-    activity.until_it_rests(browser, QUIET).await?;
+    part("until it rests", activity.until_it_rests(browser, QUIET)).await?;
     let mut content = PageContent::default();
     let mut screenshot = None;
     if !activity.is_lost() {
@@ -105,7 +113,7 @@ pub async fn load(
                     .listen(browser, Instant::now() + POLL_INTERVAL)
                     .await?;
             }
-            match read_now(browser).await {
+            match part("look", read_now(browser)).await {
                 Ok(look) => (content, blank, screenshot) = look,
                 Err(BrowserError::Silent) => {
                     activity.hangs();

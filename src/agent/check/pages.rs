@@ -1,15 +1,16 @@
 //! Requests an app's routes and loads its pages, as many as fit into the time of a check.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap, HashSet},
     time::{Duration, Instant},
 };
 
 use super::{
     Agent, App, Scope,
     page::Findings,
+    part::part,
     report::{Problem, ProblemKind, Report, unfinished},
-    request::{READY, answered, answers_get, ask},
+    request::{READY, answered, answers_get, ask, ask_together},
     tour::Tour,
 };
 use crate::agent::{
@@ -57,9 +58,17 @@ impl Agent {
         fixed.retain(|route| !(route.path == "/" && route.kind == RouteKind::Page));
         fixed.sort_by_key(|route| !route.is_touched_by(&scope.changed));
         let mut pages = Vec::new();
-        if ask(app, "/", RouteKind::Page, &mut report).await? {
+        if part("first route", ask(app, "/", RouteKind::Page, &mut report)).await? {
             pages.push("/".to_owned());
         }
+        let is_page = |route: &&Route| route.kind == RouteKind::Page;
+        let others = fixed.iter().take(MAX_ROUTES).filter(is_page);
+        let others = others.map(|route| route.path.clone()).collect();
+        let well = match pages.is_empty() {
+            // Whatever keeps the first one from answering may keep the others.
+            true => HashSet::new(),
+            false => part("routes together", ask_together(app, others)).await?,
+        };
         let mut asked = 0;
         let mut unchecked = Vec::new();
         for route in &fixed {
@@ -73,6 +82,10 @@ impl Agent {
                     unchecked.push(route.path.clone())
                 }
                 RouteKind::Handler => _ = ask(app, &route.path, route.kind, &mut report).await?,
+                RouteKind::Page if well.contains(&route.path) => {
+                    report.seen.push(route.path.clone());
+                    pages.push(route.path.clone())
+                }
                 RouteKind::Page if ask(app, &route.path, route.kind, &mut report).await? => {
                     pages.push(route.path.clone())
                 }
@@ -133,13 +146,29 @@ impl Agent {
         report: &mut Report,
     ) -> Result<bool, RunError> {
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
-        for path in &plan.pages {
+        let mut ahead = HashMap::new();
+        for (number, path) in plan.pages.iter().enumerate() {
+            // What the first one stores for its visitors is there for the others.
+            if number == 1 && plan.pages.len() > 2 {
+                let rest = &plan.pages[number..];
+                ahead = part(
+                    "pages together",
+                    tour.load_together(rest, plan.begun + ENOUGH),
+                )
+                .await;
+            }
+            if let Some(findings) = ahead.remove(path) {
+                links.append(&mut report.add_page(path, findings));
+                loaded.insert(path.clone());
+                continue;
+            }
             // The first is loaded however long the others took to answer.
             if !loaded.is_empty() && plan.begun.elapsed() > ENOUGH {
                 unchecked.push(path.clone());
                 continue;
             }
-            let Some(findings) = self.load(app, &mut tour, path).await? else {
+            let loading = part("one page", self.load(app, &mut tour, path));
+            let Some(findings) = loading.await? else {
                 return Ok(false);
             };
             links.append(&mut report.add_page(path, findings));
@@ -171,7 +200,7 @@ impl Agent {
             links.append(&mut report.add_page(&path, findings));
             loaded.insert(path);
         }
-        tour.end().await;
+        tour.end();
         Ok(true)
     }
 

@@ -1,6 +1,9 @@
 //! Requests an app's routes, and judges what they answer.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
+
+use futures::{StreamExt, stream};
+use parking_lot::Mutex;
 
 use super::{
     report::{Problem, ProblemKind, Report},
@@ -22,6 +25,8 @@ const STARTING: Duration = Duration::from_millis(300);
 /// A route that fails is requested again after this time: it may have been compiled from
 /// half-written files.
 const SECOND_LOOK: Duration = Duration::from_millis(1500);
+/// How many pages are requested side by side.
+const TOGETHER: usize = 4;
 /// How long a route handler may take the first and the second time: some wait for something to
 /// happen. The first request also compiles it, which takes long on a busy machine.
 const HANDLER: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(20)];
@@ -79,6 +84,33 @@ pub async fn ask(
     }
     report.problems.extend(problem);
     Ok(false)
+}
+
+/// Requests these pages side by side, and returns those that answer well. What else comes says
+/// nothing: the dev server had others to compile.
+pub async fn ask_together(app: &App, paths: Vec<String>) -> Result<HashSet<String>, RunError> {
+    let well = &Mutex::new(HashSet::new());
+    let asking = stream::iter(paths).map(|path| async move {
+        let answer = app.ask(&path).await?;
+        let is_well = |answer: &Answer| judge(answer, &path, RouteKind::Page) == Verdict::Well;
+        if answer.as_ref().is_some_and(is_well) {
+            well.lock().insert(path);
+        }
+        Ok::<_, RunError>(())
+    });
+    let mut asking = asking.buffer_unordered(TOGETHER);
+    let all = async {
+        while let Some(asked) = asking.next().await {
+            asked?;
+        }
+        Ok::<_, RunError>(())
+    };
+    // Those that have not answered by then are asked again.
+    if let Ok(asked) = tokio::time::timeout(READY, all).await {
+        asked?;
+    }
+    drop(asking);
+    Ok(std::mem::take(&mut *well.lock()))
 }
 
 /// The answer to a path, also while the dev server is starting; `None` when nothing answers in

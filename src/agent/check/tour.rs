@@ -1,7 +1,12 @@
-//! Loads an app's pages one after the other, in a browser that starts again when a page has ended
-//! it.
+//! Loads an app's pages, in a browser that starts again when a page has ended it.
+
+use std::{collections::HashMap, time::Instant};
+
+use futures::future::join_all;
+use parking_lot::Mutex;
 
 use super::{
+    ahead::Ahead,
     browser::Browser,
     launch::BrowserError,
     page::{self, Findings},
@@ -10,6 +15,8 @@ use crate::{config, sandbox::PageAddress};
 
 /// How many times a browser is started for a page. A page that crashes it each time is at fault.
 const ATTEMPTS: usize = 2;
+/// How many pages are loaded side by side: most of the time each one waits.
+const TABS: usize = 4;
 
 pub struct Tour<'a> {
     settings: &'a config::Browser,
@@ -27,9 +34,51 @@ impl<'a> Tour<'a> {
         }
     }
 
-    /// Starts the browser ahead of the first page.
-    pub async fn begin(&mut self) {
-        self.browser = Some(Browser::start(self.settings, &self.address).await);
+    /// Starts the browser, unless one waits.
+    pub async fn begin(&mut self, ahead: &Ahead) {
+        self.browser = Some(match ahead.take(&self.address).await {
+            Some(started) => started,
+            None => Browser::start(self.settings, &self.address).await,
+        });
+    }
+
+    /// Loads these pages side by side, in tabs of one visitor, and returns what was found on those
+    /// that are sound. That another one fails may be its neighbours' fault: then the browser ends,
+    /// so that it can be loaded as if it had never been. No page is begun after the deadline.
+    pub async fn load_together(
+        &mut self,
+        paths: &[String],
+        deadline: Instant,
+    ) -> HashMap<String, Findings> {
+        let Some(Ok(mut browser)) = self.browser.take() else {
+            return HashMap::new();
+        };
+        let others = (1..TABS.min(paths.len())).map(|_| browser.open_tab());
+        let mut others: Vec<Browser> = join_all(others).await.into_iter().flatten().collect();
+        let (address, waiting) = (&self.address, &Mutex::new(paths.iter()));
+        let tabs = std::iter::once(&mut browser).chain(&mut others);
+        let loading = tabs.map(|tab| async move {
+            let next = || waiting.lock().next().filter(|_| Instant::now() < deadline);
+            let mut sound = Vec::new();
+            while let Some(path) = next() {
+                match page::load(tab, address, path).await {
+                    Ok(findings) if findings.is_sound() => sound.push((path.clone(), findings)),
+                    Ok(_) | Err(_) => break,
+                }
+            }
+            sound
+        });
+        let sound: HashMap<String, Findings> =
+            join_all(loading).await.into_iter().flatten().collect();
+        if sound.len() < paths.len() {
+            browser.stop().await;
+            return sound;
+        }
+        for tab in others {
+            tab.close().await;
+        }
+        self.browser = Some(Ok(browser));
+        sound
     }
 
     /// Loads the page at this path of the app; errors when there is no browser.
@@ -95,7 +144,10 @@ impl<'a> Tour<'a> {
         }
     }
 
-    pub async fn end(mut self) {
-        self.restart().await;
+    /// Ends the browser; nobody waits for that.
+    pub fn end(mut self) {
+        if let Some(Ok(browser)) = self.browser.take() {
+            tokio::spawn(browser.stop());
+        }
     }
 }

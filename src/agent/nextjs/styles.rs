@@ -19,19 +19,81 @@ const TAILWIND: &str = "tailwindcss";
 /// number, because the dev server rounds plain numbers.
 const MARK: &str = "\n:root{--codeflow-mark:";
 const MARK_END: &str = "}\n";
-/// How long the dev server may take to serve a change, once its page answers and in all.
+/// How long the dev server may take to notice what was just written, where its styles don't show
+/// it.
+pub const NOTICED: Duration = Duration::from_millis(800);
+/// How long it may take to serve a change, once its page answers and in all.
 const SERVED: Duration = Duration::from_secs(8);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval at which the served styles are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(80);
 
-/// Compiles the styles again. True when the dev server serves the result: by then it has seen every
-/// file written before this call. False when there are no styles, or it serves none.
-///
-/// Its stylesheet carries a mark until the mark is served: a busy dev server takes a file that is
-/// soon as it was for one that never changed.
-pub async fn remake(app: &App) -> Result<bool, RunError> {
-    let mut is_served = false;
+/// Styles that the dev server has compiled again.
+#[derive(Default)]
+pub struct Remade {
+    marks: Vec<Mark>,
+}
+
+impl Remade {
+    /// Whether there were any. Then the dev server has had the time to notice all that was written
+    /// before: it serves the result, or its first page fails or has no styles, for good.
+    pub fn is_marked(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// Leaves the stylesheets as they were. Dropped, or where that fails, it tries in a task of its
+    /// own.
+    pub async fn remove_marks(mut self) {
+        for mark in &mut self.marks {
+            mark.is_there = mark.remove().await.is_err();
+        }
+    }
+}
+
+/// A stylesheet that carries a mark: a busy dev server takes a file that is soon as it was for one
+/// that never changed, so the mark stays until it is served, and while the app is looked at.
+struct Mark {
+    app: App,
+    path: &'static str,
+    /// What was added.
+    text: String,
+    is_there: bool,
+}
+
+impl Mark {
+    /// Takes it out of the stylesheet, which somebody may have written in the meantime.
+    async fn remove(&self) -> Result<(), RunError> {
+        match read(&self.app, self.path).await? {
+            Some(text) if text.contains(&self.text) => {
+                write(&self.app, self.path, text.replace(&self.text, "")).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        if self.is_there {
+            let mark = Self {
+                app: self.app.clone(),
+                path: self.path,
+                text: std::mem::take(&mut self.text),
+                is_there: false,
+            };
+            let removing = async move {
+                if let Err(error) = mark.remove().await {
+                    tracing::warn!(%error, "a mark stays in the app's stylesheet");
+                }
+            };
+            tokio::spawn(removing.in_current_span());
+        }
+    }
+}
+
+/// Compiles the styles again.
+pub async fn remake(app: &App) -> Result<Remade, RunError> {
+    let mut remade = Remade::default();
     for path in STYLESHEETS {
         let Some(text) = read(app, path).await? else {
             continue;
@@ -39,59 +101,56 @@ pub async fn remake(app: &App) -> Result<bool, RunError> {
         if text.contains(TAILWIND) {
             let app = app.clone();
             // In a task of its own: a run that is stopped leaves no mark behind.
-            let marking = async move { mark(&app, path, &text).await };
+            let marking = async move { mark(app, path, &text).await };
             let marking = tokio::spawn(marking.in_current_span());
-            is_served |= match marking.await.map_err(anyhow::Error::from)? {
+            match marking.await.map_err(anyhow::Error::from)? {
                 // The folder is closed to writing, or the disk is full: the app is checked as it
                 // is.
-                Err(RunError::User(_)) => false,
-                served => served?,
-            };
+                Err(RunError::User(_)) => {}
+                marked => remade.marks.push(marked?),
+            }
         }
     }
-    Ok(is_served)
+    Ok(remade)
 }
 
-async fn mark(app: &App, path: &'static str, text: &str) -> Result<bool, RunError> {
+/// Marks a stylesheet, and waits until the dev server serves the mark, if it does.
+async fn mark(app: App, path: &'static str, own: &str) -> Result<Mark, RunError> {
     let word = format!("n{}", Timestamp::now().0);
+    let text = format!("{MARK}{word}{MARK_END}");
     // A server that was killed here has left its mark.
-    let marked = format!("{}{MARK}{word}{MARK_END}", without_marks(text));
-    write(app, path, marked).await?;
-    let served = serves(app, &word, true).await;
-    // Somebody may have written the file in the meantime.
-    if let Some(text) = read(app, path).await? {
-        let own = without_marks(&text);
-        if own != text {
-            write(app, path, own).await?;
-        }
-    }
-    Ok(served? && serves(app, &word, false).await?)
+    let marked = without_marks(own) + &text;
+    let mark = Mark {
+        app,
+        path,
+        text,
+        is_there: true,
+    };
+    write(&mark.app, path, marked).await?;
+    until_served(&mark.app, &word).await?;
+    Ok(mark)
 }
 
-/// Waits until the styles of the first page have the mark, or no longer have it; false when that
-/// does not happen in time, or the page fails and has no styles.
-async fn serves(app: &App, mark: &str, is_wanted: bool) -> Result<bool, RunError> {
+/// Waits until the styles of the first page have the mark, or that does not happen in time, or the
+/// page fails or has no styles, and goes on to do so.
+async fn until_served(app: &App, mark: &str) -> Result<(), RunError> {
     let looking = async {
         let mut first_answer = None;
         loop {
             // The dev server compiles styles when it is asked for their page.
             if let Some(page) = app.ask("/").await? {
-                let stylesheets = page.stylesheets();
-                if page.status >= 400 || stylesheets.is_empty() {
-                    return Ok(false);
-                }
-                let mut is_marked = false;
-                for stylesheet in stylesheets {
-                    let styles = app.ask(&stylesheet).await?;
-                    is_marked |= styles.is_some_and(|styles| styles.has(mark));
-                }
-                if is_marked == is_wanted {
-                    return Ok(true);
-                }
                 let since = *first_answer.get_or_insert_with(Instant::now);
-                if since.elapsed() > SERVED {
+                let stylesheets = page.stylesheets();
+                let has_styles = page.status < 400 && !stylesheets.is_empty();
+                for stylesheet in stylesheets.iter().filter(|_| has_styles) {
+                    let styles = app.ask(stylesheet).await?;
+                    if styles.is_some_and(|styles| styles.has(mark)) {
+                        return Ok(());
+                    }
+                }
+                if since.elapsed() > SERVED || (!has_styles && since.elapsed() > NOTICED) {
                     tracing::info!("the dev server does not serve its styles as they are now");
-                    return Ok(false);
+                    return Ok(());
                 }
             }
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -99,7 +158,7 @@ async fn serves(app: &App, mark: &str, is_wanted: bool) -> Result<bool, RunError
     };
     tokio::time::timeout(TIMEOUT, looking)
         .await
-        .unwrap_or(Ok(false))
+        .unwrap_or(Ok(()))
 }
 
 async fn read(app: &App, path: &str) -> Result<Option<String>, RunError> {

@@ -15,7 +15,7 @@ use crate::{
         tools::{self, FileAccess, Prepared, ToolContext, ToolOutput},
     },
     llm::ToolCall,
-    protocol::{EventKind, ToolUse, first_chars},
+    protocol::{EventKind, Mode, ToolUse, first_chars},
 };
 
 /// How much of a tool's output people see, in characters.
@@ -108,6 +108,9 @@ async fn call_tool<J: Journal>(
                     let scope = &job.scope().await;
                     let work = |app| async move {
                         begun.store(true, Ordering::Relaxed);
+                        if job.mode == Mode::Build {
+                            job.browser.start(&app);
+                        }
                         let (agent, app) = (job.agent, &app);
                         prepared
                             .execute(&ToolContext {

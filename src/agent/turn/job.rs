@@ -4,7 +4,7 @@ use super::summary;
 use crate::{
     agent::{
         Agent, ApprovedPlan, Journal, RunError, RunSandbox,
-        check::{Reports, Scope},
+        check::{Ahead, Reports, Scope},
         tools::Toolset,
     },
     llm::ModelReply,
@@ -25,6 +25,8 @@ pub struct Job<'a, 's, J> {
     pub plan: Option<ApprovedPlan<'a>>,
     /// The app's journeys that the run must keep.
     pub journeys: Vec<String>,
+    /// The browser that waits for its next check.
+    pub browser: Ahead,
 }
 
 impl<J> Job<'_, '_, J> {
@@ -38,6 +40,7 @@ impl<J> Job<'_, '_, J> {
             changed: self.sandbox.changed().await,
             journeys: Vec::new(),
             reports: self.reports,
+            browser: &self.browser,
         }
     }
 

@@ -33,7 +33,7 @@ createServer((request, response) => {{
     ]
 }
 
-fn touch(paths: &[&str]) -> Reply {
+pub fn touch(paths: &[&str]) -> Reply {
     let folders = paths.iter().map(|path| format!("app/{path}"));
     let command = folders.map(|folder| {
         let name = if folder.contains("/api/") {

@@ -415,7 +415,7 @@ async fn the_browser_has_its_own_network_and_control_group_which_end_with_it() {
 }
 
 /// The ids of the processes that were started with something in the folder.
-fn processes_of(folder: &Path) -> Vec<String> {
+pub fn processes_of(folder: &Path) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let is_in = |process: &fs::DirEntry| {
         let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
