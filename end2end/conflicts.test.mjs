@@ -188,6 +188,34 @@ test("two texts are merged in the dialog, at every size of the window, and the m
   await page.context().close();
 });
 
+test("the comparison with the newest version follows the window, unless it stays on its side of the limit", LIMIT, async () => {
+  await asBuilt();
+  const { page, problems, at } = await open();
+  await at.open(PATH);
+  await at.type(`${BUILT}Four\n`);
+  await at.says("Saved");
+  await page.getByRole("button", { name: "Compare" }).click();
+  const dialog = page.getByRole("dialog", { name: `Changes of ${PATH}` });
+  const shows = (count, layout) =>
+    until(`${layout} is chosen, with ${count} texts`, async () => {
+      const chosen = await dialog.getByRole("group", { name: "Layout" }).getByRole("button", { pressed: true }).innerText();
+      return chosen === layout && (await dialog.locator(".cm-editor").count()) === count;
+    });
+  await shows(2, "Side by side");
+  await dialog.getByRole("button", { name: "Unified" }).click();
+  await shows(1, "Unified");
+  await page.setViewportSize({ width: 1000, height: 800 });
+  await shows(1, "Unified");
+  await dialog.getByRole("button", { name: "Side by side" }).click();
+  for (const [width, count, layout] of [[1200, 2, "Side by side"], [390, 1, "Unified"], [1280, 2, "Side by side"]]) {
+    await page.setViewportSize({ width, height: 800 });
+    await shows(count, layout);
+    await pictures(page, "compare");
+  }
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
 test("a file that was deleted meanwhile is let go, or made again from the own text", LIMIT, async () => {
   await asBuilt();
   const { page, problems, at } = await open();
