@@ -149,6 +149,21 @@ test("a version's files are read under an address of their own, and nothing of t
   await page.context().close();
 });
 
+test("on a phone the list gives way to the version that is viewed", LIMIT, async () => {
+  const { page, problems } = await open(390);
+  await page.goto(address);
+  await page.waitForLoadState("networkidle");
+  await page.getByRole("button", { name: "App", exact: true }).click();
+  await page.getByRole("button", { name: "Versions", exact: true }).click();
+  await list(page).locator(":scope > li").filter({ hasText: "Version 1" }).getByRole("button", { name: "View" }).click();
+  await page.getByText("You are viewing version 1").waitFor();
+  await list(page).waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "Back to the newest" }).click();
+  await page.frameLocator('iframe[title="Preview"]').getByRole("heading", { name: "The second" }).waitFor();
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
 test("what changed is listed by its odd names, and the ZIP file of a version has them all", LIMIT, async () => {
   const { page, problems } = await open();
   await page.goto(address);
