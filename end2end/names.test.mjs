@@ -182,7 +182,9 @@ test("what changed is listed by its odd names, and the ZIP file of a version has
   try {
     const file = join(folder, "app.zip");
     await download.saveAs(file);
-    const read = "import json,sys,zipfile\nz=zipfile.ZipFile(sys.argv[1])\nprint(json.dumps({n:z.read(n).decode() for n in z.namelist() if n.startswith('lib/') and n[-1]!='/'}))";
+    const read = `import json, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as file:
+    print(json.dumps({name: file.read(name).decode() for name in file.namelist() if name.startswith("lib/") and name.endswith(".ts")}))`;
     const unpacked = JSON.parse(execFileSync("python3", ["-c", read, file], { encoding: "utf8" }));
     assert.deepEqual(Object.fromEntries(Object.entries(unpacked).filter(([path]) => PATHS.includes(path))), files("first"));
     execFileSync("python3", ["-m", "zipfile", "-e", file, join(folder, "app")]);
