@@ -1,5 +1,5 @@
-// What the preview shows while there is no page of the app: that none was built yet, that its sandbox starts, that it compiles. There is
-// never a white page: either words or the app.
+// What the preview shows while there is no page of the app: that none was built yet, that its sandbox starts, that it compiles. And over a
+// page: why the app was restarted. There is never a white page: either words or the app.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
@@ -92,10 +92,24 @@ test("a project's first preview says what it waits for until the app is there, a
   assert.deepEqual(problems, []);
 });
 
+/** The page's feed: its last frame that said that the preview is ready, and how to say something to the page. */
+const feed = { ready: null, say: null };
+
+async function listen() {
+  await page.routeWebSocket(/\/ws\/projects\//, (socket) => {
+    socket.connectToServer().onMessage((frame) => {
+      if (/"state":"ready"/.test(frame)) feed.ready = JSON.parse(frame);
+      socket.send(frame);
+    });
+    feed.say = (frame) => socket.send(JSON.stringify(frame));
+  });
+}
+
 test("a sandbox that was lost is made again, and says so until the app is back", LIMIT, async () => {
   const address = page.url();
   await page.goto("about:blank");
   await killSandboxes(server);
+  await listen();
   await page.goto(address);
   await appears("Starting the sandbox");
   await pictures("starting", "Starting the sandbox");
@@ -107,4 +121,24 @@ test("a sandbox that was lost is made again, and says so until the app is back",
   assert.ok(!all.includes("nothing"), all.join(", "));
   await page.getByText("The sandbox was lost, and the app was rebuilt").waitFor();
   assert.deepEqual(problems, []);
+});
+
+test("an app that was restarted says why over its page, until that is put aside", LIMIT, async () => {
+  // How a server learns of it is tested where its sandbox really runs out of memory.
+  const { event } = await until("the preview was said to be ready", () => feed.ready);
+  const notice = "The app ran out of memory (2 GB) and was restarted.";
+  event.kind.preview.notice = notice;
+  feed.say({ frame: "event", event: { ...event, seq: event.seq + 1000 } });
+  const note = page.getByRole("note", { name: "What went wrong" }).filter({ hasText: notice });
+  await note.waitFor();
+  for (const width of [390, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    if (width < 768) await page.getByRole("button", { name: "App", exact: true }).click();
+    await note.waitFor();
+    await ui.preview().getByRole("heading", { name: "At last" }).waitFor();
+    await pictures(`restarted-${width}`, notice);
+  }
+  await note.getByRole("button", { name: "Dismiss" }).click();
+  await note.waitFor({ state: "detached" });
+  await ui.preview().getByRole("heading", { name: "At last" }).waitFor();
 });
