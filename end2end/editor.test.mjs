@@ -5,7 +5,7 @@ import { after, before, test } from "./suite.mjs";
 import { done, run, startModel, write } from "./model.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { KEY, PATIENCE, killSandboxes, post, results, startBrowser, startServer, until } from "./server.mjs";
-import { watchConsole, workspace } from "./workspace.mjs";
+import { code, watchConsole, workspace } from "./workspace.mjs";
 
 const page_of = (words) => `export default function Page() {\n  return <h1>${words}</h1>;\n}\n`;
 const ODD = "lib/[id] (a) @b 100% #1 🙂.ts";
@@ -37,36 +37,11 @@ after(async () => {
   model?.stop();
 });
 
-/** The Code tab as a person uses it. */
-function code(page) {
-  const tree = page.getByRole("tree", { name: "Files" });
-  const editor = page.getByRole("textbox", { name: "Editor" });
-  const pane = page.getByRole("region", { name: "File", exact: true });
-  return {
-    tree,
-    editor,
-    tabs: page.getByRole("tablist", { name: "Open files" }).getByRole("tab"),
-    text: () => editor.evaluate((content) => [...content.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n")),
-    status: () => pane.getByRole("status").innerText(),
-    says: (words) => until(`the editor says ${words}`, async () => (await pane.getByRole("status").innerText()) === words),
-    async open(path) {
-      await page.goto(`${address}?file=${encodeURIComponent(path)}`);
-      await editor.waitFor();
-    },
-    /** Puts the text in the place of all there is. */
-    async type(text) {
-      await editor.click();
-      await page.keyboard.press("ControlOrMeta+A");
-      await page.keyboard.insertText(text);
-    },
-  };
-}
-
 async function open(width, height = 900) {
   // axe asks for a context of its own.
   const page = await (await browser.newContext({ viewport: { width, height } })).newPage();
   page.setDefaultTimeout(PATIENCE);
-  return { page, problems: watchConsole(page, { previews: false }), at: code(page) };
+  return { page, problems: watchConsole(page, { previews: false }), at: code(page, address) };
 }
 
 const onServer = async (path) => {

@@ -74,3 +74,32 @@ export function workspace(page) {
     },
   };
 }
+
+/** The Code tab of the project at the address, as a person uses it. */
+export function code(page, address) {
+  const tree = page.getByRole("tree", { name: "Files" });
+  const editor = page.getByRole("textbox", { name: "Editor" });
+  const pane = page.getByRole("region", { name: "File", exact: true });
+  return {
+    tree,
+    editor,
+    tabs: page.getByRole("tablist", { name: "Open files" }).getByRole("tab"),
+    text: () => linesOf(editor),
+    status: () => pane.getByRole("status").innerText(),
+    says: (words) => until(`the editor says ${words}`, async () => (await pane.getByRole("status").innerText()) === words),
+    async open(path) {
+      await page.goto(`${address}?file=${encodeURIComponent(path)}`);
+      await editor.waitFor();
+    },
+    /** Puts the text in the place of all there is. */
+    async type(text) {
+      await editor.click();
+      await page.keyboard.press("ControlOrMeta+A");
+      await page.keyboard.insertText(text);
+    },
+  };
+}
+
+/** The text of an editor, of which all lines can be seen. */
+export const linesOf = (editor) =>
+  editor.evaluate((content) => [...content.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n"));

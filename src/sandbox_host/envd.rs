@@ -247,6 +247,7 @@ fn basic_user(headers: &HeaderMap) -> Option<String> {
 
 /// An error of envd's plain HTTP routes.
 fn failure(error: &std::io::Error, path: &std::path::Path) -> Response<Body> {
+    let is_of_the_app = path.starts_with(HOME);
     let path = path.display();
     match error.kind() {
         std::io::ErrorKind::NotFound => api_error(
@@ -263,6 +264,12 @@ fn failure(error: &std::io::Error, path: &std::path::Path) -> Response<Body> {
                 "The sandbox ran out of disk{}. Delete files or raise `SANDBOX_DISK_MB`.",
                 disk_size().map_or_else(String::new, |size| format!(" ({size})"))
             ),
+        ),
+        // The file system gives up writing when the disk behind it has no room.
+        std::io::ErrorKind::ReadOnlyFilesystem if is_of_the_app => api_error(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "The sandbox can no longer write: the server's disk was full. Free some space there, \
+             then start the server again.",
         ),
         std::io::ErrorKind::PermissionDenied => api_error(
             StatusCode::FORBIDDEN,

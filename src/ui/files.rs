@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use code_mirror::Sides;
-pub use compare::{Compared, LayoutButtons, is_narrow};
+pub use compare::{Compared, LayoutButtons, follow_width};
 pub use tree::{FileTree, TreeMarks};
 
 use editor_pane::EditorPane;

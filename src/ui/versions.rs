@@ -83,6 +83,13 @@ fn VersionsPanel(
         }
     });
     on_cleanup(move || keys.remove());
+    // On a phone the list covers what it leads to.
+    let on_view = Callback::new(move |()| {
+        let phone = window().match_media("(max-width: 639px)");
+        if phone.ok().flatten().is_some_and(|phone| phone.matches()) {
+            close();
+        }
+    });
     let trouble = RwSignal::new(None::<String>);
     let restoring = RwSignal::new(false);
     let body = move || {
@@ -111,7 +118,7 @@ fn VersionsPanel(
             let items = versions
                 .into_iter()
                 .enumerate()
-                .map(|(at, version)| view! { <VersionItem project version newest=at == 0 restoring trouble/> })
+                .map(|(at, version)| view! { <VersionItem project version newest=at == 0 restoring trouble on_view/> })
                 .collect_view();
             view! {
                 {choice}
@@ -151,6 +158,7 @@ fn VersionItem(
     /// Whether one is being restored.
     restoring: RwSignal<bool>,
     trouble: RwSignal<Option<String>>,
+    on_view: Callback<()>,
 ) -> impl IntoView {
     let name = name(&version);
     let address = address(project, &version);
@@ -180,7 +188,10 @@ fn VersionItem(
     };
     let view_it = {
         let address = address.clone();
-        move |_| navigate(&address, Default::default())
+        move |_| {
+            navigate(&address, Default::default());
+            on_view.run(());
+        }
     };
     let badge = match (version.draft, newest) {
         (true, _) => Some(("Draft", BadgeVariant::Outline)),

@@ -44,6 +44,8 @@ place() {
   inside "$at"
 }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
+# On the disk: until then, one that is full behind the sandbox's own takes every write.
+keep() { sync -- "$1" || refuse unkept; }
 case $EDIT in
 write)
   trap 'rm -f -- "$EDIT_PART"' EXIT
@@ -55,11 +57,13 @@ write)
     [ -r "$at" ] && [ -w "$at" ] || refuse closed
     now=$(sha256sum <"$at") && now=${now%% *}
   fi
-  [ "$now" != "$EDIT_HASH" ] || exit 0
+  if [ "$now" = "$EDIT_HASH" ]; then keep "$at"; exit 0; fi
   [ "$now" = "$EDIT_BASE" ] || exit 4
   mkdir -p -- "${at%/*}" || refuse failed
   if [ "$now" != absent ]; then chmod --reference="$at" -- "$EDIT_PART"; fi
+  keep "$EDIT_PART"
   mv -fT -- "$EDIT_PART" "$at" || refuse failed
+  keep "$at"
   ;;
 folder)
   place "$EDIT_PATH" link
@@ -276,6 +280,9 @@ fn refusal(path: &AppPath, word: &str, why: &str) -> String {
         }
         "exists" => format!("There is already something at “{path}”. Choose another name."),
         "missing" => "It is not there any more. The list of files shows what is.".to_owned(),
+        "unkept" => "The disk that the sandbox is on is full or fails, so nothing was saved. Free \
+                     some space on the server, then try again."
+            .to_owned(),
         "itself" => "A folder can't be moved into itself. Choose another place.".to_owned(),
         _ if why.contains("No space left") || why.contains("Disk quota") => {
             "The sandbox's disk is full. Delete files, then try again.".to_owned()

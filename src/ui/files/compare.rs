@@ -1,7 +1,12 @@
 //! A dialog that compares two texts: the edited one with the newest version, or with a concurrent
 //! change.
 
-use leptos::{ev::MouseEvent, html, prelude::*, task::spawn_local};
+use leptos::{
+    ev::{self, MouseEvent},
+    html,
+    prelude::*,
+    task::spawn_local,
+};
 
 use super::{
     code_mirror::{self, Comparison, Sides},
@@ -50,9 +55,24 @@ pub fn Compared(
 }
 
 /// Whether two sides don't fit beside each other.
-pub fn is_narrow() -> bool {
+fn is_narrow() -> bool {
     let query = window().match_media("(max-width: 900px)");
     query.ok().flatten().is_some_and(|query| query.matches())
+}
+
+/// Shows two texts as one where they don't fit beside each other, and again whenever the window has
+/// become narrow, or no longer is. In the browser only.
+pub fn follow_width(unified: RwSignal<bool>) {
+    let narrow = StoredValue::new(is_narrow());
+    unified.set(is_narrow());
+    let resized = window_event_listener(ev::resize, move |_| {
+        let now = is_narrow();
+        if narrow.try_get_value().is_some_and(|before| before != now) {
+            narrow.set_value(now);
+            unified.set(now);
+        }
+    });
+    on_cleanup(move || resized.remove());
 }
 
 /// Chooses between two texts beside each other and one.
@@ -87,7 +107,8 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
     let content = move || {
         let path = session.current.get_untracked().unwrap_or_default();
         let text = session.text(&path).unwrap_or_default();
-        let unified = RwSignal::new(is_narrow());
+        let unified = RwSignal::new(false);
+        follow_width(unified);
         let comparison = StoredValue::new_local(None);
         let saved = LocalResource::new({
             let path = path.clone();

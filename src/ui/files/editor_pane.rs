@@ -16,9 +16,7 @@ use crate::{
     protocol::FileNode,
     ui::{
         browser,
-        components::{
-            Button, ButtonSize, ButtonVariant, Icon, IconName, SELECT, Spinner, focus_child,
-        },
+        components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner, focus_child},
         erased::{part, rows},
     },
 };
@@ -103,7 +101,7 @@ pub fn EditorPane(
                 </Button>
                 <select
                     aria-label="Editor theme"
-                    class=format!("{SELECT} h-7! w-auto! pr-3! pl-2! text-xs!")
+                    class="h-7 cursor-pointer rounded-lg border border-border bg-card px-1.5 text-xs text-foreground focus-ring"
                     prop:value=move || theme.get()
                     on:change=move |event| {
                         let chosen = event_target_value(&event);
@@ -224,15 +222,20 @@ fn Breadcrumb(session: Session) -> impl IntoView {
             .into_iter()
             .enumerate()
             .map(|(at, part)| {
-                let class = if at == last { "truncate text-foreground" } else { "truncate" };
+                // A long name gives way before its folders do.
+                let (room, class) = if at == last {
+                    ("flex min-w-12 shrink-[9999] items-center", "truncate text-foreground")
+                } else {
+                    ("flex min-w-0 items-center gap-0.5", "truncate")
+                };
                 let mark = (at < last).then(|| view! { <Icon name=IconName::ChevronRight class="size-3"/> });
-                view! { <li class="flex min-w-0 items-center gap-0.5" aria-current=(at == last).then_some("page")><span class=class dir="auto">{part}</span>{mark}</li> }
+                view! { <li class=room aria-current=(at == last).then_some("page")><span class=class dir="auto">{part}</span>{mark}</li> }
             })
             .collect_view()
     };
     view! {
-        <nav aria-label="Path" class="min-w-0 flex-1">
-            <ol class="flex min-w-0 items-center gap-0.5 font-mono text-xs text-muted-foreground">{parts}</ol>
+        <nav aria-label="Path" class="min-w-0 flex-1 max-md:basis-full">
+            <ol class="flex min-w-0 items-center gap-0.5 overflow-hidden font-mono text-xs text-muted-foreground">{parts}</ol>
         </nav>
     }
 }

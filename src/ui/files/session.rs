@@ -219,17 +219,17 @@ impl Session {
             editor.open(&path, &text, !self.can_edit);
             editor.replace(&path, &text);
         });
-        let kept = kept_text::find(self.project, &path).filter(|kept| kept.text != text);
+        let kept = kept_text::find(self.project, &path);
         let saving = match &kept {
             None => SaveState::Saved,
-            Some(kept) if kept.base.as_ref() == Some(&view.hash) => SaveState::Unsaved,
+            // The sandbox may have the same text without the server having noted it as an edit.
+            Some(kept) if kept.text == text || kept.base.as_ref() == Some(&view.hash) => {
+                SaveState::Unsaved
+            }
             Some(_) => SaveState::Conflict(Some(Box::new(view.clone()))),
         };
-        match kept {
-            Some(kept) => {
-                self.with_editor(|editor| editor.replace(&path, &kept.text));
-            }
-            None => kept_text::forget(self.project, &path),
+        if let Some(kept) = kept {
+            self.with_editor(|editor| editor.replace(&path, &kept.text));
         }
         let unsaved = saving == SaveState::Unsaved;
         self.change(&path, |file| {
@@ -291,6 +291,14 @@ impl Session {
                         self.change(&path, |file| file.base = Some(view.hash));
                     }
                     (Fresh::Other, None) => self.take_in(view),
+                    // What was typed is there, but the server has not said that it is saved.
+                    (Fresh::Conflict, Some(text)) if self.text(&path).as_ref() == Some(text) => {
+                        self.change(&path, |file| {
+                            file.base = Some(view.hash);
+                            file.saving = SaveState::Unsaved;
+                        });
+                        self.save_after(path, saving::PAUSE);
+                    }
                     (Fresh::Conflict, _) => {
                         self.change(&path, |file| {
                             file.saving = SaveState::Conflict(Some(Box::new(view)));

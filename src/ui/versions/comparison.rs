@@ -9,7 +9,7 @@ use crate::{
     ui::{
         components::{Alert, Button, ButtonSize, ButtonVariant, Skeleton, button_class},
         erased::part,
-        files::{Compared, LayoutButtons, Sides, is_narrow},
+        files::{Compared, LayoutButtons, Sides, follow_width},
     },
 };
 
@@ -49,7 +49,7 @@ pub fn ComparisonPane(project: ProjectId, from: String, to: String) -> impl Into
         }
     });
     let unified = RwSignal::new(false);
-    Effect::new(move || unified.set(is_narrow()));
+    Effect::new(move || follow_width(unified));
     let title = move || match names.get() {
         Some([from, to]) => format!("{from} compared with {}", lower_first(&to)),
         None => "Comparing two versions".to_owned(),

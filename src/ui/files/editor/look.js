@@ -61,6 +61,12 @@ const parts = EditorView.theme({
   "&.cm-merge-b .cm-changedLine, .cm-insertedLine": { backgroundColor: faint("--success", 10) },
   "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText": { background: faint("--destructive", 18) },
   "&.cm-merge-b .cm-changedText": { background: faint("--success", 18) },
+  ".cm-deletedChunk .cm-chunkButtons": { display: "flex", gap: "0.25rem" },
+  ".cm-deletedChunk .cm-choice": {
+    backgroundColor: "var(--card)", color: "var(--foreground)", border: "1px solid var(--border)", borderRadius: "0.375rem", margin: 0,
+    padding: "0 0.5rem", fontFamily: "var(--font-sans, sans-serif)", fontSize: "0.75rem", lineHeight: "1.25rem",
+  },
+  ".cm-choice:focus-visible": { outline: "2px solid var(--ring)", outlineOffset: "1px" },
   ".cm-changeGutter": { width: "3px", paddingLeft: 0 },
   ".cm-collapsedLines": { color: "var(--muted-foreground)", background: "var(--muted)", padding: "0.25rem 0.75rem" },
 });
