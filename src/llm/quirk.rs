@@ -172,7 +172,7 @@ impl Quirk {
 pub struct KnownQuirks(Mutex<Vec<(Quirk, Instant)>>);
 
 impl KnownQuirks {
-    /// Those learned within [`LIFETIME`].
+    /// Those learned within `LIFETIME`.
     pub fn recent(&self) -> Vec<Quirk> {
         let mut known = self.0.lock();
         known.retain(|(_, at)| at.elapsed() < LIFETIME);
