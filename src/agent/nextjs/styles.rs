@@ -99,27 +99,32 @@ pub async fn remake(app: &App) -> Result<Remade, RunError> {
             continue;
         };
         if text.contains(TAILWIND) {
-            let app = app.clone();
+            let word = format!("n{}", Timestamp::now().0);
             // In a task of its own: a run that is stopped leaves no mark behind.
-            let marking = async move { mark(app, path, &text).await };
+            let marking = mark(app.clone(), path, text, format!("{MARK}{word}{MARK_END}"));
             let marking = tokio::spawn(marking.in_current_span());
-            match marking.await.map_err(anyhow::Error::from)? {
+            let served = match marking.await.map_err(anyhow::Error::from)? {
+                Ok(mark) => {
+                    remade.marks.push(mark);
+                    until_served(app, &word).await
+                }
+                Err(error) => Err(error),
+            };
+            match served {
                 // The folder is closed to writing, or the disk is full: the app is checked as it
                 // is.
-                Err(RunError::User(_)) => {}
-                marked => remade.marks.push(marked?),
+                Ok(()) | Err(RunError::User(_)) => {}
+                Err(error) => return Err(error),
             }
         }
     }
     Ok(remade)
 }
 
-/// Marks a stylesheet, and waits until the dev server serves the mark, if it does.
-async fn mark(app: App, path: &'static str, own: &str) -> Result<Mark, RunError> {
-    let word = format!("n{}", Timestamp::now().0);
-    let text = format!("{MARK}{word}{MARK_END}");
+/// Marks a stylesheet.
+async fn mark(app: App, path: &'static str, own: String, text: String) -> Result<Mark, RunError> {
     // A server that was killed here has left its mark.
-    let marked = without_marks(own) + &text;
+    let marked = without_marks(&own) + &text;
     let mark = Mark {
         app,
         path,
@@ -127,7 +132,6 @@ async fn mark(app: App, path: &'static str, own: &str) -> Result<Mark, RunError>
         is_there: true,
     };
     write(&mark.app, path, marked).await?;
-    until_served(&mark.app, &word).await?;
     Ok(mark)
 }
 
