@@ -182,7 +182,7 @@ async fn shrunk(database: &sea_orm::DatabaseConnection) {
     let begun = Instant::now();
     while number(database, "PRAGMA wal_checkpoint(TRUNCATE)").await != 0 {
         assert!(
-            begun.elapsed() < PATIENCE,
+            begun.elapsed() < TIMEOUT,
             "the database's log cannot be written into its file"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
