@@ -23,7 +23,7 @@ use super::{
     run, without_nul,
 };
 use crate::protocol::{
-    AppEntry, AppNode, Author, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, RunId,
+    AppEntry, Author, Event, EventKind, Fragment, FragmentId, MessageId, ProjectId, RunId,
     Timestamp, UserId,
 };
 
