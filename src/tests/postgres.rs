@@ -234,7 +234,8 @@ async fn an_unknown_value_names_its_column_and_a_lost_content_is_found_on_both_d
             partial: false,
             picture: None,
         };
-        let made = store.create_ready_project(&UserId::local(), "Build", "Done", &new);
+        let user = UserId::local();
+        let made = store.create_ready_project(&user, "Build", "Done", &new);
         let project = made.await.unwrap().id;
         let version = store.latest_fragment(project).await.unwrap().unwrap().id;
         let mut one = ConnectOptions::new(url);
