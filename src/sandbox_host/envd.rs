@@ -261,7 +261,7 @@ fn failure(error: &std::io::Error, path: &std::path::Path) -> Response<Body> {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => api_error(
             StatusCode::INSUFFICIENT_STORAGE,
             format!(
-                "The sandbox ran out of disk{}. Delete files or raise `SANDBOX_DISK_MB`.",
+                "The sandbox ran out of disk{}. Delete files that are no longer needed.",
                 disk_size().map_or_else(String::new, |size| format!(" ({size})"))
             ),
         ),
