@@ -242,7 +242,7 @@ pub(super) fn blocks_after(grown: &[Arc<str>], html: &str) -> Vec<Arc<str>> {
     for (index, block) in grown.iter().enumerate() {
         end = end.and_then(|end| after(end, block));
         match end {
-            Some(end) if end.is_empty() => return grown[..=index].to_vec(),
+            Some("") => return grown[..=index].to_vec(),
             Some(end) if end.starts_with(BLOCK_BOUNDARY) => {
                 (same, rest) = (index + 1, &end[BLOCK_BOUNDARY.len()..]);
             }
