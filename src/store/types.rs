@@ -29,7 +29,8 @@ macro_rules! text_columns {
                 let text = String::try_get_by(row, index)?;
                 $from_text(&text).map_err(|error| {
                     let column = column_name(row, index);
-                    let error = format!("the column {column} holds no {}: {error}", stringify!($type));
+                    let kind = stringify!($type);
+                    let error = format!("the column {column} holds no {kind}: {error}");
                     TryGetError::DbErr(DbErr::Type(error))
                 })
             }

@@ -24,8 +24,8 @@ pub enum Reply {
     Silent(usize, Box<Reply>),
     /// A pause before each chunk, in milliseconds.
     Slow(u64, Box<Reply>),
-    /// A chunk repeated after each pause, in milliseconds, until [`super::Model::release`]; then the
-    /// others.
+    /// A chunk repeated after each pause, in milliseconds, until [`super::Model::release`]; then
+    /// the others.
     Repeated(u64, String, Vec<String>),
     /// The first for the first request, the next for the next one; the last for all others.
     InTurn(Vec<Reply>),
