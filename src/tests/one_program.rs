@@ -24,6 +24,7 @@ fn text() -> String {
 /// Starts the program in an empty root: with the folders of an operating system that has runc and
 /// Node.js, and those of the program and its data.
 const EMPTY_ROOT: &str = r#"set -e
+PATH=$PATH:/usr/sbin:/sbin
 root=$(mktemp -d)
 mount -t tmpfs none "$root"
 cd "$root"
@@ -31,7 +32,8 @@ mkdir -p usr etc proc dev sys run tmp old "./$DATA" "./$PROGRAM"
 for link in bin sbin lib lib64; do [ ! -L "/$link" ] || cp -a "/$link" .; done
 for folder in usr proc dev sys; do mount --rbind "/$folder" "$folder"; done
 for program in node runc; do
-  prefix=$(dirname "$(dirname "$(readlink -f "$(command -v $program)")")")
+  found=$(command -v $program) || continue
+  prefix=$(dirname "$(dirname "$(readlink -f "$found")")")
   case $prefix in
     /usr*) ;;
     *) mkdir -p "./$prefix" && mount --bind "$prefix" "./$prefix" ;;
