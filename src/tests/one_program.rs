@@ -22,8 +22,9 @@ fn text() -> String {
 }
 
 /// Starts the program in an empty root: with the folders of an operating system that has runc and
-/// Node.js, and those of the program and its data.
+/// Node.js, and those of the program and its data, which are its arguments.
 const EMPTY_ROOT: &str = r#"set -e
+PROGRAM=$1 DATA=$2
 PATH=$PATH:/usr/sbin:/sbin
 root=$(mktemp -d)
 mount -t tmpfs none "$root"
@@ -99,9 +100,8 @@ async fn the_program_alone_serves_and_builds_in_an_empty_root() {
     .await;
     let mut command = in_own_mounts();
     command
-        .arg(EMPTY_ROOT)
-        .env("PROGRAM", folder.path())
-        .env("DATA", data.path())
+        .args([EMPTY_ROOT, "sh"])
+        .args([folder.path(), data.path()])
         .current_dir(empty.path());
     let server = Server::process_by(&mut command, data.path(), &model, &[]).await;
     let home = ask(&server, "", &[("accept", "text/html")]).await;
