@@ -27,7 +27,7 @@ before(async () => {
   model = await startModel((_prompt, turn) => (turn > 0 ? done : write({ "app/page.tsx": PAGE, "tests/journeys/buy.json": BUY })));
   server = await startServer(model.env);
   browser = await startBrowser();
-  page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
   page.setDefaultTimeout(PATIENCE);
   problems = watchConsole(page);
 });

@@ -69,8 +69,8 @@ function mount(host, on) {
       indentWithTab,
     ]),
     look,
-    // Escape, then Tab, leaves the editor.
-    EditorView.contentAttributes.of({ "aria-label": "Editor", dir: "ltr", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+    // Escape, then Tab, leaves the editor; a text that is only read can be scrolled by keyboard.
+    EditorView.contentAttributes.of({ "aria-label": "Editor", tabindex: "0", dir: "ltr", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
     EditorView.updateListener.of((update) => {
       if (path === null) return;
       const own = update.transactions.some((change) => change.docChanged && !change.annotation(outside));
