@@ -36,7 +36,9 @@ test("Stop ends the run at work, says what became of it, and the next message go
       await page.keyboard.press("Tab");
       if ((await page.evaluate(() => document.activeElement.getAttribute("aria-label"))) !== "Stop") continue;
       await page.keyboard.press("Enter");
-      break;
+      // What is pressed after that would take the focus from where the page puts it.
+      const cancelled = page.locator("[data-run-state=cancelled]");
+      return cancelled.waitFor({ timeout: 5_000 }).then(() => true, () => false);
     }
     return false;
   });
