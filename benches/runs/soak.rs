@@ -53,7 +53,7 @@ impl Used {
             sandboxes: containers(server.data_path())
                 .iter()
                 .map(|group| memory(group))
-                .fold(0.0, |all, group| all + group),
+                .sum(),
         }
     }
 
