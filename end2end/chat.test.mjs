@@ -5,8 +5,8 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
-import { call, done, run, say, startModel, write } from "./model.mjs";
-import { PATIENCE, data, results, startBrowser, startServer, until } from "./server.mjs";
+import { call, done, run, startModel, write } from "./model.mjs";
+import { PATIENCE, data, get, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
 const page = (words) => `export default function Home() {\n  return <h1>${words}</h1>;\n}\n`;
@@ -313,7 +313,7 @@ test("a long past comes in parts, and what the reader sees stays", async () => {
   execFileSync("python3", [join(import.meta.dirname, "long.py"), join(data, "codeflow.sqlite"), project, "150"]);
   await tab.reload();
   await message("Change again").waitFor();
-  const whole = await (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/workspace?project=${project}`)).json();
+  const whole = await get(server, "/api/projects/workspace", { project });
   assert.ok(whole.messages.length > 300, "scripts still get all of it");
   assert.ok((await ui.runs().count()) < 30, "the page has the last ones");
   const more = tab.getByRole("button", { name: /Show earlier messages/ });

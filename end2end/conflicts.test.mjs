@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
-import { code, linesOf, watchConsole, workspace } from "./workspace.mjs";
+import { post, readFile, results, startBrowser, startServer, until } from "./server.mjs";
+import { build, code, linesOf, openTab } from "./workspace.mjs";
 
 const LIMIT = { timeout: 240_000 };
 const PATH = "notes.md";
@@ -25,12 +25,8 @@ before(async () => {
   model = await startModel((_, turn) => (turn > 0 ? done : write(files)));
   server = await startServer({ ...model.env, SANDBOX_DISK_MB: String(DISK) });
   browser = await startBrowser();
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  await workspace(page).start(server.url, "Build a page");
-  await workspace(page).finished(1);
-  address = page.url();
+  address = await build(browser, server, "Build a page");
   project = address.split("/").at(-1);
-  await page.close();
 });
 
 after(async () => {
@@ -39,17 +35,13 @@ after(async () => {
   model?.stop();
 });
 
-async function open(width = 1280) {
-  const page = await (await browser.newContext({ viewport: { width, height: 800 } })).newPage();
-  page.setDefaultTimeout(PATIENCE);
-  return { page, problems: watchConsole(page, { previews: false }), at: code(page, address) };
+async function open(width) {
+  const { tab: page, problems } = await openTab(browser, { width });
+  return { page, problems, at: code(page, address) };
 }
 
-/** The file as the server has it: `text` and `hash`; without them when there is none. */
-async function stored(path = PATH) {
-  const query = `project=${project}&path=${encodeURIComponent(path)}&plain=true`;
-  return (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/files/read?${query}`)).json();
-}
+/** The file as the server has it. */
+const stored = (path = PATH) => readFile(server, project, path);
 
 /** What another tab of the user does. */
 const elsewhere = {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { crash, startAgain, startBrowser, startServer, until } from "./server.mjs";
-import { openTab } from "./workspace.mjs";
+import { crash, readFile, startAgain, startBrowser, startServer, until } from "./server.mjs";
+import { code, openTab } from "./workspace.mjs";
 
 const LIMIT = { timeout: 480_000 };
 const PATH = "notes.md";
@@ -14,6 +14,7 @@ let server;
 let browser;
 let tab;
 let address;
+let at;
 
 before(async () => {
   model = await startModel((_, turn) =>
@@ -26,6 +27,7 @@ before(async () => {
   await ui.start(server.url, "Build a page");
   await ui.finished(1);
   address = tab.url();
+  at = code(tab, address);
 });
 
 after(async () => {
@@ -34,32 +36,23 @@ after(async () => {
   model?.stop();
 });
 
-const editor = () => tab.getByRole("textbox", { name: "Editor" });
-const text = () => editor().evaluate((content) => [...content.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n"));
-const status = () => tab.getByRole("region", { name: "File", exact: true }).getByRole("status").innerText();
-const says = (words) => until(`the editor says ${words}`, async () => (await status()) === words);
-
-async function onServer() {
-  const project = new URL(address).pathname.split("/").at(-1);
-  const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/files/read?project=${project}&path=${PATH}&plain=true`);
-  return (await answer.json()).text;
-}
+const onServer = async () => (await readFile(server, new URL(address).pathname.split("/").at(-1), PATH)).text;
 
 /** Types until the text is saved, types on, and ends the server meanwhile; what was shown as saved, and all that was typed. */
 async function crashWhileTyping(round) {
   await tab.goto(`${address}?file=${PATH}`);
-  await editor().waitFor();
-  await editor().click();
+  await at.editor.waitFor();
+  await at.editor.click();
   await tab.keyboard.press("ControlOrMeta+End");
   await tab.keyboard.type(`Round ${round}: `);
-  await says("Saved");
-  const noted = await text();
+  await at.says("Saved");
+  const noted = await at.text();
   await tab.keyboard.type("typed before, ");
   await crash(server);
   await tab.keyboard.type("typed after, ");
-  await says("Unsaved");
+  await at.says("Unsaved");
   await tab.keyboard.type("typed last.");
-  const typed = await text();
+  const typed = await at.text();
   assert.ok(typed.startsWith(noted) && typed.endsWith("typed before, typed after, typed last."), typed);
   return { noted, typed };
 }
@@ -69,9 +62,9 @@ test("a page that stays open keeps what was typed, and saves it when the server 
   server = await startAgain(server);
   const stored = await onServer();
   assert.ok(stored.startsWith(noted), `${JSON.stringify(stored)} lacks of what was shown as saved: ${JSON.stringify(noted)}`);
-  assert.equal(await text(), typed);
-  await says("Saved");
-  assert.equal(await text(), typed);
+  assert.equal(await at.text(), typed);
+  await at.says("Saved");
+  assert.equal(await at.text(), typed);
   assert.equal(await onServer(), typed);
 });
 
@@ -83,9 +76,9 @@ test("a page that is loaded anew before it could save has all that was typed, to
   assert.ok(stored.startsWith(noted), `${JSON.stringify(stored)} lacks of what was shown as saved: ${JSON.stringify(noted)}`);
   assert.notEqual(stored, typed);
   await tab.reload();
-  await until("the text is there again", async () => (await text().catch(() => "")) === typed);
+  await until("the text is there again", async () => (await at.text().catch(() => "")) === typed);
   await tab.unroute("**/api/files/write");
-  await says("Saved");
-  assert.equal(await text(), typed);
+  await at.says("Saved");
+  assert.equal(await at.text(), typed);
   assert.equal(await onServer(), typed);
 });

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, run, startModel, write } from "./model.mjs";
 import { assertAccessible } from "./accessible.mjs";
-import { KEY, PATIENCE, killSandboxes, post, results, startBrowser, startServer, until } from "./server.mjs";
-import { code, watchConsole, workspace } from "./workspace.mjs";
+import { KEY, PATIENCE, killSandboxes, post, readFile, results, startBrowser, startServer, until } from "./server.mjs";
+import { build, code, openTab, workspace } from "./workspace.mjs";
 
 const page_of = (words) => `export default function Page() {\n  return <h1>${words}</h1>;\n}\n`;
 const ODD = "lib/[id] (a) @b 100% #1 🙂.ts";
@@ -24,11 +24,7 @@ before(async () => {
   });
   server = await startServer({ ...model.env, SANDBOX_HOST_KEY: KEY });
   browser = await startBrowser();
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  await workspace(page).start(server.url, "Build a page");
-  await workspace(page).finished(1);
-  address = page.url();
-  await page.close();
+  address = await build(browser, server, "Build a page");
 });
 
 after(async () => {
@@ -38,17 +34,11 @@ after(async () => {
 });
 
 async function open(width, height = 900) {
-  // axe asks for a context of its own.
-  const page = await (await browser.newContext({ viewport: { width, height } })).newPage();
-  page.setDefaultTimeout(PATIENCE);
-  return { page, problems: watchConsole(page, { previews: false }), at: code(page, address) };
+  const { tab: page, problems } = await openTab(browser, { width, height });
+  return { page, problems, at: code(page, address) };
 }
 
-const onServer = async (path) => {
-  const project = address.split("/").at(-1);
-  const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/files/read?project=${project}&path=${encodeURIComponent(path)}&plain=true`);
-  return (await answer.json()).text;
-};
+const onServer = async (path) => (await readFile(server, address.split("/").at(-1), path)).text;
 
 for (const width of [390, 1024, 1920]) {
   test(`at ${width} px a file is found, edited, saved by key and by a pause, and the app shows it`, async () => {

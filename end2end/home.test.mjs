@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
-import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, get, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
 const WIDTHS = [390, 1024, 1920];
@@ -73,7 +73,7 @@ test("projects are searched, sorted, renamed, copied and deleted at every width,
     await page.getByRole("button", { name: "Undo" }).click();
     await card(page, `Errands ${width}`).waitFor();
     assert.deepEqual(problems, []);
-    const copies = await (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/list`)).json();
+    const copies = await get(server, "/api/projects/list");
     for (const { id } of copies) await post(server, "/api/projects/delete", { project: id });
     assert.ok(copies.some(({ id }) => id === project) && copies.some(({ id }) => id === other));
     await page.context().close();

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, run, startModel, write } from "./model.mjs";
-import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
-import { code, watchConsole, workspace } from "./workspace.mjs";
+import { readFile, results, startBrowser, startServer, until } from "./server.mjs";
+import { code, openTab, workspace } from "./workspace.mjs";
 
 const LIMIT = { timeout: 240_000 };
 /** As long as a name may be: 255 bytes. */
@@ -35,15 +35,14 @@ before(async () => {
   });
   server = await startServer(model.env);
   browser = await startBrowser();
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  const ui = workspace(page);
+  const { tab, ui } = await openTab(browser);
   await ui.start(server.url, "Build a page");
   await ui.finished(1);
   await ui.send("Change the words");
   await ui.finished(2);
-  address = page.url();
+  address = tab.url();
   project = address.split("/").at(-1);
-  await page.close();
+  await tab.context().close();
 });
 
 after(async () => {
@@ -52,20 +51,16 @@ after(async () => {
   model?.stop();
 });
 
-async function open(width = 1280) {
-  const page = await (await browser.newContext({ viewport: { width, height: 800 }, acceptDownloads: true })).newPage();
-  page.setDefaultTimeout(PATIENCE);
-  return { page, problems: watchConsole(page, { previews: false }), at: code(page, address) };
+async function open(width) {
+  const { tab: page, problems } = await openTab(browser, { width });
+  return { page, problems, at: code(page, address) };
 }
 
 const line = (page, name) => page.getByRole("tree", { name: "Files" }).getByRole("treeitem", { name, exact: true });
 const list = (page) => page.getByRole("list", { name: "Versions" });
 const fits = async (page) => assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
 
-async function stored(path) {
-  const query = `project=${project}&path=${encodeURIComponent(path)}&plain=true`;
-  return (await (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/files/read?${query}`)).json()).text;
-}
+const stored = async (path) => (await readFile(server, project, path)).text;
 
 test("odd and long names are in the tree, the tabs and the address, and a longer one is refused in a sentence", LIMIT, async () => {
   const { page, problems, at } = await open();

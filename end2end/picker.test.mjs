@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, text, write } from "./model.mjs";
-import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, get, post, readFile, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const PAGE = `import { AddForm } from "./add-form";
@@ -72,10 +72,7 @@ const button = (name) => page.getByRole("button", { name, exact: true });
 const panel = () => page.getByRole("region", { name: "Picked element" });
 const chip = () => page.getByRole("group", { name: "Picked element" });
 const field = (name) => panel().getByRole("textbox", { name });
-const source = async (path) => {
-  const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/files/read?project=${project}&path=${encodeURIComponent(path)}&plain=true`);
-  return (await answer.json()).text;
-};
+const source = async (path) => (await readFile(server, project, path)).text;
 const sourceHas = (path, part) => until(`${path} has ${part}`, async () => (await source(path))?.includes(part));
 
 async function pick(role, name) {
@@ -176,7 +173,7 @@ test("the source is known however often the code was replaced meanwhile", async 
 test("the edits become a version", async () => {
   await ui.send("Thanks");
   await ui.finished(3);
-  const versions = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/versions/list?project=${project}`).then((answer) => answer.json());
+  const versions = await get(server, "/api/versions/list", { project });
   assert.match(JSON.stringify(versions), /Edited (page|add-form)\.tsx and 1 other/);
 });
 
@@ -184,7 +181,7 @@ test("a source that changed meanwhile is not overwritten", async () => {
   await pick("heading", "Hats & more");
   assert.equal(await field("Text").inputValue(), "Hats & more");
   const changed = (await source("app/page.tsx")).replace("Hats & more", "Caps");
-  const { hash } = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/files/read?project=${project}&path=app/page.tsx&plain=true`).then((answer) => answer.json());
+  const { hash } = await readFile(server, project, "app/page.tsx");
   await post(server, "/api/files/write", { project, path: "app/page.tsx", content: changed, base: hash });
   await field("Text").fill("Bonnets");
   await field("Text").press("Enter");

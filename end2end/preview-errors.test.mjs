@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, text, write } from "./model.mjs";
-import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, get, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const BROKEN = `"use client";
@@ -390,7 +390,7 @@ test("with a public address of the builder, the app sends messages to that one a
   const address = await until(
     "the app runs",
     async () => {
-      const { preview, runs } = await (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/workspace?project=${project}`)).json();
+      const { preview, runs } = await get(server, "/api/projects/workspace", { project });
       return runs.at(-1).state === "succeeded" && new URL(preview.url).href;
     },
     180_000,

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
-import { PATIENCE, post, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, get, post, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
 const CONFIG = `import type { NextConfig } from "next";
@@ -191,7 +191,7 @@ test("previews on a domain of their own have hot reload whatever the app's confi
   const address = await until(
     "the app runs",
     async () => {
-      const { preview, runs } = await (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/workspace?project=${project}`)).json();
+      const { preview, runs } = await get(server, "/api/projects/workspace", { project });
       return runs.at(-1).state === "succeeded" && new URL(preview.url);
     },
     180_000,

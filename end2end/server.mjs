@@ -188,9 +188,21 @@ export async function startProfile(options) {
   return context;
 }
 
+/** The server's path at an address that needs no look-up. */
+const at = (server, path) => `${server.url.replace("localhost", "127.0.0.1")}${path}`;
+
+/** Reads from a server function, and returns its answer. */
+export async function get(server, path, query = {}) {
+  const answer = await fetch(at(server, `${path}?${new URLSearchParams(query)}`));
+  return answer.json();
+}
+
+/** A file of a project's app as it is: its `text` and `hash`, which are not there when it isn't. */
+export const readFile = (server, project, path) => get(server, "/api/files/read", { project, path, plain: true });
+
 /** Calls a server function that takes a form, and returns its answer. */
 export async function post(server, path, form) {
-  const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}${path}`, {
+  const answer = await fetch(at(server, path), {
     method: "POST",
     headers: { accept: "application/json" },
     body: new URLSearchParams(form),

@@ -5,7 +5,7 @@ import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { KEY, PATIENCE, killSandboxes, pauseSandboxes, results, startBrowser, startServer, until } from "./server.mjs";
-import { watchConsole, workspace } from "./workspace.mjs";
+import { build, openTab, workspace } from "./workspace.mjs";
 
 const LIMIT = { timeout: 420_000 };
 const PANE = 'section[aria-label="App"]';
@@ -19,11 +19,7 @@ before(async () => {
   model = await startModel((_, turn) => (turn > 0 ? done : write({ "app/page.tsx": "export default function Page() {\n  return <h1>Shells</h1>;\n}\n" })));
   server = await startServer({ ...model.env, SANDBOX_HOST_KEY: KEY });
   browser = await startBrowser();
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  await workspace(page).start(server.url, "Build a page");
-  await workspace(page).finished(1);
-  address = page.url();
-  await page.close();
+  address = await build(browser, server, "Build a page");
 });
 
 after(async () => {
@@ -61,10 +57,8 @@ function terminal(page) {
 }
 
 async function open(width, height = 900) {
-  const context = await browser.newContext({ viewport: { width, height } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  return { page, problems: watchConsole(page, { previews: false }), at: terminal(page) };
+  const { tab: page, problems } = await openTab(browser, { width, height });
+  return { page, problems, at: terminal(page) };
 }
 
 for (const width of [390, 1024, 1920]) {

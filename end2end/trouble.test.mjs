@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, test } from "./suite.mjs";
 import { done, run, startModel, text, write } from "./model.mjs";
-import { post, startBrowser, startServer, until } from "./server.mjs";
+import { get, post, startBrowser, startServer, until } from "./server.mjs";
 
 const REQUESTS = 2000;
 /** Requests at a time. */
@@ -59,8 +59,7 @@ after(async () => {
   model?.stop();
 });
 
-const workspace = async () =>
-  (await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/workspace?project=${project}`)).json();
+const workspace = () => get(server, "/api/projects/workspace", { project });
 
 /** Asks for a path of the preview: its status and text, status 0 when there is no answer in time. */
 function ask(path, timeout = 60_000) {

@@ -28,12 +28,23 @@ export async function tabTo(target) {
   });
 }
 
-/** A tab as wide as a laptop's, with its workspace and what its own page reports on the console. */
-export async function openTab(browser) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+/** A tab, as wide as a laptop's, with its workspace and what its own page reports on the console. */
+export async function openTab(browser, { width = 1280, height = 800 } = {}) {
+  // Each has a context of its own, which axe asks for.
+  const context = await browser.newContext({ viewport: { width, height } });
   const tab = await context.newPage();
   tab.setDefaultTimeout(PATIENCE);
   return { tab, problems: watchConsole(tab, { previews: false }), ui: workspace(tab) };
+}
+
+/** Starts a project in a tab of its own, and returns its address when its first run has succeeded. */
+export async function build(browser, server, prompt) {
+  const { tab, ui } = await openTab(browser);
+  await ui.start(server.url, prompt);
+  await ui.finished(1);
+  const address = tab.url();
+  await tab.context().close();
+  return address;
 }
 
 export function workspace(page) {

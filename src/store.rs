@@ -51,6 +51,8 @@ mod step;
 mod sweep;
 mod tables;
 mod team;
+#[cfg(test)]
+mod testing;
 mod title;
 mod turns;
 mod types;

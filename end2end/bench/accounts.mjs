@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { PASSWORD } from "../people.mjs";
 import { data, startServer, until } from "../server.mjs";
+import { line, median } from "./shared.mjs";
 
 /** Requests for each page, and sign-ins. */
 const REQUESTS = Number(process.env.BENCH_REQUESTS ?? 300);
@@ -12,9 +13,7 @@ const AT_A_TIME = 8;
 /** Requests before those that count. */
 const WARM_UP = 10;
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const ms = (value) => `${value.toFixed(2)} ms`;
-const line = (what, figure, goal = "") => console.log(`${what.padEnd(58)} ${figure.padStart(12)}   ${goal}`);
 
 /** Somebody at a server: requests with their cookie, each answered with success. */
 function visitor(server, cookie = "") {

@@ -2,7 +2,8 @@
 // model. Speed fails nothing, but a run that fails does.
 import assert from "node:assert/strict";
 import { call, done, say, startModel, write } from "../model.mjs";
-import { post, startServer, until } from "../server.mjs";
+import { post, readFile, startServer } from "../server.mjs";
+import { ended, ms, report } from "./shared.mjs";
 
 const ROUNDS = Number(process.env.BENCH_CHECKS ?? 10);
 /** Turns of the long run. */
@@ -12,17 +13,6 @@ const APPS = [
   [1, 2000],
   [10, 6000],
 ];
-/** What a run may take that only builds. */
-const TIMEOUT = 300_000;
-
-const quantile = (values, part) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
-const show = (ms) => `${Math.round(ms)} ms`;
-
-function report(what, times, goal = "") {
-  if (times.length === 0) return;
-  const [p50, p95] = [0.5, 0.95].map((part) => show(quantile(times, part)).padStart(8));
-  console.log(`${what.padEnd(44)} p50 ${p50}   p95 ${p95}   n=${times.length}  ${goal}`);
-}
 
 /** A page as apps have it: with state, a handler and classes of Tailwind's. */
 const page = (title, number) => `"use client";
@@ -71,20 +61,6 @@ const server = await startServer({
   FREE_POINTS: "unlimited",
 });
 
-/** Waits until the project's run with this number has ended; it must have succeeded. */
-const ended = (project, number) =>
-  until(
-    "the run ends",
-    async () => {
-      const { runs, messages } = await (await fetch(`${server.url}/api/projects/workspace?project=${project}`)).json();
-      const run = runs.toSorted((a, b) => a.id - b.id)[number];
-      if (!run?.finished_at) return false;
-      assert.equal(run.state, "succeeded", messages.at(-1).content);
-      return run;
-    },
-    TIMEOUT,
-  );
-
 /** How long the parts of the checks took that the log has, from this character on. */
 function parts(from) {
   const took = new Map();
@@ -101,12 +77,12 @@ async function checks(count, goal) {
   const prompt = (round) => `${count} pages, change ${round}`;
   const project = await post(server, "/api/projects/create", { prompt: prompt(0) });
   // The first check also compiles what the template has not: later ones are what one waits for while one builds.
-  await ended(project, 0);
+  await ended(server, project, 1);
   const from = server.log.length;
   const runs = [];
   for (let round = 1; round <= ROUNDS; round++) {
     await post(server, "/api/messages/send", { project, text: prompt(round) });
-    const run = await ended(project, round);
+    const run = await ended(server, project, round + 1);
     runs.push(run.finished_at - run.created_at);
   }
   const took = parts(from);
@@ -115,7 +91,7 @@ async function checks(count, goal) {
   report(`${what}: a run that changes one`, runs);
   report(`${what}: its check`, took.get("whole"), `goal: p50 ≤ ${goal} ms`);
   for (const [part, times] of took) if (part !== "whole") report(`  ${part}`, times);
-  const styles = await (await fetch(`${server.url}/api/files/read?project=${project}&path=app/globals.css`)).text();
+  const { text: styles } = await readFile(server, project, "app/globals.css");
   assert.ok(styles.includes("tailwindcss") && !styles.includes("codeflow-mark"), styles);
   await post(server, "/api/projects/delete", { project });
 }
@@ -132,7 +108,7 @@ function common(a, b) {
 async function long() {
   const before = model.requests.length;
   const project = await post(server, "/api/projects/create", { prompt: "A long run" });
-  const run = await ended(project, 0);
+  const run = await ended(server, project, 1);
   const asked = model.requests.slice(before).filter((request) => request.tools);
   assert.equal(asked.length, TURNS, "each turn is one request");
   const sent = asked.map(({ tools, messages }) => Buffer.from(JSON.stringify([tools, messages])));
@@ -142,7 +118,7 @@ async function long() {
   const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
   const [all, resent] = [sum(sent.map((request) => request.length)), sum(again)];
   console.log(
-    `a run of ${TURNS} turns: ${asked.length} requests, ${show(run.finished_at - run.created_at)}, ${Math.round(all / 1000)} kB sent, of which ` +
+    `a run of ${TURNS} turns: ${asked.length} requests, ${ms(run.finished_at - run.created_at)}, ${Math.round(all / 1000)} kB sent, of which ` +
       `${Math.round(resent / 1000)} kB again: ${((100 * resent) / all).toFixed(1)} % can come from a cache ` +
       `(${kept ? "each request begins with all of the one before" : "some requests change what was sent before"})`,
   );

@@ -3,8 +3,9 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { brotliCompressSync } from "node:zlib";
-import { post, startBrowser, startServer, until } from "../server.mjs";
+import { post, startBrowser, startServer } from "../server.mjs";
 import { workspace } from "../workspace.mjs";
+import { ended, line, median, ms, quantile } from "./shared.mjs";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 /** Messages of the long project, half of them answers that each made a version. */
@@ -15,11 +16,6 @@ const FILES = Number(process.env.BENCH_PAGE_FILES ?? 300);
 /** The file that is typed in, and how many keys. */
 const LINES = Number(process.env.BENCH_LINES ?? 5000);
 const KEYS = Number(process.env.BENCH_KEYS ?? 200);
-
-const quantile = (values, part) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
-const median = (values) => quantile(values, 0.5);
-const ms = (value) => `${value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
-const line = (what, figure, goal = "") => console.log(`${what.padEnd(58)} ${figure.padStart(12)}   ${goal}`);
 
 /** A paragraph with a list and some code, as models write them. */
 const PIECE = "A paragraph of **words** with `code` in it.\n\n- one\n- two\n\n```ts\nconst a = 1;\nconsole.log(a);\n```\n\n";
@@ -139,23 +135,8 @@ async function weight(url, act) {
 
 async function project(prompt) {
   const id = await post(server, "/api/projects/create", { prompt });
-  await ended(id, 1);
+  await ended(server, id, 1);
   return id;
-}
-
-/** Waits until so many runs of the project have ended well. */
-async function ended(id, count) {
-  await until(
-    `run ${count} ends`,
-    async () => {
-      const answer = await fetch(`${server.url.replace("localhost", "127.0.0.1")}/api/projects/workspace?project=${id}`);
-      const { runs } = await answer.json();
-      const last = runs.at(-1);
-      if (["failed", "cancelled"].includes(last?.state)) throw new Error(`run ${runs.length} ${last.state}`);
-      return runs.length === count && last.state === "succeeded";
-    },
-    600_000,
-  );
 }
 
 try {
@@ -208,7 +189,7 @@ try {
   await ui.send("Stream a long answer");
   const begun = await watching.evaluate(() => performance.now());
   // Asked of the server, and then for little: what this looks up in the page would count as the page's own work.
-  await ended(streamed, 2);
+  await ended(server, streamed, 2);
   await watching.waitForFunction(() => document.querySelectorAll("[data-run-state=succeeded]").length === 2, null, { polling: 500 });
   await watching.waitForTimeout(2000);
   const tasks = await watching.evaluate(() => globalThis.measured.tasks);
@@ -220,7 +201,7 @@ try {
   const id = await project("A page that grows old");
   for (let run = 2; run <= MESSAGES / 2; run++) {
     await post(server, "/api/messages/send", { project: id, text: `Change ${run}` });
-    await ended(id, run);
+    await ended(server, id, run);
   }
   const long = await load(`${server.url}/projects/${id}`);
   line(`first paint with ${MESSAGES} messages and ${MESSAGES / 2} versions`, ms(long.fcp));

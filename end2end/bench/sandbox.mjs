@@ -5,6 +5,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { binary, data, prepared, startHost, until } from "../server.mjs";
+import { ms, report } from "./shared.mjs";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 15);
 const PAGES = Number(process.env.BENCH_PAGES ?? 3);
@@ -31,16 +32,6 @@ const LOADS = {
     "head -c 256M /dev/urandom >/home/user/read; while :; do cat /home/user/read >/dev/null; done & while :; do dd if=/home/user/read of=/dev/null bs=1M iflag=direct 2>/dev/null; done",
   "a stream of files made and removed": "while :; do for i in $(seq 500); do echo $i >/home/user/n$i; done; rm /home/user/n*; done",
 };
-
-const quantile = (times, part) => times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * part))];
-const show = (ms) => `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
-
-/** Prints a line of the table, and returns the median. */
-function report(what, times, goal = "") {
-  const p50 = quantile(times, 0.5);
-  console.log(`${what.padEnd(52)} p50 ${show(p50).padStart(9)}   p95 ${show(quantile(times, 0.95)).padStart(9)}   n=${times.length}  ${goal}`);
-  return p50;
-}
 
 async function timed(work) {
   const begun = performance.now();
@@ -271,7 +262,7 @@ await withHost({ SANDBOX_POOL_SIZE: "0" }, async ({ create, kill, pause, connect
     }),
     "goal: 60 ms over the runtime",
   );
-  console.log(`${"".padEnd(52)} over the runtime: ${show(first - runtime)}`);
+  console.log(`${"".padEnd(52)} over the runtime: ${ms(first - runtime)}`);
 
   const sandbox = await create("base");
   const [freezing, waking] = [[], []];

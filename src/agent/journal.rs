@@ -102,7 +102,7 @@ pub enum RunError {
     /// It ends the run, and its text is shown to people.
     #[error("{0}")]
     User(String),
-    /// A bug: it is logged, and people are told that it is one.
+    /// A bug: the log has its details, and people only read that there is one.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }

@@ -152,8 +152,9 @@ impl Projects {
         limit: u64,
     ) -> Result<History, ProjectError> {
         let store = &self.inner.store;
-        let (messages, earlier) = store.list_messages_before(project, before, limit).await?;
+        // First, so that the reply to a run that has ended is among the messages.
         let mut runs = store.list_runs(project).await?;
+        let (messages, earlier) = store.list_messages_before(project, before, limit).await?;
         runs.retain(|run| messages.iter().any(|message| message.id == run.message));
         let mut spent = store.spent_by(runs.iter().map(|run| run.id)).await?;
         for run in &mut runs {

@@ -95,8 +95,9 @@ fn highlighted(path: &str, text: &str) -> (String, Vec<String>) {
     (syntax.name.clone(), lines)
 }
 
-/// Longer code in an answer, in bytes, is shown without colours: a page has many such blocks.
-const MAX_HIGHLIGHTED_CODE: usize = 16 * 1024;
+/// Longer code in an answer, in bytes, is shown without colours: with them its HTML is a dozen times
+/// as long, a browser lays it out in one go, and a page has many such blocks.
+pub(super) const MAX_HIGHLIGHTED_CODE: usize = 16 * 1024;
 
 /// Highlights code of a language that an answer names, such as `tsx`, as the content of an element.
 pub(super) fn highlight_code(language: &str, code: &str) -> String {

@@ -10,10 +10,6 @@ const CODE_START: &str = r#"<div class="code-block"><button type="button" class=
 /// Closes a code block.
 pub const CODE_END: &str = "</code></pre></div>\n";
 
-/// Longer code, in bytes, has no colours: its HTML would be a dozen times as long, and a browser
-/// lays it out in one go.
-const LONG_CODE: usize = 16 << 10;
-
 /// Renders the Markdown text as HTML.
 pub fn markdown(text: &str) -> String {
     markdown_blocks(text).concat()
@@ -44,7 +40,7 @@ fn render(text: &str, in_colours: bool) -> Vec<String> {
         }
         Event::End(TagEnd::CodeBlock) => {
             let (language, code) = code.take()?;
-            let code = if in_colours && code.len() <= LONG_CODE {
+            let code = if in_colours {
                 highlight_code(&language, &code)
             } else {
                 code_text(&code)
@@ -114,7 +110,7 @@ fn link<'a>(url: &str) -> Option<Event<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::highlight::MAX_HIGHLIGHTED_CODE, *};
 
     #[test]
     fn code_has_colours_and_a_button_and_its_text_cannot_end_it() {
@@ -169,7 +165,7 @@ mod tests {
             let code = "const a = 1;\n".repeat(lines);
             markdown(&format!("```ts\n{code}```")).contains("class=\"hl-")
         };
-        assert!(coloured(100) && !coloured(LONG_CODE / 12));
+        assert!(coloured(100) && !coloured(MAX_HIGHLIGHTED_CODE / 12));
     }
 
     #[test]

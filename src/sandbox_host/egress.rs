@@ -332,7 +332,7 @@ impl Egress {
 }
 
 /// Why a request is refused if its Host is not the server it goes to: one address may serve many
-/// sites, told apart by Host.
+/// sites, distinguished by Host.
 fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
     headers.get_all(header::HOST).iter().find_map(|value| {
         let named = value.to_str().ok().and_then(|value| value.parse().ok());

@@ -102,18 +102,14 @@ impl Store {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::NewPrompt;
+    use crate::{protocol::NewPrompt, store::testing::with_project};
 
     #[tokio::test]
     async fn a_deleted_project_is_hidden_comes_back_and_goes_with_its_rows() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let (store, project, run) = with_project(&folder).await;
         let (local, stranger) = (UserId::local(), UserId("stranger".to_owned()));
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, run, _) = store
-            .create_project(&UserId::local(), &prompt, None, "Build")
-            .await
-            .unwrap();
         let (other, ..) = store
             .create_project(&UserId::local(), &prompt, None, "Build")
             .await

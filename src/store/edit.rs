@@ -226,17 +226,12 @@ fn of_project(project: ProjectId) -> Select<Entity> {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::NewPrompt;
+    use crate::{protocol::NewPrompt, store::testing::with_project};
 
     #[tokio::test]
     async fn edits_are_kept_in_order_and_writing_a_file_again_replaces_the_edit_before() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-        let prompt = NewPrompt::new("Build").unwrap();
-        let (project, ..) = store
-            .create_project(&UserId::local(), &prompt, None, "Build")
-            .await
-            .unwrap();
+        let (store, project, _) = with_project(&folder).await;
         let write = |path: &str, content: &str| Edit::Write {
             path: path.to_owned(),
             content: content.into(),

@@ -10,7 +10,7 @@ use sea_orm::{
     ActiveValue::Set,
     DeriveEntityModel, ExprTrait as _, QueryOrder,
     entity::prelude::*,
-    sea_query::{Query, SelectStatement, SimpleExpr},
+    sea_query::{Query, SelectStatement},
 };
 
 use super::{
@@ -356,15 +356,6 @@ pub(super) async fn of_project(
     Ok(fragments
         .filter_map(|model| Some((model.message_id?, model.into_fragment())))
         .collect())
-}
-
-/// The files of versions with the content of this hash, for a query of what is in use.
-pub(super) fn uses_of(hash: SimpleExpr) -> SelectStatement {
-    Query::select()
-        .expr(Expr::value(1))
-        .from(file::Entity)
-        .and_where(Expr::col((file::Entity, file::Column::Hash)).eq(hash))
-        .to_owned()
 }
 
 /// The versions and drafts saved at or after a run's end, for a query of runs.

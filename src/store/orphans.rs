@@ -136,19 +136,14 @@ fn content() -> SelectStatement {
 mod tests {
     use super::*;
     use crate::{
-        protocol::{AppEntry, NewPrompt, UserId},
-        store::NewFragment,
+        protocol::AppEntry,
+        store::{NewFragment, testing::with_project},
     };
 
     #[tokio::test]
     async fn files_whose_contents_are_gone_are_found_and_put_back_or_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-        let prompt = NewPrompt::new("Build").unwrap();
-        let (project, ..) = store
-            .create_project(&UserId::local(), &prompt, None, "Build")
-            .await
-            .unwrap();
+        let (store, project, _) = with_project(&folder).await;
         let entries = [("a.txt", "kept"), ("b.txt", "lost"), ("c.txt", "lost too")];
         let new = NewFragment {
             project_title: String::new(),

@@ -2,12 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use sea_orm::{
-    ActiveValue::Set,
-    ExprTrait as _, QueryOrder,
-    entity::prelude::*,
-    sea_query::{Query, SelectStatement, SimpleExpr},
-};
+use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*, sea_query::SelectStatement};
 
 use super::{
     Result,
@@ -88,15 +83,6 @@ pub(super) async fn of_messages(
     Ok(all)
 }
 
-/// The journeys whose end has the picture of this hash, for a query of what is in use.
-pub(super) fn ends_with(hash: SimpleExpr) -> SelectStatement {
-    Query::select()
-        .expr(Expr::value(1))
-        .from(Entity)
-        .and_where(Expr::col((Entity, Column::Picture)).eq(hash))
-        .to_owned()
-}
-
 impl Model {
     fn into_passed(self) -> PassedJourney {
         PassedJourney {
@@ -111,19 +97,15 @@ impl Model {
 mod tests {
     use super::*;
     use crate::{
-        protocol::{ImageId, NewPrompt, UserId},
-        store::{NewFragment, Reply, Store, StoreError},
+        protocol::{ImageId, UserId},
+        store::{NewFragment, Reply, StoreError, testing::with_project},
     };
 
     #[tokio::test]
     async fn pictures_of_ends_are_for_those_of_the_project_and_go_with_it() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-        let (local, prompt) = (UserId::local(), NewPrompt::new("Build").unwrap());
-        let (project, run, _) = store
-            .create_project(&local, &prompt, None, "Build")
-            .await
-            .unwrap();
+        let (store, project, run) = with_project(&folder).await;
+        let local = UserId::local();
         let journey = |title: &str, picture: Option<&[u8]>| NewPassedJourney {
             title: title.to_owned(),
             picture: picture.map(Into::into),

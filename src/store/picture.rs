@@ -1,10 +1,6 @@
 //! Pictures of apps: blobs that versions name, and the ends of journeys.
 
-use sea_orm::{
-    ExprTrait as _,
-    entity::prelude::*,
-    sea_query::{Query, SelectStatement, SimpleExpr},
-};
+use sea_orm::{entity::prelude::*, sea_query::Query};
 
 use super::{
     ImageContent, Result, Store, StoreError,
@@ -41,13 +37,4 @@ impl Store {
             .filter(passed_journey::Column::MessageId.in_subquery(visible));
         Ok(ends.count(&self.db).await? > 0)
     }
-}
-
-/// The versions with the picture of this hash, for a query of what is in use.
-pub(super) fn pictures_of(hash: SimpleExpr) -> SelectStatement {
-    Query::select()
-        .expr(Expr::value(1))
-        .from(fragment::Entity)
-        .and_where(Expr::col((fragment::Entity, fragment::Column::Picture)).eq(hash))
-        .to_owned()
 }

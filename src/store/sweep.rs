@@ -12,7 +12,7 @@ use sea_orm::{
 use super::{
     Result, Store, StoreError,
     blob::{self, BlobHash},
-    event, fragment, image, message, passed_journey, picture, project, readable, run, step,
+    event, fragment, image, message, passed_journey, project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -295,28 +295,25 @@ fn before(age: Duration) -> i64 {
 
 /// Holds for blobs that are in no version and are no image or picture.
 fn is_unused() -> Condition {
-    let hash = || Expr::col((blob::Entity, blob::Column::Hash));
-    let uses = [
-        fragment::uses_of(hash()),
-        picture::pictures_of(hash()),
-        passed_journey::ends_with(hash()),
-        uses_as_images(),
+    let everywhere = [
+        uses(fragment::file::Column::Hash),
+        uses(fragment::Column::Picture),
+        uses(passed_journey::Column::Picture),
+        uses(image::Column::Hash),
     ];
     let mut unused = Condition::all();
-    for uses in uses {
+    for uses in everywhere {
         unused = unused.add(Expr::exists(uses).not());
     }
     unused
 }
 
-fn uses_as_images() -> SelectStatement {
+/// The rows that name a blob in this column, for a query of blobs.
+fn uses(column: impl ColumnTrait) -> SelectStatement {
     Query::select()
         .expr(Expr::value(1))
-        .from(image::Entity)
-        .and_where(
-            Expr::col((image::Entity, image::Column::Hash))
-                .equals((blob::Entity, blob::Column::Hash)),
-        )
+        .from(column.entity_name())
+        .and_where(Expr::col(column.as_column_ref()).equals((blob::Entity, blob::Column::Hash)))
         .to_owned()
 }
 
@@ -324,7 +321,10 @@ fn uses_as_images() -> SelectStatement {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::{AppEntry, NewPrompt, UserId};
+    use crate::{
+        protocol::{AppEntry, NewPrompt, UserId},
+        store::testing::with_project,
+    };
 
     #[tokio::test]
     async fn a_database_made_without_auto_vacuum_gives_space_back_too() {
@@ -384,12 +384,8 @@ mod tests {
     #[tokio::test]
     async fn the_steps_of_a_failed_run_are_kept_until_a_later_version_has_its_work() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
+        let (store, project, failed) = with_project(&folder).await;
         let prompt = NewPrompt::new("Build").unwrap();
-        let (project, failed, _) = store
-            .create_project(&UserId::local(), &prompt, None, "Build")
-            .await
-            .unwrap();
         store.begin_step(failed.id, "turn-1", "").await.unwrap();
         let (output, spent) = ("\"what it wrote\"", crate::protocol::Spent::default());
         store

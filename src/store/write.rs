@@ -82,15 +82,13 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::protocol::{EventKind, NewPrompt, ProjectId, UserId};
+    use crate::{
+        protocol::{EventKind, ProjectId},
+        store::testing::with_project,
+    };
 
     async fn store_with_project(folder: &tempfile::TempDir) -> (Store, ProjectId) {
-        let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-        let prompt = NewPrompt::new("Build").unwrap();
-        let (project, ..) = store
-            .create_project(&UserId::local(), &prompt, None, "Build")
-            .await
-            .unwrap();
+        let (store, project, _) = with_project(folder).await;
         (store, project.id)
     }
 

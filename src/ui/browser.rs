@@ -58,6 +58,12 @@ pub fn is_occupied() -> bool {
     matches!(document().query_selector(OCCUPIED), Ok(Some(_)))
 }
 
+/// Whether this media query of CSS holds now.
+pub fn matches_media(query: &str) -> bool {
+    let query = window().match_media(query);
+    query.ok().flatten().is_some_and(|query| query.matches())
+}
+
 /// Milliseconds since the Unix epoch, UTC.
 pub fn now() -> i64 {
     js::now() as i64

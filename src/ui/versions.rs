@@ -85,8 +85,7 @@ fn VersionsPanel(
     on_cleanup(move || keys.remove());
     // On a phone the list covers what it leads to.
     let on_view = Callback::new(move |()| {
-        let phone = window().match_media("(max-width: 639px)");
-        if phone.ok().flatten().is_some_and(|phone| phone.matches()) {
+        if browser::matches_media("(max-width: 639px)") {
             close();
         }
     });

@@ -3,7 +3,6 @@
 use std::{collections::HashSet, time::Duration};
 
 use futures::{StreamExt, stream};
-use parking_lot::Mutex;
 
 use super::{
     report::{Problem, ProblemKind, Report},
@@ -89,19 +88,16 @@ pub async fn ask(
 /// Requests these pages side by side, and returns those that answer well. What else comes says
 /// nothing: the dev server had others to compile.
 pub async fn ask_together(app: &App, paths: Vec<String>) -> Result<HashSet<String>, RunError> {
-    let well = &Mutex::new(HashSet::new());
+    let mut well = HashSet::new();
     let asking = stream::iter(paths).map(|path| async move {
         let answer = app.ask(&path).await?;
         let is_well = |answer: &Answer| judge(answer, &path, RouteKind::Page) == Verdict::Well;
-        if answer.as_ref().is_some_and(is_well) {
-            well.lock().insert(path);
-        }
-        Ok::<_, RunError>(())
+        Ok::<_, RunError>(answer.as_ref().is_some_and(is_well).then_some(path))
     });
     let mut asking = asking.buffer_unordered(TOGETHER);
     let all = async {
-        while let Some(asked) = asking.next().await {
-            asked?;
+        while let Some(answered) = asking.next().await {
+            well.extend(answered?);
         }
         Ok::<_, RunError>(())
     };
@@ -109,8 +105,7 @@ pub async fn ask_together(app: &App, paths: Vec<String>) -> Result<HashSet<Strin
     if let Ok(asked) = tokio::time::timeout(READY, all).await {
         asked?;
     }
-    drop(asking);
-    Ok(std::mem::take(&mut *well.lock()))
+    Ok(well)
 }
 
 /// The answer to a path, also while the dev server is starting; `None` when nothing answers in

@@ -271,7 +271,7 @@ fn starts(words: &[String], scripts: &HashMap<String, String>, depth: usize) -> 
     }
 }
 
-/// Whether a package manager is told to work in another project.
+/// Whether these arguments make a package manager work in another project.
 fn is_of_another(arguments: &[String]) -> bool {
     let folders = ["--prefix", "-C", "--dir", "--cwd"];
     let pairs = arguments.iter().zip(arguments.iter().skip(1));

@@ -31,7 +31,7 @@ use super::{
     entry, path,
 };
 
-/// How many changes wait for a slow client or its next poll; the client is told if more were lost.
+/// How many changes wait for a slow client or its next poll; a client that lost more learns of it.
 const MAX_WAITING: usize = 4096;
 /// The maximum number of polled watchers at a time.
 const MAX_WATCHERS: usize = 64;

@@ -1,5 +1,5 @@
 //! The lock for changes to a data folder's templates: one build or removal at a time; a second
-//! process is told what is in progress.
+//! process fails with what is in progress.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -1,7 +1,10 @@
 //! What the table keeps of a run, and how a growing text becomes a complete one.
 
 use super::*;
-use crate::protocol::{DraftPiece, FileChange, NewPrompt, TextPiece, UserId};
+use crate::{
+    protocol::{DraftPiece, FileChange, TextPiece},
+    store::testing::with_project,
+};
 
 fn writes(paths: &[&str]) -> EventKind {
     let files = paths.iter().map(|path| FileChange {
@@ -13,12 +16,7 @@ fn writes(paths: &[&str]) -> EventKind {
 }
 
 async fn run_in(folder: &tempfile::TempDir) -> (Store, ProjectId, RunId) {
-    let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-    let prompt = NewPrompt::new("Build").unwrap();
-    let (project, run, _) = store
-        .create_project(&UserId::local(), &prompt, None, "Build")
-        .await
-        .unwrap();
+    let (store, project, run) = with_project(folder).await;
     (store, project.id, run.id)
 }
 

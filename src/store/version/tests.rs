@@ -1,7 +1,10 @@
 //! Versions are counted, grown, restored and named as their users expect.
 
 use super::*;
-use crate::protocol::{AppEntry, NewPrompt, UserId};
+use crate::{
+    protocol::{AppEntry, NewPrompt, UserId},
+    store::testing::with_project,
+};
 
 fn new(title: &str, files: &[(&str, &str)]) -> NewFragment {
     let entries = files
@@ -28,13 +31,9 @@ async fn paths(store: &Store, project: ProjectId, id: FragmentId) -> Vec<String>
 #[tokio::test]
 async fn a_sitting_is_one_version_and_restoring_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-    let prompt = NewPrompt::new("Build").unwrap();
-    let (project, run, _) = store
-        .create_project(&UserId::local(), &prompt, None, "Build")
-        .await
-        .unwrap();
+    let (store, project, run) = with_project(&folder).await;
     let id = project.id;
+    let prompt = NewPrompt::new("Build").unwrap();
     let save = async |new: &NewFragment, grows| store.save_version(id, new, grows).await.unwrap();
 
     let (first, _) = save(&new("One", &[("a", "1")]), None).await.unwrap();
@@ -126,12 +125,7 @@ async fn a_sitting_is_one_version_and_restoring_loses_nothing() {
 #[tokio::test]
 async fn a_project_that_its_user_named_keeps_its_title() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_file(&folder.path().join("a.db")).await.unwrap();
-    let prompt = NewPrompt::new("Build").unwrap();
-    let (project, run, _) = store
-        .create_project(&UserId::local(), &prompt, None, "Build")
-        .await
-        .unwrap();
+    let (store, project, run) = with_project(&folder).await;
     let event = store.rename_project(project.id, "Mine").await.unwrap();
     assert!(event.is_some());
     let reply = super::super::Reply::Result {

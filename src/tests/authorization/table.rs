@@ -12,7 +12,7 @@ pub enum Rule {
     Read,
     /// Its owner and editors; viewers get 403.
     Write,
-    /// Its owner; other members are told so.
+    /// Its owner; other members get 403.
     Own,
     /// Its uploader; for others it does not exist.
     Owner,

@@ -16,7 +16,10 @@ use super::{
 use crate::{
     api::files::read_saved_file,
     protocol::{ErrorCode, FileView},
-    ui::components::{Button, ButtonSize, ButtonVariant, Dialog, DialogSize},
+    ui::{
+        browser,
+        components::{Button, ButtonSize, ButtonVariant, Dialog, DialogSize},
+    },
 };
 
 /// Shows the two sides; `comparison` gets a handle to read an edited side from.
@@ -56,8 +59,7 @@ pub fn Compared(
 
 /// Whether two sides don't fit beside each other.
 fn is_narrow() -> bool {
-    let query = window().match_media("(max-width: 900px)");
-    query.ok().flatten().is_some_and(|query| query.matches())
+    browser::matches_media("(max-width: 900px)")
 }
 
 /// Shows two texts as one where they don't fit beside each other, and again whenever the window has

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// The interval at which the server is told that somebody looks.
+/// The interval at which the page reports to the server that somebody is looking.
 const ATTENTION: Duration = Duration::from_secs(60);
 
 const DEVICES: [(Device, IconName, &str); 5] = [
