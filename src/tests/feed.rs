@@ -172,11 +172,15 @@ async fn files_show_while_the_model_writes_them_and_fold_when_the_run_ends() {
     assert_eq!(count(|kind| matches!(kind, EventKind::Tool { .. })), 2);
 }
 
-/// An answer in large pieces that are twice as large as JSON, as quotation marks are: 160 kB each,
-/// of which some thirty lie in the buffers between the server and a client that does not read. Its
-/// HTML is that of the beginning alone.
+/// Of an answer's piece. It is twice as large as JSON, as quotation marks are.
+const PIECE_BYTES: usize = 80_000;
+/// The text that a client which does not read has not been sent: as JSON it is 8 MB, of which 4 MB
+/// (tcp_wmem) lie in the buffers.
+const BUFFERED_BYTES: usize = 50 * PIECE_BYTES;
+
+/// An answer in large pieces. Its HTML is that of the beginning alone.
 fn talk() -> Reply {
-    let words = format!("Words {}\n\n", "\"".repeat(80_000));
+    let words = format!("Words {}\n\n", "\"".repeat(PIECE_BYTES));
     let summary = "<task_summary>Talked.</task_summary>";
     let rest = vec![
         chunk(json!({ "content": summary }), None),
@@ -198,25 +202,32 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_t
     let mut slow = Feed::open_without_buffer(&server, &path).await;
     while slow.frame().await != FeedFrame::CaughtUp {}
     let mut quick = server.feed(project).await;
-    let texts = |feed: &Feed| {
-        let text = |kind: &EventKind| {
-            matches!(
-                kind,
-                EventKind::Text { turn: 1, .. } | EventKind::TextPiece { turn: 1, .. }
-            )
-        };
-        feed.events.iter().filter(|event| text(&event.kind)).count()
+    let text_bytes = |feed: &Feed| {
+        let pieces = feed.events.iter().map(|event| match &event.kind {
+            EventKind::TextPiece { turn: 1, piece } => piece.text.len(),
+            _ => 0,
+        });
+        pieces.sum::<usize>()
     };
-    // Those in the buffers, the 64 that the server keeps for who is late, and some more. Pieces
-    // that arrive together are one event, so how many there are depends on the machine.
-    while texts(&quick) < 115 {
+    // More than lies in the buffers, however many pieces it comes in: those that arrive together
+    // are one event. Then more events than the server keeps for who is late, and some text.
+    while text_bytes(&quick) < BUFFERED_BYTES {
+        quick.event().await;
+    }
+    for title in 1..=80 {
+        let form = [("project", &*project.to_string()), ("title", &title.to_string())];
+        let (status, _) = server.post("/api/projects/rename", &form).await;
+        assert_eq!(status, 200);
+    }
+    let before = text_bytes(&quick);
+    while text_bytes(&quick) < before + 5 * PIECE_BYTES {
         quick.event().await;
     }
     model.release();
     assert_eq!(quick.ended(1).await.0, RunState::Succeeded);
 
     assert_eq!(slow.ended(1).await.0, RunState::Succeeded);
-    let (slow, quick) = (texts(&slow), texts(&quick));
+    let (slow, quick) = (text_bytes(&slow), text_bytes(&quick));
     assert!(
         slow < quick,
         "what was replaced meanwhile is not sent: {slow} of {quick}"

@@ -9,8 +9,20 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite};
 
 use super::{PATIENCE, Server};
 
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The next message that is no ping: a server that only pings is silent. `None` at the end.
+pub async fn said(socket: &mut Socket) -> Option<tungstenite::Result<tungstenite::Message>> {
+    loop {
+        match socket.next().await {
+            Some(Ok(tungstenite::Message::Ping(_))) => {}
+            next => return next,
+        }
+    }
+}
+
 pub struct Feed {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     /// All events so far.
     pub events: Vec<Event>,
 }
@@ -58,19 +70,16 @@ impl Feed {
     }
 
     async fn message(&mut self) -> tungstenite::Message {
-        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+        let next = tokio::time::timeout(PATIENCE, said(&mut self.socket)).await;
         let heard =
             next.unwrap_or_else(|_| panic!("the feed is silent; it said {:#?}", self.events));
         heard.expect("the feed ended").unwrap()
     }
 
     pub async fn frame(&mut self) -> FeedFrame {
-        loop {
-            match self.message().await {
-                tungstenite::Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                tungstenite::Message::Ping(_) => {}
-                other => panic!("not a frame: {other:?}"),
-            }
+        match self.message().await {
+            tungstenite::Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            other => panic!("not a frame: {other:?}"),
         }
     }
 

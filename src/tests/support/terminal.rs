@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use codeflow::protocol::{ProjectId, Shell, TerminalFrame, TerminalRequest, TerminalSandbox};
-use futures::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite};
+use futures::SinkExt;
+use tokio_tungstenite::tungstenite;
 
-use super::{FeedEnd, PATIENCE, Server};
+use super::{
+    FeedEnd, PATIENCE, Server,
+    feed::{Socket, said},
+};
 
 pub struct Terminal {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     pub sandbox: TerminalSandbox,
     pub shells: Vec<Shell>,
     /// What each shell has shown here, and the place after it.
@@ -129,7 +131,7 @@ impl Terminal {
     }
 
     async fn read(&mut self, what: &str) -> Option<FeedEnd> {
-        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+        let next = tokio::time::timeout(PATIENCE, said(&mut self.socket)).await;
         let message = next.unwrap_or_else(|_| {
             panic!(
                 "nothing came, waiting until {what}; {:?} {:?} {:?} {:?}",
@@ -169,7 +171,7 @@ impl Terminal {
                     reason: frame.reason.to_string(),
                 });
             }
-            _ => {}
+            other => panic!("not a frame: {other:?}"),
         }
         None
     }
