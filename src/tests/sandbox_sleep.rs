@@ -127,14 +127,16 @@ async fn a_pooled_sandbox_becomes_the_caller_s_in_every_way_and_is_replaced() {
             .flatten()
             .map(|entry| entry.file_name().into_string().unwrap())
     };
-    // Frozen: its processor time stands still.
     let first = until("one waits", async || {
         let id = waiting().next()?;
-        let before = processor_time(&id);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        (before > 0 && processor_time(&id) == before).then_some(id)
+        host.host.counts().contains(&("pooled", 1)).then_some(id)
     })
     .await;
+    // Frozen.
+    let before = processor_time(&first);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(processor_time(&first), before);
+    assert!(before > 0);
     assert_eq!(
         host.api(Method::GET, "/v2/sandboxes")
             .send()
