@@ -1,6 +1,7 @@
 //! Events: saved first, broadcast second. A follower replays the table from where it left off, then
 //! follows the broadcast. Whenever the broadcast can't continue the sequence (it lagged, or two
-//! commits were announced out of order), the follower reads the table again.
+//! commits were announced out of order, another server has saved some), the follower reads the
+//! table again.
 
 mod answer;
 
@@ -11,7 +12,10 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    Notify,
+    broadcast::{self, error::RecvError},
+};
 
 pub use answer::{Answer, OpenCode, Shown};
 
@@ -55,18 +59,65 @@ pub struct Events {
     channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
     /// The answer and reasoning that each run's model is producing.
     answers: Arc<Mutex<Answers>>,
+    /// What the other servers have to be told; `None` where there are none.
+    unsent: Option<Arc<Unsent>>,
+}
+
+/// The last event of each project whose announcement the other servers have not heard.
+#[derive(Debug, Default)]
+pub struct Unsent {
+    last: Mutex<HashMap<ProjectId, i64>>,
+    more: Notify,
+}
+
+impl Unsent {
+    /// Waits until there is some, and takes it.
+    pub async fn take(&self) -> Vec<(ProjectId, i64)> {
+        loop {
+            let taken = std::mem::take(&mut *self.last.lock());
+            if !taken.is_empty() {
+                return taken.into_iter().collect();
+            }
+            self.more.notified().await;
+        }
+    }
+
+    pub fn add(&self, project: ProjectId, seq: i64) {
+        let mut unsent = self.last.lock();
+        let last = unsent.entry(project).or_insert(seq);
+        *last = seq.max(*last);
+        drop(unsent);
+        self.more.notify_one();
+    }
 }
 
 /// The growing texts of each run's current turn.
 type Answers = HashMap<RunId, Vec<(GrowingText, Arc<Answer>)>>;
-type Channel = broadcast::Sender<Arc<FeedEvent>>;
+type Channel = broadcast::Sender<Announced>;
+
+/// What the followers of a project hear.
+#[derive(Debug, Clone)]
+enum Announced {
+    Event(Arc<FeedEvent>),
+    /// Another server has saved events, up to this one.
+    Elsewhere(i64),
+}
 
 impl Events {
     pub fn new(store: Store) -> Self {
         Self {
+            unsent: store.node().map(|_| Arc::default()),
             store,
             channels: Arc::default(),
             answers: Arc::default(),
+        }
+    }
+
+    /// The same events, saved in this store.
+    pub fn saved_in(&self, store: Store) -> Self {
+        Self {
+            store,
+            ..self.clone()
         }
     }
 
@@ -87,6 +138,9 @@ impl Events {
         let channels = self.channels.lock();
         for event in events {
             count_end(&event);
+            if let Some(unsent) = &self.unsent {
+                unsent.add(event.project, event.seq);
+            }
             let answer = self.answer(&event);
             if let Some(channel) = channels.get(&event.project).and_then(Weak::upgrade) {
                 let event = FeedEvent {
@@ -94,8 +148,27 @@ impl Events {
                     ..event.into()
                 };
                 // Fails when the last follower has just left.
-                let _ = channel.send(Arc::new(event));
+                let _ = channel.send(Announced::Event(Arc::new(event)));
             }
+        }
+    }
+
+    /// What the other servers have to be told, for whoever tells them.
+    pub fn unsent(&self) -> Option<Arc<Unsent>> {
+        self.unsent.clone()
+    }
+
+    /// Another server has saved events of the project, up to this one.
+    pub fn saved_elsewhere(&self, project: ProjectId, seq: i64) {
+        if let Some(channel) = self.channels.lock().get(&project).and_then(Weak::upgrade) {
+            let _ = channel.send(Announced::Elsewhere(seq));
+        }
+    }
+
+    /// Other servers may have saved events of any project.
+    pub fn perhaps_saved_elsewhere(&self) {
+        for channel in self.channels.lock().values().filter_map(Weak::upgrade) {
+            let _ = channel.send(Announced::Elsewhere(i64::MAX));
         }
     }
 
@@ -207,7 +280,7 @@ pub struct Follower {
     backlog: VecDeque<Arc<FeedEvent>>,
     source: Source,
     caught_up: bool,
-    live: broadcast::Receiver<Arc<FeedEvent>>,
+    live: broadcast::Receiver<Announced>,
     /// Keeps the sender of `live`.
     _channel: Arc<Channel>,
 }
@@ -238,8 +311,11 @@ impl Follower {
                 continue;
             }
             match self.live.recv().await {
-                Ok(next) if next.event.seq <= self.seq => {}
-                Ok(next) if next.event.seq == self.seq + 1 => self.backlog.push_back(next),
+                Ok(Announced::Event(next)) if next.event.seq <= self.seq => {}
+                Ok(Announced::Event(next)) if next.event.seq == self.seq + 1 => {
+                    self.backlog.push_back(next);
+                }
+                Ok(Announced::Elsewhere(seq)) if seq <= self.seq => {}
                 // It is never closed: this follower keeps its sender.
                 Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed) => {
                     self.source = Source::Table;
