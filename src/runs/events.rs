@@ -60,18 +60,18 @@ pub struct Events {
     /// The answer and reasoning that each run's model is producing.
     answers: Arc<Mutex<Answers>>,
     /// What the other servers have to be told; `None` where there are none.
-    unsent: Option<Arc<Unsent>>,
+    unsent: Option<Arc<LastEvents>>,
 }
 
-/// The last event of each project whose announcement the other servers have not heard.
+/// The last event of each project that somebody has still to be told of.
 #[derive(Debug, Default)]
-pub struct Unsent {
+pub struct LastEvents {
     last: Mutex<HashMap<ProjectId, i64>>,
     more: Notify,
 }
 
-impl Unsent {
-    /// Waits until there is some, and takes it.
+impl LastEvents {
+    /// Waits until there are some, and takes them.
     pub async fn take(&self) -> Vec<(ProjectId, i64)> {
         loop {
             let taken = std::mem::take(&mut *self.last.lock());
@@ -83,10 +83,10 @@ impl Unsent {
     }
 
     pub fn add(&self, project: ProjectId, seq: i64) {
-        let mut unsent = self.last.lock();
-        let last = unsent.entry(project).or_insert(seq);
+        let mut all = self.last.lock();
+        let last = all.entry(project).or_insert(seq);
         *last = seq.max(*last);
-        drop(unsent);
+        drop(all);
         self.more.notify_one();
     }
 }
@@ -133,35 +133,61 @@ impl Events {
         Ok(())
     }
 
-    /// Sends saved events to the project's followers, pieces of a text together with their answer.
+    /// Sends events that this server has saved to the project's followers, here and on other
+    /// servers; pieces of a text together with their answer.
     pub fn announce(&self, events: impl IntoIterator<Item = Event>) {
-        let channels = self.channels.lock();
         for event in events {
             count_end(&event);
             if let Some(unsent) = &self.unsent {
                 unsent.add(event.project, event.seq);
             }
-            let answer = self.answer(&event);
-            if let Some(channel) = channels.get(&event.project).and_then(Weak::upgrade) {
-                let event = FeedEvent {
-                    answer,
-                    ..event.into()
-                };
-                // Fails when the last follower has just left.
-                let _ = channel.send(Announced::Event(Arc::new(event)));
-            }
+            self.hand_out(event);
         }
     }
 
+    /// Sends a saved event to the project's followers here.
+    fn hand_out(&self, event: Event) {
+        let answer = self.answer(&event);
+        if let Some(channel) = self.channel_of(event.project) {
+            let event = FeedEvent {
+                answer,
+                ..event.into()
+            };
+            // Fails when the last follower has just left.
+            let _ = channel.send(Announced::Event(Arc::new(event)));
+        }
+    }
+
+    fn channel_of(&self, project: ProjectId) -> Option<Arc<Channel>> {
+        self.channels.lock().get(&project).and_then(Weak::upgrade)
+    }
+
     /// What the other servers have to be told, for whoever tells them.
-    pub fn unsent(&self) -> Option<Arc<Unsent>> {
+    pub fn unsent(&self) -> Option<Arc<LastEvents>> {
         self.unsent.clone()
     }
 
-    /// Another server has saved events of the project, up to this one.
-    pub fn saved_elsewhere(&self, project: ProjectId, seq: i64) {
-        if let Some(channel) = self.channels.lock().get(&project).and_then(Weak::upgrade) {
-            let _ = channel.send(Announced::Elsewhere(seq));
+    /// Sends what another server has saved to the project's followers here: the table is read once
+    /// for all of them. `after` is the last event that they were sent, if that is known. Returns
+    /// the last one that they have been sent now; `None` if nobody follows the project.
+    pub async fn hand_on(&self, project: ProjectId, after: Option<i64>, seq: i64) -> Option<i64> {
+        let channel = self.channel_of(project)?;
+        let events = match after {
+            Some(after) if after >= seq => return Some(after),
+            Some(after) => self.store.events_after(project, after, REPLAY_PAGE).await,
+            None => Ok(Vec::new()),
+        };
+        match events {
+            Ok(events) if events.last().is_some_and(|last| last.seq >= seq) => {
+                let last = events.last().map(|last| last.seq);
+                events.into_iter().for_each(|event| self.hand_out(event));
+                last
+            }
+            // Each reads the table itself.
+            _ => {
+                let _ = channel.send(Announced::Elsewhere(seq));
+                Some(seq)
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The other servers on the same database: they are told of what this one has saved, and their
 //! notices reach this one's followers and its engine. What nobody works on is taken over.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     RunContext,
     engine::Engine,
-    events::{Events, Unsent},
+    events::{Events, LastEvents},
 };
 use crate::{
     protocol::ProjectId,
@@ -46,6 +46,7 @@ pub fn follow(
     };
     let peers = Peers {
         node: node.to_owned(),
+        heard: LastEvents::default(),
         store: context.store.clone(),
         events: context.events.clone(),
         engine: engine.clone(),
@@ -54,6 +55,7 @@ pub fn follow(
         tokio::join!(
             peers.tell(&unsent),
             peers.listen(),
+            peers.hand_on(),
             peers.take_over(),
             peers.look()
         );
@@ -64,6 +66,8 @@ pub fn follow(
 
 struct Peers {
     node: String,
+    /// What other servers have saved and followers here have not been sent.
+    heard: LastEvents,
     store: Store,
     events: Events,
     engine: Arc<dyn Engine>,
@@ -71,7 +75,7 @@ struct Peers {
 
 impl Peers {
     /// Tells the others what has been saved. While one notice is sent, the next one gathers.
-    async fn tell(&self, unsent: &Unsent) {
+    async fn tell(&self, unsent: &LastEvents) {
         loop {
             let saved = unsent.take().await;
             for saved in saved.chunks(PROJECTS_PER_NOTICE) {
@@ -127,8 +131,23 @@ impl Peers {
             return;
         }
         for (project, seq) in saved {
-            self.events.saved_elsewhere(project, seq);
+            self.heard.add(project, seq);
             self.engine.changed_elsewhere(project);
+        }
+    }
+
+    /// Sends what was heard to the followers here. While one project's events are read, further
+    /// notices gather.
+    async fn hand_on(&self) {
+        let mut sent: HashMap<ProjectId, i64> = HashMap::new();
+        loop {
+            for (project, seq) in self.heard.take().await {
+                let after = sent.get(&project).copied();
+                match self.events.hand_on(project, after, seq).await {
+                    Some(last) => sent.insert(project, last),
+                    None => sent.remove(&project),
+                };
+            }
         }
     }
 
