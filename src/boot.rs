@@ -38,7 +38,7 @@ use crate::{
 };
 
 pub use backup::{backup, restore};
-use database::{DataLock, open_store};
+use database::{DataLock, node_name, open_store};
 pub use doctor::doctor;
 pub use reset::reset;
 
@@ -96,6 +96,15 @@ impl Service {
         let store = tokio::select! {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
+        };
+        let store = match settings.database {
+            Database::Url(_) => {
+                let store = store.shared_as(node_name(&settings.data_dir)?);
+                // An earlier process with this folder has ended.
+                store.give_back_all().await?;
+                store
+            }
+            Database::File(_) => store,
         };
         // With several users, each has a limit; a single user may use everything.
         if accounts_are_on {

@@ -57,7 +57,7 @@ use crate::{
         DevLog, ImageId, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary, ProjectTitle,
         Run, RunId, UserId, UserUsage,
     },
-    runs::{Events, OwnKeys, ProjectLocks, RunContext, Supervisor},
+    runs::{AppLocks, Events, OwnKeys, ProjectLocks, RunContext, Supervisor},
     store::Store,
 };
 use apps::Apps;
@@ -94,7 +94,7 @@ struct Inner {
     visits: Visits,
     presence: Presence,
     /// The locks for changes to a project's app.
-    locks: ProjectLocks,
+    locks: AppLocks,
     /// Of those who have a journey played.
     playing: ProjectLocks,
     runs: Supervisor,
@@ -145,7 +145,7 @@ impl Projects {
             agent: agent.clone(),
             own_keys: own_keys.clone(),
             apps: Arc::new(previews.clone()),
-            locks: ProjectLocks::default(),
+            locks: AppLocks::new(store.clone(), shutdown.clone()),
         };
         let terminals = Terminals::new(
             store.clone(),

@@ -2,6 +2,7 @@
 //! engine works on it, `build` executes a run's steps over the journal, and events reach the
 //! project's followers. `projects` provides the app that a run works on.
 
+mod app_locks;
 mod build;
 mod crash;
 mod draft;
@@ -11,12 +12,14 @@ mod events;
 mod journal;
 mod kept_work;
 mod own_keys;
+mod peers;
 mod project_app;
 mod project_locks;
 mod retries;
 mod slots;
 mod supervisor;
 
+pub use app_locks::{AppLock, AppLocks};
 pub use build::{BUILD_INPUT, RunContext};
 pub use crash::point as crash_point;
 pub use events::{Events, FeedEvent, FollowEvent, Follower, OpenCode, Shown};

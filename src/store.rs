@@ -22,12 +22,14 @@ mod file_kind;
 mod fragment;
 mod image;
 mod invitation;
+mod lease;
 mod link;
 mod linked_identity;
 mod listing;
 mod load;
 mod member;
 mod message;
+mod notice;
 mod order;
 mod orphans;
 mod passed_journey;
@@ -72,6 +74,7 @@ use std::{
 use codeflow_migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
+    TransactionTrait,
 };
 
 use crate::protocol::{CreditRules, Credits, ModelId};
@@ -86,7 +89,10 @@ pub use file_kind::FileKind;
 pub use fragment::{NewFragment, Version};
 pub use image::ImageContent;
 pub use invitation::NewInvitation;
+use lease::Fence;
+pub use lease::{LEASE_TIME, Lease};
 pub use link::{Link, Purpose};
+pub use notice::Notices;
 pub use orphans::LostFile;
 pub use passed_journey::NewPassedJourney;
 pub use passkey::{FoundPasskey, PasskeyKey};
@@ -105,6 +111,9 @@ pub use version::{AT_WORK, StoredFile};
 
 /// SQLite truncates its log to this size, in bytes, at the first write after a complete checkpoint.
 const LOG_LIMIT: &str = "1048576";
+
+/// PostgreSQL's advisory lock under which migrations are applied: "codeflow", in ASCII.
+const MIGRATION_LOCK: i64 = 0x636f_6465_666c_6f77;
 
 /// A database error.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +186,10 @@ pub struct Store {
     credits: Option<CreditRules>,
     /// The installation's models, if users' own keys count; see [`Store::with_own_keys`].
     own_keys: Option<Arc<[ModelId]>>,
+    /// The name among the servers that share the database; see [`Store::shared_as`].
+    node: Option<Arc<str>>,
+    /// What must hold when something is written; see [`Store::under`].
+    fence: Option<Arc<Fence>>,
 }
 
 impl Store {
@@ -206,7 +219,20 @@ impl Store {
         if self.db.get_database_backend() == DbBackend::Sqlite {
             let_shrink(&self.db).await;
         }
+        // Of several servers that start at once, one applies them, and the others wait.
+        let alone = match self.db.get_database_backend() {
+            DbBackend::Postgres => {
+                let tx = self.db.begin().await?;
+                let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+                tx.execute_unprepared(&lock).await?;
+                Some(tx)
+            }
+            _ => None,
+        };
         Migrator::up(&self.db, None).await?;
+        if let Some(tx) = alone {
+            tx.commit().await?;
+        }
         Ok(self)
     }
 
@@ -240,6 +266,8 @@ impl Store {
             turns,
             credits: None,
             own_keys: None,
+            node: None,
+            fence: None,
         })
     }
 

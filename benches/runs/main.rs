@@ -1,16 +1,19 @@
 //! Measures runs and the feed, for `script/bench runs`: the cost of a step, the latency of an
 //! event, the cost of a long answer, and many concurrent runs. The server is the release binary
 //! (`CODEFLOW_BIN`); the model and the sandboxes are stand-ins, except in the soak, which comes
-//! last. The arguments `answer`, `runs` and `soak` select a single part. Prints figures without
+//! last. The arguments `answer`, `runs`, `cluster` and `soak` select a single part. Prints figures without
 //! asserting speed; asserts that all work succeeds and that the soak leaves nothing behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod answer;
+mod cluster;
 #[allow(dead_code)]
 #[path = "../../src/tests/support/model.rs"]
 mod model;
 #[path = "../../src/tests/support/ports.rs"]
 mod ports;
+#[path = "../../src/tests/support/postgres.rs"]
+mod postgres;
 mod pretend_e2b;
 mod soak;
 #[path = "../../src/tests/support/template.rs"]
@@ -115,6 +118,8 @@ struct Server {
     port: u16,
     data: tempfile::TempDir,
     http: reqwest::Client,
+    /// The PostgreSQL database that it shares.
+    database: Option<String>,
 }
 
 impl Server {
@@ -188,7 +193,30 @@ impl Server {
             port,
             data,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            database: None,
         }
+    }
+
+    /// Starts it with stand-ins for sandboxes, on a database that it shares with others.
+    fn start_shared(model: &Model, e2b: &str, database: &str) -> Self {
+        let env = [
+            ("DATABASE_URL", database),
+            ("SANDBOX_PROVIDER", "e2b"),
+            ("E2B_API_URL", e2b),
+            ("E2B_SANDBOX_URL", e2b),
+            ("E2B_DOMAIN", "localhost"),
+            ("E2B_API_KEY", "e2b_pretend"),
+            ("CHROMIUM_PATH", "off"),
+        ];
+        let mut server = Self::spawn(tempfile::tempdir().unwrap(), model, &env);
+        server.database = Some(database.to_owned());
+        server
+    }
+
+    /// Ends it as a crash does.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     async fn create(&self, prompt: &str) -> ProjectId {
@@ -211,6 +239,9 @@ impl Server {
     }
 
     async fn store(&self) -> Store {
+        if let Some(url) = &self.database {
+            return Store::open(url).await.unwrap();
+        }
         Store::open_file(&self.data.path().join("codeflow.sqlite"))
             .await
             .unwrap()
@@ -290,6 +321,16 @@ impl Drop for Server {
     }
 }
 
+/// Waits until `check` returns something, and returns it.
+async fn until<T>(_what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
 async fn until_all_ended(store: &Store) {
     while !store.unfinished_projects().await.unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -304,20 +345,20 @@ fn now_ms() -> f64 {
         * 1000.0
 }
 
-/// Measures the latency from saving an event until each socket has it; the sockets are spread over
-/// these projects, which all have a run.
-async fn feeds(server: &Server, projects: usize) {
+/// Measures the latency from saving an event until each socket has it. The sockets are spread over
+/// the servers and the projects; the first server works on the projects' runs.
+async fn feeds(servers: &[&Server], projects: usize, goal: &str) {
     let mut ids = Vec::new();
     for _ in 0..projects {
-        ids.push(server.create("Talk").await);
+        ids.push(servers[0].create("Talk").await);
     }
     let delays = Arc::new(Mutex::new(Vec::new()));
     let mut clients = Vec::new();
     for client in 0..sockets() {
         let url = format!(
             "ws://127.0.0.1:{}/ws/projects/{}?after=0",
-            server.port,
-            ids[client % projects]
+            servers[client % servers.len()].port,
+            ids[client / servers.len() % projects]
         );
         let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
         let delays = delays.clone();
@@ -344,17 +385,18 @@ async fn feeds(server: &Server, projects: usize) {
             }
         }));
     }
-    all_succeed(server, &ids).await;
+    all_succeed(servers[0], &ids).await;
     for client in clients {
         client.abort();
     }
     let what = format!(
-        "event saved → received, {} sockets on {projects} project(s)",
-        sockets()
+        "event saved → received, {} sockets on {projects} project(s), {} server(s)",
+        sockets(),
+        servers.len()
     );
     let delays = std::mem::take(&mut *delays.lock().unwrap());
     assert!(!delays.is_empty(), "no socket received a live event");
-    print(&what, delays, "goal: p99 ≤ 20 ms");
+    print(&what, delays, goal);
 }
 
 /// Waits until these projects' runs have ended. Panics if one failed.
@@ -395,7 +437,7 @@ async fn many_runs(server: &Server, count: usize, what: &str) {
 
 #[tokio::main]
 async fn main() {
-    let parts = ["answer", "runs", "soak"];
+    let parts = ["answer", "runs", "cluster", "soak"];
     let only = std::env::args().find(|argument| parts.contains(&argument.as_str()));
     if only.as_deref() == Some("soak") {
         return soak::soak().await;
@@ -422,6 +464,9 @@ async fn main() {
         ),
     ];
     let model = Model::start(replies.into_iter().chain(answer::replies())).await;
+    if only.as_deref() == Some("cluster") {
+        return cluster::cluster(&model).await;
+    }
     let e2b = pretend_e2b::start().await;
     if only.as_deref() != Some("runs") {
         answer::measure(&model, &e2b).await;
@@ -439,8 +484,9 @@ async fn main() {
         return;
     }
     let server = Server::start(&model, &e2b, false);
-    feeds(&server, 1).await;
-    feeds(&server, 100.min(sockets())).await;
+    let goal = "goal: p99 ≤ 20 ms";
+    feeds(&[&server], 1, goal).await;
+    feeds(&[&server], 100.min(sockets()), goal).await;
     println!(
         "peak memory with {} sockets: {:.0} MB",
         sockets(),

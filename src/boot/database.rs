@@ -1,6 +1,10 @@
 //! The database and the data folder, as the server and the commands open them.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
@@ -39,6 +43,23 @@ impl DataLock {
         }
         Ok(Self(lock))
     }
+}
+
+/// The name of the server with this data folder among those that share a database: a random one
+/// that stays.
+pub(super) fn node_name(data_dir: &Path) -> anyhow::Result<String> {
+    let path = data_dir.join("node");
+    let unusable = || format!("{} can't be used", path.display());
+    match fs::read_to_string(&path) {
+        Ok(name) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(unusable);
+        }
+        _ => {}
+    }
+    let name = uuid::Uuid::now_v7().to_string();
+    fs::write(&path, &name).with_context(unusable)?;
+    Ok(name)
 }
 
 /// Opens the database, with all migrations applied.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::OwnedMutexGuard;
 use tracing::Instrument as _;
 
 use super::{
@@ -13,7 +12,7 @@ use crate::{
     protocol::{
         AppNode, EventKind, FileChange, FileNode, FileView, Fragment, ProjectId, VersionView,
     },
-    runs::ProjectApp as _,
+    runs::{AppLock, ProjectApp as _},
     store::{AT_WORK, FileKind},
 };
 
@@ -126,7 +125,7 @@ impl Projects {
         &self,
         project: ProjectId,
         at_work: &'static str,
-    ) -> Result<OwnedMutexGuard<()>, ProjectError> {
+    ) -> Result<AppLock, ProjectError> {
         loop {
             let lock = self.inner.locks.lock(project);
             let locked = tokio::time::timeout(LOCK_WAIT, lock).await;

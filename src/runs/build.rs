@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use super::{
-    Events, ProjectApp, ProjectLocks,
+    Events, ProjectApp,
+    app_locks::{AppLock, AppLocks},
     journal::{StepJournal, persistently},
     kept_work::{KeptWork, overlay},
     own_keys::{OwnKeyError, OwnKeys},
@@ -55,7 +56,19 @@ pub struct RunContext {
     pub own_keys: OwnKeys,
     pub apps: Arc<dyn ProjectApp>,
     /// Held while a run changes its project's app, until its work is saved.
-    pub locks: ProjectLocks,
+    pub locks: AppLocks,
+}
+
+impl RunContext {
+    /// What the holder of the lock works with: it writes nothing once the lock is lost.
+    pub fn under(&self, lock: &AppLock) -> Self {
+        let store = lock.guard(&self.store);
+        Self {
+            events: self.events.saved_in(store.clone()),
+            store,
+            ..self.clone()
+        }
+    }
 }
 
 /// Executes the run's steps; the last one saves its result. An error ends the run with an ERROR

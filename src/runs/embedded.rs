@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span, field};
 
 use super::{
+    app_locks::AppLock,
     build::{RunContext, build},
     draft,
     engine::Engine,
@@ -24,7 +25,7 @@ use crate::{
     agent::RunError,
     config,
     protocol::{ProjectId, Run, RunId},
-    store::{Reply, StoreError},
+    store::{Reply, Store, StoreError},
     traces,
 };
 
@@ -106,9 +107,24 @@ impl Engine for Embedded {
     }
 
     fn cancel(&self, run: &Run) {
-        self.inner.with_worker(run.project, |worker| {
-            if worker.id == Some(run.id) {
-                worker.cancel.cancel();
+        self.inner.cancel(run);
+    }
+
+    fn changed_elsewhere(&self, project: ProjectId) {
+        let mut run = None;
+        self.inner.with_worker(project, |worker| {
+            worker.more = true;
+            run = worker.id;
+        });
+        let Some(run) = run else {
+            return;
+        };
+        let inner = self.inner.clone();
+        self.inner.tasks.spawn(async move {
+            match inner.context.store.find_run(run).await {
+                Ok(run) if run.state.is_final() => inner.cancel(&run),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(run.id = %run, %error, "the run can't be read"),
             }
         });
     }
@@ -125,14 +141,11 @@ impl Inner {
     /// Works on the project's runs, oldest first, until none is left.
     async fn work(&self, project: ProjectId) {
         loop {
+            // A restore may be under way, or another server may work on the project.
+            let alone = self.context.locks.lock(project).await;
             match self.context.store.next_run(project).await {
                 Ok(Some(run)) => {
-                    let cancel = CancellationToken::new();
-                    self.with_worker(project, |worker| {
-                        worker.id = Some(run.id);
-                        worker.cancel = cancel.clone();
-                        worker.more = false;
-                    });
+                    self.with_worker(project, |worker| worker.more = false);
                     let traceparent = self.traceparent_of(run.id).await;
                     let span = traces::within(traceparent.as_deref(), || {
                         tracing::info_span!(
@@ -142,7 +155,7 @@ impl Inner {
                             user.id = field::Empty
                         )
                     });
-                    self.work_on_run(run, &cancel).instrument(span).await;
+                    self.work_on_run(&alone, run).instrument(span).await;
                 }
                 Ok(None) => {
                     let mut workers = self.workers.lock();
@@ -160,6 +173,7 @@ impl Inner {
                         %error,
                         "the project's runs can't be read; retrying"
                     );
+                    drop(alone);
                     tokio::time::sleep(DATABASE_WAIT).await;
                 }
             }
@@ -179,17 +193,33 @@ impl Inner {
     }
 
     /// Executes the run until it has ended or is cancelled, then saves its work.
-    async fn work_on_run(&self, run: Run, cancel: &CancellationToken) {
+    async fn work_on_run(&self, alone: &AppLock, run: Run) {
         let (id, project) = (run.id, run.project);
-        // A restore may be under way.
-        let _alone = self.context.locks.lock(project).await;
+        let context = self.context.under(alone);
+        let cancel = CancellationToken::new();
+        self.with_worker(project, |worker| {
+            worker.id = Some(id);
+            worker.cancel = cancel.clone();
+        });
         tokio::select! {
-            () = self.perform_to_its_end(run) => {}
+            () = self.perform_to_its_end(&context, run) => {}
             () = cancel.cancelled() => tracing::info!("the user stopped the run"),
+            () = alone.lost() => {
+                tracing::warn!("another server goes on with the run");
+                return;
+            }
         }
-        self.context.apps.changed(project);
+        context.apps.changed(project);
         // Before the next run changes what this one left.
-        draft::save(&self.context, id).await;
+        draft::save(&context, id).await;
+    }
+
+    fn cancel(&self, run: &Run) {
+        self.with_worker(run.project, |worker| {
+            if worker.id == Some(run.id) {
+                worker.cancel.cancel();
+            }
+        });
     }
 
     fn with_worker(&self, project: ProjectId, change: impl FnOnce(&mut RunHandle)) {
@@ -199,21 +229,21 @@ impl Inner {
     }
 
     /// Executes the run, and ends it even after a panic: a dead worker would block its project.
-    async fn perform_to_its_end(&self, run: Run) {
-        if AssertUnwindSafe(self.perform(run.clone()))
+    async fn perform_to_its_end(&self, context: &RunContext, run: Run) {
+        if AssertUnwindSafe(self.perform(context, run.clone()))
             .catch_unwind()
             .await
             .is_err()
         {
             tracing::error!("the run failed by a panic");
             let content = FAULT.to_owned();
-            self.fail(&run, Reply::Error { content }).await;
+            fail(context, &run, Reply::Error { content }).await;
         }
     }
 
     /// Executes the run's steps and ends it with its reply.
-    async fn perform(&self, run: Run) {
-        let user = match self.context.store.payer_of(&run).await {
+    async fn perform(&self, context: &RunContext, run: Run) {
+        let user = match context.store.payer_of(&run).await {
             Ok(user) => user,
             Err(error) => {
                 wait_for_the_database(&error).await;
@@ -222,9 +252,9 @@ impl Inner {
         };
         Span::current().record("user.id", user.0.as_str());
         let _permit = self.slots.acquire(user).await;
-        let begun = match self.context.store.start_run(run.id).await {
+        let begun = match context.store.start_run(run.id).await {
             Ok((run, event)) => {
-                self.context.events.announce(event);
+                context.events.announce(event);
                 run
             }
             Err(error) => {
@@ -238,8 +268,8 @@ impl Inner {
         tracing::info!("the run started");
         // Nothing is edited from here on: the edits made before are saved as a version, and the run
         // sees them.
-        self.context.apps.keep_edits(run.project).await;
-        let content = match self.build_in_time(&begun).await {
+        context.apps.keep_edits(run.project).await;
+        let content = match self.build_in_time(context, &begun).await {
             Some(Ok(())) => None,
             Some(Err(error @ (RunError::User(_) | RunError::Transient(_)))) => {
                 let content = error.to_string();
@@ -260,28 +290,28 @@ impl Inner {
             )),
         };
         if let Some(content) = content {
-            self.fail(&run, Reply::Error { content }).await;
+            fail(context, &run, Reply::Error { content }).await;
         }
         tracing::info!("the run ended");
     }
 
     /// Executes the run's steps; `None` when its time is up. Only working time counts, across
     /// restarts.
-    async fn build_in_time(&self, run: &Run) -> Option<Result<(), RunError>> {
-        let store = &self.context.store;
+    async fn build_in_time(&self, context: &RunContext, run: &Run) -> Option<Result<(), RunError>> {
+        let store = &context.store;
         let before = match persistently(|| store.worked(run.id)).await {
             Ok(before) => before,
             Err(error) => return Some(Err(error.into())),
         };
         tokio::select! {
-            built = build(&self.context, run) => Some(built),
-            () = self.count_time(run.id, before) => None,
+            built = build(context, run) => Some(built),
+            () = self.count_time(store, run.id, before) => None,
         }
     }
 
     /// Keeps saving the run's working time, which includes `before`, until its time is up. It is
     /// polled beside the work, which may hold the database's write lock that this waits for.
-    async fn count_time(&self, run: RunId, before: Duration) {
+    async fn count_time(&self, store: &Store, run: RunId, before: Duration) {
         let begun = Instant::now();
         loop {
             let left = self.timeout.saturating_sub(before + begun.elapsed());
@@ -290,7 +320,7 @@ impl Inner {
             if worked >= self.timeout {
                 return;
             }
-            if let Err(error) = self.context.store.set_worked(run, worked).await {
+            if let Err(error) = store.set_worked(run, worked).await {
                 tracing::warn!(%error, "the run's working time can't be saved");
             }
         }
@@ -306,30 +336,28 @@ impl Inner {
             );
         }
     }
+}
 
-    /// Ends the run with an error. Saving is retried, because a run without an end would block its
-    /// project.
-    async fn fail(&self, run: &Run, reply: Reply) {
-        let mut reply = reply;
-        for attempt in 1.. {
-            match self.context.store.finish_run(run.id, &reply).await {
-                Ok(events) => return self.context.events.announce(events),
-                // The run's rows are damaged for good; its project continues without it.
-                Err(error)
-                    if attempt > REPLY_ATTEMPTS && !matches!(error, StoreError::Database(_)) =>
-                {
-                    tracing::error!(%error, "the run's reply can't be saved; it ends without one");
-                    match self.context.store.abandon_run(run.id).await {
-                        Ok(()) => return,
-                        Err(error) => wait_for_the_database(&error).await,
-                    }
+/// Ends the run with an error. Saving is retried, because a run without an end would block its
+/// project.
+async fn fail(context: &RunContext, run: &Run, reply: Reply) {
+    let mut reply = reply;
+    for attempt in 1.. {
+        match context.store.finish_run(run.id, &reply).await {
+            Ok(events) => return context.events.announce(events),
+            // The run's rows are damaged for good; its project continues without it.
+            Err(error) if attempt > REPLY_ATTEMPTS && !matches!(error, StoreError::Database(_)) => {
+                tracing::error!(%error, "the run's reply can't be saved; it ends without one");
+                match context.store.abandon_run(run.id).await {
+                    Ok(()) => return,
+                    Err(error) => wait_for_the_database(&error).await,
                 }
-                Err(error) => wait_for_the_database(&error).await,
             }
-            if attempt == REPLY_ATTEMPTS {
-                let content = FAULT.to_owned();
-                reply = Reply::Error { content };
-            }
+            Err(error) => wait_for_the_database(&error).await,
+        }
+        if attempt == REPLY_ATTEMPTS {
+            let content = FAULT.to_owned();
+            reply = Reply::Error { content };
         }
     }
 }

@@ -16,6 +16,9 @@ pub trait Engine: Send + Sync {
     /// Soon stops the work on a cancelled run, including its processes in the sandbox.
     fn cancel(&self, run: &Run);
 
+    /// Another server has changed the project: it may have ended a run that is worked on here.
+    fn changed_elsewhere(&self, project: ProjectId);
+
     /// Waits until all work has stopped, after the shutdown was requested. The next start resumes
     /// unfinished runs.
     fn stopped(&self) -> BoxFuture<'_, ()>;

@@ -1,6 +1,7 @@
 //! Events: saved first, broadcast second. A follower replays the table from where it left off, then
 //! follows the broadcast. Whenever the broadcast can't continue the sequence (it lagged, or two
-//! commits were announced out of order), the follower reads the table again.
+//! commits were announced out of order, another server has saved some), the follower reads the
+//! table again.
 
 mod answer;
 
@@ -11,7 +12,10 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    Notify,
+    broadcast::{self, error::RecvError},
+};
 
 pub use answer::{Answer, OpenCode, Shown};
 
@@ -55,18 +59,65 @@ pub struct Events {
     channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
     /// The answer and reasoning that each run's model is producing.
     answers: Arc<Mutex<Answers>>,
+    /// What the other servers have to be told; `None` where there are none.
+    unsent: Option<Arc<LastEvents>>,
+}
+
+/// The last event of each project that somebody has still to be told of.
+#[derive(Debug, Default)]
+pub struct LastEvents {
+    last: Mutex<HashMap<ProjectId, i64>>,
+    more: Notify,
+}
+
+impl LastEvents {
+    /// Waits until there are some, and takes them.
+    pub async fn take(&self) -> Vec<(ProjectId, i64)> {
+        loop {
+            let taken = std::mem::take(&mut *self.last.lock());
+            if !taken.is_empty() {
+                return taken.into_iter().collect();
+            }
+            self.more.notified().await;
+        }
+    }
+
+    pub fn add(&self, project: ProjectId, seq: i64) {
+        let mut all = self.last.lock();
+        let last = all.entry(project).or_insert(seq);
+        *last = seq.max(*last);
+        drop(all);
+        self.more.notify_one();
+    }
 }
 
 /// The growing texts of each run's current turn.
 type Answers = HashMap<RunId, Vec<(GrowingText, Arc<Answer>)>>;
-type Channel = broadcast::Sender<Arc<FeedEvent>>;
+type Channel = broadcast::Sender<Announced>;
+
+/// What the followers of a project hear.
+#[derive(Debug, Clone)]
+enum Announced {
+    Event(Arc<FeedEvent>),
+    /// Another server has saved events, up to this one.
+    Elsewhere(i64),
+}
 
 impl Events {
     pub fn new(store: Store) -> Self {
         Self {
+            unsent: store.node().map(|_| Arc::default()),
             store,
             channels: Arc::default(),
             answers: Arc::default(),
+        }
+    }
+
+    /// The same events, saved in this store.
+    pub fn saved_in(&self, store: Store) -> Self {
+        Self {
+            store,
+            ..self.clone()
         }
     }
 
@@ -82,20 +133,68 @@ impl Events {
         Ok(())
     }
 
-    /// Sends saved events to the project's followers, pieces of a text together with their answer.
+    /// Sends events that this server has saved to the project's followers, here and on other
+    /// servers; pieces of a text together with their answer.
     pub fn announce(&self, events: impl IntoIterator<Item = Event>) {
-        let channels = self.channels.lock();
         for event in events {
             count_end(&event);
-            let answer = self.answer(&event);
-            if let Some(channel) = channels.get(&event.project).and_then(Weak::upgrade) {
-                let event = FeedEvent {
-                    answer,
-                    ..event.into()
-                };
-                // Fails when the last follower has just left.
-                let _ = channel.send(Arc::new(event));
+            if let Some(unsent) = &self.unsent {
+                unsent.add(event.project, event.seq);
             }
+            self.hand_out(event);
+        }
+    }
+
+    /// Sends a saved event to the project's followers here.
+    fn hand_out(&self, event: Event) {
+        let answer = self.answer(&event);
+        if let Some(channel) = self.channel_of(event.project) {
+            let event = FeedEvent {
+                answer,
+                ..event.into()
+            };
+            // Fails when the last follower has just left.
+            let _ = channel.send(Announced::Event(Arc::new(event)));
+        }
+    }
+
+    fn channel_of(&self, project: ProjectId) -> Option<Arc<Channel>> {
+        self.channels.lock().get(&project).and_then(Weak::upgrade)
+    }
+
+    /// What the other servers have to be told, for whoever tells them.
+    pub fn unsent(&self) -> Option<Arc<LastEvents>> {
+        self.unsent.clone()
+    }
+
+    /// Sends what another server has saved to the project's followers here: the table is read once
+    /// for all of them. `after` is the last event that they were sent, if that is known. Returns
+    /// the last one that they have been sent now; `None` if nobody follows the project.
+    pub async fn hand_on(&self, project: ProjectId, after: Option<i64>, seq: i64) -> Option<i64> {
+        let channel = self.channel_of(project)?;
+        let events = match after {
+            Some(after) if after >= seq => return Some(after),
+            Some(after) => self.store.events_after(project, after, REPLAY_PAGE).await,
+            None => Ok(Vec::new()),
+        };
+        match events {
+            Ok(events) if events.last().is_some_and(|last| last.seq >= seq) => {
+                let last = events.last().map(|last| last.seq);
+                events.into_iter().for_each(|event| self.hand_out(event));
+                last
+            }
+            // Each reads the table itself.
+            _ => {
+                let _ = channel.send(Announced::Elsewhere(seq));
+                Some(seq)
+            }
+        }
+    }
+
+    /// Other servers may have saved events of any project.
+    pub fn perhaps_saved_elsewhere(&self) {
+        for channel in self.channels.lock().values().filter_map(Weak::upgrade) {
+            let _ = channel.send(Announced::Elsewhere(i64::MAX));
         }
     }
 
@@ -207,7 +306,7 @@ pub struct Follower {
     backlog: VecDeque<Arc<FeedEvent>>,
     source: Source,
     caught_up: bool,
-    live: broadcast::Receiver<Arc<FeedEvent>>,
+    live: broadcast::Receiver<Announced>,
     /// Keeps the sender of `live`.
     _channel: Arc<Channel>,
 }
@@ -238,8 +337,11 @@ impl Follower {
                 continue;
             }
             match self.live.recv().await {
-                Ok(next) if next.event.seq <= self.seq => {}
-                Ok(next) if next.event.seq == self.seq + 1 => self.backlog.push_back(next),
+                Ok(Announced::Event(next)) if next.event.seq <= self.seq => {}
+                Ok(Announced::Event(next)) if next.event.seq == self.seq + 1 => {
+                    self.backlog.push_back(next);
+                }
+                Ok(Announced::Elsewhere(seq)) if seq <= self.seq => {}
                 // It is never closed: this follower keeps its sender.
                 Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed) => {
                     self.source = Source::Table;

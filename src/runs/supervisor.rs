@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{RunContext, embedded::Embedded, engine::Engine};
+use super::{RunContext, embedded::Embedded, engine::Engine, peers};
 use crate::{
     config,
     protocol::{ImageId, NewPrompt, Project, ProjectId, Run, RunId, UserId},
@@ -23,24 +23,28 @@ struct Inner {
     context: RunContext,
     /// Requests under way.
     tasks: TaskTracker,
-    engine: Box<dyn Engine>,
+    engine: Arc<dyn Engine>,
 }
 
 impl Supervisor {
     /// `shutdown` stops all work; the next start resumes what has been saved.
     pub fn new(context: RunContext, settings: &config::Agent, shutdown: CancellationToken) -> Self {
+        let engine = Embedded::new(context.clone(), settings, shutdown.clone());
+        let (engine, tasks): (Arc<dyn Engine>, _) = (Arc::new(engine), TaskTracker::new());
+        peers::follow(&context, &engine, &tasks, &shutdown);
         Self {
             inner: Arc::new(Inner {
-                engine: Box::new(Embedded::new(context.clone(), settings, shutdown)),
+                engine,
                 context,
-                tasks: TaskTracker::new(),
+                tasks,
             }),
         }
     }
 
-    /// Resumes every unfinished run. Returns the number of projects that have any.
+    /// Resumes every unfinished run that no other server works on. Returns the number of projects
+    /// that have any.
     pub async fn resume(&self) -> Result<usize, StoreError> {
-        let projects = self.inner.context.store.unfinished_projects().await?;
+        let projects = peers::left_alone(&self.inner.context.store).await?;
         for project in &projects {
             self.inner.engine.work_on(*project);
         }
@@ -148,6 +152,7 @@ impl Supervisor {
     /// Waits until all work has stopped; call it after cancelling the token.
     pub async fn stopped(&self) {
         self.inner.engine.stopped().await;
+        self.inner.context.locks.stopped().await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
     }

@@ -69,6 +69,7 @@ const TABLES: &[Shown] = &[
     shown("image_owners", &["hash", "user_id"]),
     shown("images", &["hash", "media_type", "width", "height", "used_at"]),
     shown("installation", &["id"]),
+    shown("leases", &["project_id", "node", "epoch", "until"]),
     shown("linked_identities", &["issuer", "subject", "user_id", "label", "created_at"]),
     shown("messages", &[
         "id", "project_id", "role", "kind", "content", "created_at", "image_hash", "replaced_by",

@@ -22,6 +22,7 @@ impl Store {
         &self,
         work: impl for<'a> FnOnce(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>> + Send + 'static,
     ) -> Result<T> {
+        let fence = self.fence.clone();
         self.in_turn(move |db| {
             Box::pin(async move {
                 // Takes SQLite's write lock at once: upgrading a read to a write could fail.
@@ -30,6 +31,9 @@ impl Store {
                     ..TransactionOptions::default()
                 };
                 let tx = db.begin_with_options(options).await?;
+                if let Some(fence) = fence {
+                    fence.hold(&tx).await?;
+                }
                 let done = work(&tx).await?;
                 tx.commit().await?;
                 Ok(done)
@@ -40,6 +44,11 @@ impl Store {
 
     /// Executes one statement. Returns the number of changed rows.
     pub(super) async fn update<E: EntityTrait>(&self, change: UpdateMany<E>) -> Result<u64> {
+        if self.fence.is_some() {
+            let changing =
+                self.write(|tx| Box::pin(async move { Ok(change.exec(tx).await?.rows_affected) }));
+            return changing.await;
+        }
         self.in_turn(move |db| Box::pin(async move { Ok(change.exec(&db).await?.rows_affected) }))
             .await
     }

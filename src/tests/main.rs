@@ -44,6 +44,7 @@ mod model_faults;
 mod model_wires;
 mod modes;
 mod mounts;
+mod nodes;
 mod odd_answers;
 mod odd_models;
 mod odd_streams;
