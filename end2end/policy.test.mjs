@@ -154,7 +154,7 @@ test("the terminal shows a program's own colours", async () => {
   await pane.getByRole("textbox", { name: "Terminal input" }).focus();
   await page.keyboard.type("printf '\\033[48;2;1;2;3;38;2;250;251;252m%s\\033[0m\\n' own-$((1+1))");
   await page.keyboard.press("Enter");
-  const own = pane.locator(".xterm-rows span").filter({ hasText: /^own-2$/ });
+  const own = pane.locator(".xterm-rows > div").filter({ hasText: /^own-2/ }).locator("span").first();
   await own.waitFor();
   assert.deepEqual([await style(own, "background-color"), await style(own, "color")], ["rgb(1, 2, 3)", "rgb(250, 251, 252)"]);
   assert.equal(await style(pane.locator(".xterm-rows").first(), "font-kerning"), "none", "xterm.js has its styles");

@@ -86,8 +86,7 @@ fn render(text: &str, in_colours: bool) -> Vec<String> {
 
 /// Cells of a table with their alignment as an attribute: the page's policy refuses style
 /// attributes. Within text, `<` is escaped.
-fn with_alignment_as_attribute(html: String) -> String {
-    let mut html = html;
+fn with_alignment_as_attribute(mut html: String) -> String {
     for cell in ["td", "th"] {
         let styled = format!("<{cell} style=\"text-align: ");
         if html.contains(&styled) {
