@@ -1,7 +1,8 @@
 // What people get wrong is answered clearly, and loses nothing.
 import assert from "node:assert/strict";
 import { after, before, test } from "./suite.mjs";
-import { PATIENCE, startBrowser, startServer, until } from "./server.mjs";
+import { PATIENCE, get, startBrowser, startServer, until } from "./server.mjs";
+import { workspace } from "./workspace.mjs";
 
 let server;
 let browser;
@@ -83,6 +84,51 @@ test("the feed closes with a reason when it is asked nonsense", async () => {
   assert.match(unknown.reason, /no such project/);
   const after = await close("/ws/projects/00000000-0000-7000-8000-000000000000?after=yesterday");
   assert.match(after.reason, /not a sequence number/);
+});
+
+test("what is sent again because its answer was lost counts once, and what is sent anew counts anew", async () => {
+  const ui = workspace(page);
+  const keyOf = (request) => request.headers()["idempotency-key"];
+  /** Presses a button twice; the server has the first order, but the browser does not hear of it. Returns the keys of both. */
+  const twice = async (path, button) => {
+    const keys = [];
+    const lose = async (route) => {
+      keys.push(keyOf(route.request()));
+      await route.fetch({ maxRedirects: 0 });
+      await route.abort();
+    };
+    await page.route(path, lose, { times: 1 });
+    await button.click();
+    await page.locator("form").getByRole("alert").waitFor();
+    const again = page.waitForRequest(path);
+    await button.click();
+    return [...keys, keyOf(await again)];
+  };
+  const projects = async () => (await get(server, "/api/projects/list")).length;
+  const before = await projects();
+  await page.goto(server.url);
+  await page.waitForLoadState("networkidle");
+  await ui.mode("Ask").check();
+  await prompt().fill("What is this?");
+  const [first, again] = await twice("**/api/projects/create", start());
+  assert.ok(first && first === again, `${first}, then ${again}`);
+  await page.waitForURL(/\/projects\//);
+  assert.equal(await projects(), before + 1);
+
+  const project = page.url().split("/").at(-1);
+  const messages = async () => (await get(server, "/api/projects/workspace", { project })).messages.filter(({ role }) => role === "user").length;
+  await page.waitForLoadState("networkidle");
+  const field = page.getByRole("textbox", { name: "Message" });
+  await field.fill("And what else?");
+  const [second, repeated] = await twice("**/api/messages/send", page.getByRole("button", { name: "Send" }));
+  assert.ok(second && second === repeated && second !== first, `${second}, then ${repeated}`);
+  await until("the field is empty", async () => (await field.inputValue()) === "");
+  assert.equal(await messages(), 2);
+  // The same words once more are another message.
+  const third = page.waitForRequest("**/api/messages/send");
+  await ui.send("And what else?");
+  assert.notEqual(keyOf(await third), second);
+  await until("it is there too", async () => (await messages()) === 3);
 });
 
 test("the prompt is sent with Ctrl+Enter", async () => {

@@ -16,6 +16,19 @@ export function watchConsole(page, { previews = true } = {}) {
   return problems;
 }
 
+/** Notes what the pages' policy refuses in the context's windows. What an app does in its preview is its own affair. */
+export async function watchPolicy(context) {
+  const refused = [];
+  await context.exposeBinding("codeflowRefused", ({ frame }, what) => frame.parentFrame() || refused.push(what));
+  await context.addInitScript(() => {
+    addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, target }) => {
+      const element = target instanceof Element ? target.outerHTML.slice(0, 200) : "";
+      globalThis.codeflowRefused(`${location.pathname}: ${effectiveDirective} refuses ${blockedURI} ${element}`);
+    });
+  });
+  return refused;
+}
+
 /** Presses Tab until the focus is on what the locator finds, as somebody without a mouse would. */
 export async function tabTo(target) {
   const isThere = () => target.evaluate((element) => element === document.activeElement);

@@ -11,6 +11,7 @@ pub mod files;
 pub mod journeys;
 mod json;
 pub mod messages;
+pub mod order;
 pub mod passkeys;
 pub mod preview;
 pub mod projects;

@@ -21,6 +21,7 @@ pub mod mode;
 pub mod model;
 pub mod model_picker;
 pub mod not_found;
+pub mod order;
 pub mod page_title;
 pub mod pane;
 pub mod people;

@@ -1,17 +1,25 @@
-// Measures what accounts cost: a signed-in page beside the same one without accounts, sign-ins, and what authorization asks the database.
-// Figures with the goals beside them. Speed fails nothing, but what does not work does.
+// Measures what accounts cost: a signed-in page beside the same one without accounts, sign-ins, and what authorization asks the database;
+// and whether the time of a failure tells that an account exists. Figures with the goals beside them. Speed fails nothing, but what does
+// not work does.
+import { EventEmitter, once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
 import { PASSWORD } from "../people.mjs";
-import { data, startServer, until } from "../server.mjs";
-import { line, median } from "./shared.mjs";
+import { PATIENCE, data, startAgain, startServer, until } from "../server.mjs";
+import { line, median, report } from "./shared.mjs";
 
 /** Requests for each page, and sign-ins. */
 const REQUESTS = Number(process.env.BENCH_REQUESTS ?? 300);
 const SIGN_INS = Number(process.env.BENCH_SIGN_INS ?? 200);
+/** Failures of each kind. */
+const FAILURES = Number(process.env.BENCH_FAILURES ?? 200);
 /** Sign-ins at a time. */
 const AT_A_TIME = 8;
 /** Requests before those that count. */
 const WARM_UP = 10;
+/** Accounts: each gets as many letters as the server sends to one address at once. */
+const PEOPLE = Math.max(AT_A_TIME, Math.ceil((FAILURES + WARM_UP) / 4));
 
 const ms = (value) => `${value.toFixed(2)} ms`;
 
@@ -57,10 +65,66 @@ async function queriesEach(visitor, path, look) {
   return ((await visitor.queries()) - before - counting) / REQUESTS;
 }
 
+/** A mail server that takes every letter (RFC 5321); `taken` emits `letter` for each. */
+async function startMail() {
+  const taken = new EventEmitter();
+  const server = createServer((socket) => {
+    let inLetter = false;
+    socket.on("error", () => {});
+    socket.write("220 mail.test\r\n");
+    createInterface({ input: socket }).on("line", (line) => {
+      if (inLetter && line !== ".") return;
+      if (inLetter) taken.emit("letter");
+      inLetter = !inLetter && line === "DATA";
+      socket.write(inLetter ? "354 go on\r\n" : line === "QUIT" ? "221 bye\r\n" : "250 fine\r\n");
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { taken, url: `smtp://127.0.0.1:${server.address().port}`, stop: () => server.close() };
+}
+
+/** Times of the same request for an address that has an account and for one that has none. */
+async function compare(what, ask) {
+  const times = { known: [], unknown: [] };
+  for (let round = -WARM_UP; round < FAILURES; round++) {
+    for (const kind of round % 2 ? ["known", "unknown"] : ["unknown", "known"]) {
+      const number = (round + WARM_UP) % PEOPLE;
+      const took = await ask(`${kind === "known" ? "person" : "nobody"}-${number}@example.com`, kind === "known");
+      if (round >= 0) times[kind].push(took);
+    }
+  }
+  const medians = Object.entries(times).map(([kind, times]) => report(`${what}, ${kind} account`, times));
+  line("ratio of the medians", (Math.max(...medians) / Math.min(...medians)).toFixed(2), "goal: ≤ 1.1");
+}
+
+/** What failures take, each from an address of its own: many from one are slowed down. */
+async function failures(server, mail) {
+  let asked = 0;
+  const time = async (path, status, form) => {
+    const headers = { accept: "application/json", "x-forwarded-for": `198.18.${asked >> 8}.${asked++ & 255}` };
+    const begun = performance.now();
+    const answer = await fetch(`http://127.0.0.1:${server.port}${path}`, { method: "POST", headers, body: new URLSearchParams(form) });
+    const text = await answer.text();
+    const took = performance.now() - begun;
+    if (answer.status !== status) throw new Error(`${path}: ${answer.status} ${text.slice(0, 200)}`);
+    return took;
+  };
+  await compare("a wrong password", (email) => time("/api/account/sign-in", 401, { email, password: `not ${PASSWORD}` }));
+  await compare("a request for a reset", async (email, isKnown) => {
+    // What follows the answer must not slow down the next one.
+    const letter = isKnown && once(mail.taken, "letter", { signal: AbortSignal.timeout(PATIENCE) });
+    const took = await time("/api/account/reset-link", 200, { email });
+    await letter;
+    return took;
+  });
+}
+
 const folder = `${data}-off`;
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 const servers = [];
+const mail = await startMail();
 try {
   servers.push(await startServer({ AUTH: "off", CODEFLOW_DATA_DIR: folder }));
   servers.push(await startServer({ AUTH: "on", TRUSTED_PROXIES: "127.0.0.1" }));
@@ -133,14 +197,21 @@ try {
       });
     }
   };
-  for (let number = 0; number < AT_A_TIME; number++) {
+  for (let number = 0; number < PEOPLE; number++) {
     const headers = { "x-forwarded-for": `198.51.100.${number}` };
     await stranger.ask("/api/account/sign-up", { form: { ...form, email: `person-${number}@example.com` }, headers });
   }
   const started = performance.now();
   await Promise.all(Array.from({ length: AT_A_TIME }, signIn));
   line(`sign-ins a second, ${AT_A_TIME} at a time (Argon2id, 19 MiB, 2 passes)`, ((SIGN_INS * 1000) / (performance.now() - started)).toFixed(1));
-  line("one sign-up (a hash, too)", ms((started - begun) / AT_A_TIME));
+  line("one sign-up (a hash, too)", ms((started - begun) / PEOPLE));
+
+  // The same accounts at a server that sends e-mail.
+  await guarded.stop();
+  guarded.env.SMTP_URL = mail.url;
+  servers.push(await startAgain(guarded));
+  await failures(guarded, mail);
 } finally {
   for (const server of servers) await server.stop();
+  mail.stop();
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::json::Json;
+use super::{json::Json, order::Keyed};
 use crate::protocol::{ApiError, ImprovedPrompt, MessageId, ProjectId, RunId};
 
 /// Adds the user's message, with the image that was uploaded for it, and its run, in one
@@ -11,7 +11,7 @@ use crate::protocol::{ApiError, ImprovedPrompt, MessageId, ProjectId, RunId};
 /// for `auto` the first of the list. `answers` names the message whose questions it answers or
 /// whose plan it approves; only one message can do so. Repeating a request with the same
 /// `Idempotency-Key` adds nothing.
-#[server(prefix = "/api", endpoint = "messages/send", output = Json)]
+#[server(prefix = "/api", endpoint = "messages/send", output = Json, client = Keyed)]
 pub async fn send_message(
     project: ProjectId,
     text: String,

@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
-use super::json::Json;
+use super::{json::Json, order::Keyed};
 use crate::protocol::{
     ApiError, History, MessageId, ModelNotice, Project, ProjectId, ProjectSummary, ShowcaseApp,
     Workspace,
@@ -13,7 +13,7 @@ use crate::protocol::{
 /// in one transaction, and redirects to the workspace. `mode` is `build` (the default), `plan` or
 /// `ask`; `model` names one of those that [`get_model`] lists. Repeating a request with the same
 /// `Idempotency-Key` creates nothing.
-#[server(prefix = "/api", endpoint = "projects/create", output = Json)]
+#[server(prefix = "/api", endpoint = "projects/create", output = Json, client = Keyed)]
 pub async fn create_project(
     prompt: String,
     image: Option<String>,

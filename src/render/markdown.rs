@@ -78,10 +78,22 @@ fn render(text: &str, in_colours: bool) -> Vec<String> {
         if depth == 0 {
             let mut html = String::new();
             html::push_html(&mut html, block.drain(..));
-            blocks.push(html);
+            blocks.push(with_alignment_as_attribute(html));
         }
     }
     blocks
+}
+
+/// Cells of a table with their alignment as an attribute: the page's policy refuses style
+/// attributes. Within text, `<` is escaped.
+fn with_alignment_as_attribute(mut html: String) -> String {
+    for cell in ["td", "th"] {
+        let styled = format!("<{cell} style=\"text-align: ");
+        if html.contains(&styled) {
+            html = html.replace(&styled, &format!("<{cell} align=\""));
+        }
+    }
+    html
 }
 
 /// Renders a text that ends with the line that opens fenced code, up to the beginning of that code:
@@ -157,6 +169,17 @@ mod tests {
         }
         assert!(blocks[1].contains("href=\"https://d.test\""), "{blocks:#?}");
         assert_eq!(blocks.concat(), markdown(text));
+    }
+
+    #[test]
+    fn the_cells_of_a_table_are_aligned_without_a_style() {
+        let html = markdown("|a|b|\n|-|-:|\n|<td style=\"text-align: x|`c`|");
+        assert!(
+            html.contains("<th align=\"right\">b</th>")
+                && html.contains("<td align=\"right\"><code>c</code></td>")
+                && html.contains("<td>&lt;td style=\"text-align: x</td>"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -17,10 +17,12 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cookie::{Cookie, SameSite, time};
 use parking_lot::Mutex;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{AppState, identity::Seen, preview_hosts::PreviewHosts};
@@ -400,6 +402,22 @@ fn not_kept() -> Response {
     response
 }
 
+/// The style of its own pages.
+const STYLE: &str = "
+  body { margin: 0; min-height: 100dvh; display: grid; place-items: center; font: 15px/1.5 system-ui, sans-serif;
+         background: light-dark(#fff, #0f0f11); color: light-dark(#18181b, #f4f4f5); }
+  main { max-width: 26rem; padding: 2rem; text-align: center; }
+  h1 { margin: 0 0 .25rem; font-size: 1rem; font-weight: 600; }
+  p { margin: 0; color: light-dark(#52525b, #a1a1aa); }
+  a { color: inherit; }
+";
+
+/// Their policy, which allows that style alone.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = STANDARD.encode(Sha256::digest(STYLE));
+    format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'")
+});
+
 /// A short page, which the builder may frame.
 fn page(status: StatusCode, title: &str, text: &str) -> Response {
     let html = format!(
@@ -410,25 +428,16 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
-<style>
-  body {{ margin: 0; min-height: 100dvh; display: grid; place-items: center; font: 15px/1.5 system-ui, sans-serif;
-         background: light-dark(#fff, #0f0f11); color: light-dark(#18181b, #f4f4f5); }}
-  main {{ max-width: 26rem; padding: 2rem; text-align: center; }}
-  h1 {{ margin: 0 0 .25rem; font-size: 1rem; font-weight: 600; }}
-  p {{ margin: 0; color: light-dark(#52525b, #a1a1aa); }}
-  a {{ color: inherit; }}
-</style>
+<style>{STYLE}</style>
 </head>
 <body><main><h1>{title}</h1><p>{text}</p></main></body>
 </html>
 "#
     );
-    let policy =
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
     ];
     (status, headers, Body::from(html)).into_response()

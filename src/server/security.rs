@@ -1,6 +1,6 @@
-//! The security headers of the builder's pages: which scripts run, what may be framed and by whom,
-//! and what other sites learn. A page's scripts carry a nonce, new for each response; nothing
-//! inline runs without it.
+//! The security headers of the builder's pages: which scripts and styles count, what may be framed
+//! and by whom, and what other sites learn. A page's scripts carry a nonce, new for each response;
+//! nothing inline runs or styles without it.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub struct Security {
 
 #[derive(Debug)]
 struct Inner {
-    /// The content security policy of a page, before and after the nonce.
-    page: (String, String),
+    /// The content security policy of a page, but for its scripts and styles.
+    page: String,
     powers: HeaderValue,
     is_encrypted: bool,
 }
@@ -42,14 +42,11 @@ impl Security {
             Some(_) => format!(" ws://localhost:{0} ws://127.0.0.1:{0}", site.reload_port),
             None => String::new(),
         };
-        let before = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-".to_owned();
-        // Inline style attributes are allowed: they set the sizes of panes and run nothing. Apps
-        // may follow links anywhere within the preview's frame, whose sandbox confines them.
-        let after = format!(
-            "'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
+        // Apps may follow links anywhere within the preview's frame, whose sandbox confines them.
+        let page = format!(
+            "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; \
              connect-src 'self'{reload}; frame-src 'self' http: https:; worker-src 'self' blob:; \
-             object-src 'none'; base-uri 'none'; form-action 'self'; \
-             frame-ancestors 'none'"
+             object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         );
         // The preview's frame may use these features; nothing else may. Browsers accept no such
         // pattern below `localhost`, which is not a registrable domain.
@@ -61,17 +58,22 @@ impl Security {
         let powers: Vec<String> = powers.map(|power| format!("{power}={allowed}")).collect();
         Ok(Self {
             inner: Arc::new(Inner {
-                page: (before, after),
+                page,
                 powers: HeaderValue::try_from(powers.join(", "))?,
                 is_encrypted: public_url.starts_with("https://"),
             }),
         })
     }
 
-    /// The policy of a page whose scripts carry this nonce.
+    /// The policy of a page whose scripts, and the style elements that they add, carry this nonce.
+    /// Style attributes are refused; scripts set an element's `style` instead (CSP Level 3, 6.7.3).
     pub fn of_page(&self, nonce: &str) -> Option<HeaderValue> {
-        let (before, after) = &self.inner.page;
-        HeaderValue::try_from(format!("{before}{nonce}{after}")).ok()
+        let policy = format!(
+            "script-src 'self' 'wasm-unsafe-eval' 'nonce-{nonce}'; style-src 'self' \
+             'nonce-{nonce}'; {}",
+            self.inner.page
+        );
+        HeaderValue::try_from(policy).ok()
     }
 }
 

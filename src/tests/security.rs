@@ -4,8 +4,13 @@
 use codeflow::server;
 use futures::{future::join_all, join};
 use reqwest::{Method, Response};
+use serde_json::{Value, json};
 
-use crate::support::{Model, Server, data_dir, http};
+use crate::{
+    api_tokens::PROJECTS,
+    orders::Program,
+    support::{Model, Reply, Server, data_dir, http},
+};
 
 /// A path with something in place of its parameters.
 fn asked(path: &str) -> String {
@@ -29,6 +34,15 @@ async fn send(server: &Server, method: Method, path: &str, headers: &[(&str, &st
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     let value = response.headers().get(name);
     value.map_or("", |value| value.to_str().unwrap())
+}
+
+/// Asserts that the page has no styles of its own, which its policy would refuse.
+fn assert_unstyled(path: &str, page: &str) {
+    for style in [" style=\"", "<style"] {
+        let found = page.split(style).nth(1);
+        let found = found.map(|after| after.split('>').next());
+        assert_eq!(found, None, "{path}: {style}");
+    }
 }
 
 #[tokio::test]
@@ -55,6 +69,7 @@ async fn every_answer_says_what_browsers_may_do_with_it() {
             continue;
         }
         let policy = header(&answer, "content-security-policy").to_owned();
+        assert!(!policy.contains("unsafe-inline"), "{path}: {policy}");
         let is_framed = path.starts_with("/preview/");
         assert_eq!(
             policy.contains("frame-ancestors 'none'"),
@@ -73,20 +88,19 @@ async fn every_answer_says_what_browsers_may_do_with_it() {
             continue;
         }
         pages += 1;
-        let scripts = policy
-            .split(';')
-            .find(|part| part.contains("script-src"))
-            .unwrap();
-        assert!(
-            !scripts.contains("unsafe-inline") && !scripts.contains("'unsafe-eval'"),
-            "{scripts}"
-        );
-        let nonce = scripts
-            .split("'nonce-")
-            .nth(1)
-            .unwrap()
-            .trim_end_matches('\'');
+        assert!(!policy.contains("'unsafe-eval'"), "{policy}");
+        let nonces: Vec<&str> = ["script-src", "style-src"]
+            .iter()
+            .map(|kind| {
+                let part = policy.split("; ").find(|part| part.starts_with(kind));
+                let nonce = part.unwrap().split("'nonce-").nth(1);
+                nonce.unwrap().trim_end_matches('\'')
+            })
+            .collect();
+        let nonce = nonces[0];
+        assert_eq!(nonces, [nonce, nonce], "{policy}");
         let text = answer.text().await.unwrap();
+        assert_unstyled(&path, &text);
         let tags: Vec<&str> = text.split("<script").skip(1).collect();
         assert!(!tags.is_empty(), "{path}");
         for tag in tags {
@@ -108,6 +122,33 @@ async fn every_answer_says_what_browsers_may_do_with_it() {
     )
     .await;
     assert!(header(&lost, "content-security-policy").contains("'nonce-"));
+}
+
+#[tokio::test]
+async fn what_a_model_wrote_and_what_a_run_took_is_shown_without_styles_of_the_page_s_own() {
+    let (data, table) = (data_dir(), "|a|b|\n|-|-:|\n|1|2|");
+    let model = Model::start([("Who?", vec![Reply::Text(table)])]).await;
+    let server = Server::start(data.path(), &model);
+    let local = Program {
+        server: &server,
+        token: String::new(),
+    };
+    let asked = json!({ "prompt": "Who?", "mode": "ask" });
+    let made = local.ask(Method::POST, PROJECTS, Some(asked)).await;
+    let made: Value = made.json().await.unwrap();
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let (project, run) = (text("project"), text("run"));
+    let wait = format!("{PROJECTS}/{project}/wait?timeout=120");
+    assert_eq!(local.ask(Method::GET, &wait, None).await.status(), 200);
+    for (path, shown) in [
+        (format!("/projects/{project}"), "<td align=\"right\">2</td>"),
+        (format!("/admin/runs/{run}"), "height=\"100%\" rx=\"4\""),
+    ] {
+        let page = send(&server, Method::GET, &path, &[("accept", "text/html")]).await;
+        let page = page.text().await.unwrap();
+        assert!(page.contains(shown), "{path}: {page}");
+        assert_unstyled(&path, &page);
+    }
 }
 
 #[tokio::test]

@@ -262,6 +262,25 @@ fn each_library_has_its_place() {
     }
 }
 
+/// The page's policy refuses style attributes. `style:name=` and `style=("name", …)` set an
+/// element's `style` in the browser; only the server writes them as an attribute.
+#[test]
+fn no_page_has_style_attributes() {
+    let mut wrong = Vec::new();
+    for (path, code) in code() {
+        if !["ui", "app"].contains(&module(&path)) {
+            continue;
+        }
+        let is_whole = |line: &str| {
+            let mut values = line.split("style=").skip(1);
+            values.any(|value| !value.starts_with('(')) || line.contains("set_attribute(\"style\"")
+        };
+        let lines = code.lines().filter(|line| is_whole(line));
+        wrong.extend(lines.map(|line| format!("{path}: {}", line.trim())));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn no_file_outgrows_its_shape_and_each_says_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -175,7 +175,13 @@ pub fn PreviewPane(
     view! {
         <div class="preview-top">{later("the preview's bar", move || preview_bar(bar))}</div>
         <div node_ref=stage.element class="relative flex min-h-0 flex-1 justify-center overflow-hidden bg-muted/50">
-            <div class="frame-room" style=move || stage.style()>
+            <div
+                class="frame-room"
+                data-device=move || stage.size().map(|_| "")
+                style=("--frame-width", move || Some(format!("{}px", stage.size()?.0)))
+                style=("--frame-height", move || Some(format!("{}px", stage.size()?.1)))
+                style=("--frame-scale", move || stage.size().map(|_| stage.scale().to_string()))
+            >
                 {part(move || {
                     url.get()
                         .filter(|_| hydrated.get())

@@ -129,7 +129,7 @@ fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
     } else {
         SHORT_SECONDS
     };
-    let life = format!("animation-duration: {seconds}s");
+    let life = format!("{seconds}s");
     let action = toast.action.map(|(label, action)| {
         let run = move |_| {
             toaster.close(number);
@@ -148,7 +148,7 @@ fn show(toaster: Toaster, number: u32, toast: Toast) -> AnyView {
             <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm attr:aria-label="Dismiss" on:click=move |_| toaster.close(number)>
                 <Icon name=IconName::X class="size-3.5"/>
             </Button>
-            <span aria-hidden="true" class="toast-life" style=life on:animationend=move |_| toaster.close(number)></span>
+            <span aria-hidden="true" class="toast-life" style:animation-duration=life on:animationend=move |_| toaster.close(number)></span>
         </div>
     }
     .into_any()

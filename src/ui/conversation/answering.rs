@@ -12,6 +12,7 @@ use crate::{
     ui::{
         components::{Button, CARD, INPUT, Icon, IconName, TEXTAREA},
         erased::{part, part_when, words},
+        order::Order,
     },
 };
 
@@ -24,6 +25,7 @@ struct Answer {
     project: ProjectId,
     answered: MessageId,
     mode: Mode,
+    order: Order,
     busy: RwSignal<bool>,
     trouble: RwSignal<Option<String>>,
 }
@@ -34,6 +36,7 @@ impl Answer {
             project: message.project,
             answered: message.id,
             mode,
+            order: Order::new(),
             busy: RwSignal::new(false),
             trouble: RwSignal::new(None),
         }
@@ -43,7 +46,7 @@ impl Answer {
         if self.busy.get_untracked() {
             return;
         }
-        let text = match NewPrompt::new(text) {
+        let text: String = match NewPrompt::new(text) {
             Ok(prompt) => prompt.into(),
             Err(error) => return self.trouble.set(Some(error.to_string())),
         };
@@ -51,8 +54,9 @@ impl Answer {
         self.trouble.set(None);
         spawn_local(async move {
             let mode = Some(self.mode.as_str().to_owned());
-            let sent =
-                send_message(self.project, text, None, mode, Some(self.answered), None).await;
+            let (content, answered) = (text.clone(), Some(self.answered));
+            let sent = send_message(self.project, text, None, mode, answered, None);
+            let sent = self.order.send(content, sent).await;
             // The message itself arrives through the feed.
             self.trouble.try_set(sent.err().map(|error| error.message));
             self.busy.try_set(false);

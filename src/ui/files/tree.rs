@@ -275,7 +275,8 @@ pub fn FileTree(
                 data-active=move || is_active().then_some("")
                 data-drop=move || is_over().then_some("")
                 draggable=target.can_drag().then_some("true")
-                style=format!("padding-left: {}px; top: {}px", row.level * 14 - 4, index as i32 * LINE)
+                style:padding-left=format!("{}px", row.level * 14 - 4)
+                style:top=format!("{}px", index as i32 * LINE)
                 class="tree-line"
                 on:click=move |_| act(index)
                 on:contextmenu=move |_| go_to(index)
@@ -311,7 +312,7 @@ pub fn FileTree(
             on:dragend=move |drag| target.leave(&drag)
             on:drop=move |drop| target.drop(&drop)
         >
-            <div role="none" class="relative" style=move || format!("height: {}px", rows.with(Vec::len) as i32 * LINE)>
+            <div role="none" class="relative" style:height=move || format!("{}px", rows.with(Vec::len) as i32 * LINE)>
                 <For
                     each=move || visible.get()
                     key=|(index, row)| (*index, row.path.clone(), row.open, row.place)

@@ -11,6 +11,7 @@ use crate::{
         credits::CreditsNote,
         mode::{self, ModePicker},
         model_picker::{self, ChosenModel, ModelPicker},
+        order::Order,
         prompt_field::{ImageSlot, ImproveButton, Prompt, PromptField, PromptNote, PromptTextarea},
     },
 };
@@ -54,11 +55,14 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
     if let Some(Err(error)) = ServerAction::<CreateProject>::new().value().get_untracked() {
         field.complain(error);
     }
+    let order = Order::new();
     let create = Action::new(move |prompt: &Prompt| {
         let (prompt, image) = prompt.clone();
         let (mode, model) = (mode.get_untracked(), Some(model.get_untracked()));
         async move {
-            let created = create_project(prompt.into(), image, Some(mode.to_owned()), model).await;
+            let content = format!("{} {image:?} {mode} {model:?}", prompt.as_str());
+            let created = create_project(prompt.into(), image, Some(mode.to_owned()), model);
+            let created = order.send(content, created).await;
             match &created {
                 Ok(project) => {
                     mode::keep(*project, mode);

@@ -161,7 +161,7 @@ fn drawer(console: Console, frame: AppFrame, project: ProjectId) -> AnyView {
     };
     let nothing = Signal::derive(move || shown.with(Vec::is_empty));
     view! {
-        <section aria-label="Console" class="console" style=move || format!("height:{}px", console.height.get())>
+        <section aria-label="Console" class="console" style:height=move || format!("{}px", console.height.get())>
             {border(console)}
             <div class="console-bar">
                 {choices("Source", &[(false, "Page"), (true, "Dev server")], of_server)}

@@ -8,6 +8,7 @@ use crate::{
     ui::{
         browser,
         components::{Button, ButtonSize, Icon, IconName},
+        order::Order,
         prompt_field::MESSAGE_ID,
         team,
     },
@@ -28,12 +29,12 @@ pub fn FixButton(
     if !team::can_edit() {
         return ().into_any();
     }
+    let order = Order::new();
     let send = Action::new(move |request: &String| {
         let request = request.clone();
         async move {
-            let refused = send_message(project, request, None, None, None, None)
-                .await
-                .err();
+            let sent = send_message(project, request.clone(), None, None, None, None);
+            let refused = order.send(request, sent).await.err();
             if let (None, Some(on_sent)) = (&refused, on_sent) {
                 on_sent.try_run(());
             }

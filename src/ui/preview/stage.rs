@@ -38,15 +38,9 @@ impl Stage {
         self.viewport.get().scale(self.room.get())
     }
 
-    /// The style of the frame's surroundings.
-    pub fn style(self) -> String {
-        match self.viewport.get().size() {
-            None => String::new(),
-            Some((width, height)) => format!(
-                "--frame-width:{width}px;--frame-height:{height}px;--frame-scale:{}",
-                self.scale()
-            ),
-        }
+    /// The device's width and height; `None` if the frame is as large as the pane.
+    pub fn size(self) -> Option<(u32, u32)> {
+        self.viewport.get().size()
     }
 
     /// Sets the size, and saves it as the user's preference.
@@ -109,7 +103,7 @@ panes! {
 }
 
 fn handles_of(stage: Stage) -> AnyView {
-    let has_size = Memo::new(move |_| stage.viewport.get().size().is_some());
+    let has_size = Memo::new(move |_| stage.size().is_some());
     part(move || {
         if !has_size.get() {
             return ().into_any();

@@ -37,12 +37,12 @@ impl Axis {
         part.clamp(0, FULL_WIDTH)
     }
 
-    /// The bar's position as a style.
-    fn bar(self, from: Timestamp, to: Timestamp) -> String {
+    /// The bar's distance from the start, and its width.
+    fn bar(self, from: Timestamp, to: Timestamp) -> (String, String) {
         // A short step stays visible, even at the very end.
         let left = self.at(from).min(FULL_WIDTH - MIN_WIDTH);
         let width = (self.at(to) - left).max(MIN_WIDTH);
-        format!("left:{};width:{}", percent(left), percent(width))
+        (percent(left), percent(width))
     }
 }
 
@@ -145,10 +145,10 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
     let attempts =
         Memo::new(move |_| step.with(|step| step.as_ref().map_or(1, |step| step.attempt)));
     let colour = move || match state.get() {
-        StepState::Succeeded => "bg-brand/70",
-        StepState::Running => "bg-brand pulse-dot",
-        StepState::Failed => "bg-destructive",
-        StepState::Interrupted => "bg-muted-foreground/60",
+        StepState::Succeeded => "fill-brand/70",
+        StepState::Running => "fill-brand pulse-dot",
+        StepState::Failed => "fill-destructive",
+        StepState::Interrupted => "fill-muted-foreground/60",
     };
     let failed = state.get_untracked() == StepState::Failed;
     view! {
@@ -166,9 +166,9 @@ fn StepRow(step: Memo<Option<StepSummary>>, axis: Memo<Axis>) -> impl IntoView {
                             count => view! { <Badge variant=BadgeVariant::Outline>{format!("{count} attempts")}</Badge> }.into_any(),
                         })}
                     </span>
-                    <span aria-hidden="true" class="relative h-2 rounded-full bg-muted max-md:order-last max-md:col-span-2 max-md:col-start-2 max-md:mt-2">
-                        <span class=move || format!("absolute inset-y-0 rounded-full {}", colour()) style=bar></span>
-                    </span>
+                    <svg aria-hidden="true" class="h-2 w-full rounded-full bg-muted max-md:order-last max-md:col-span-2 max-md:col-start-2 max-md:mt-2">
+                        <rect class=colour x=move || bar().map(|bar| bar.0) width=move || bar().map(|bar| bar.1) height="100%" rx="4"></rect>
+                    </svg>
                     <span class="text-right text-xs tabular-nums">{words(duration)}</span>
                     <span class="text-right text-xs text-muted-foreground tabular-nums max-md:hidden">
                         {words(move || text(|step| tokens(step.spent)))}
@@ -294,10 +294,13 @@ mod tests {
             from: Timestamp(1_000),
             to: Timestamp(5_000),
         };
-        let bar = |from, to| axis.bar(Timestamp(from), Timestamp(to));
-        assert_eq!(bar(2_000, 3_002), "left:25.00%;width:25.05%");
-        assert_eq!(bar(1_000, 1_001), "left:0.00%;width:0.60%");
-        assert_eq!(bar(5_000, 5_000), "left:99.40%;width:0.60%");
-        assert_eq!(bar(0, 9_000), "left:0.00%;width:100.00%");
+        let bar = |from, to| {
+            let (left, width) = axis.bar(Timestamp(from), Timestamp(to));
+            format!("{left} {width}")
+        };
+        assert_eq!(bar(2_000, 3_002), "25.00% 25.05%");
+        assert_eq!(bar(1_000, 1_001), "0.00% 0.60%");
+        assert_eq!(bar(5_000, 5_000), "99.40% 0.60%");
+        assert_eq!(bar(0, 9_000), "0.00% 100.00%");
     }
 }

@@ -3,10 +3,11 @@
 // `screen.js` one terminal. It is a script and no part of the wasm because what it does all day is to hand bytes to a script.
 import xterm from "@xterm/xterm/css/xterm.css";
 import pane from "./pane.css";
+import { nonce } from "../nonce.js";
 import { mount } from "./pane.js";
 
 const style = document.createElement("style");
-style.textContent = xterm + pane;
+Object.assign(style, { nonce, textContent: xterm + pane });
 document.head.append(style);
 
 globalThis.codeflowTerminal = { mount };

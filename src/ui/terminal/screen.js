@@ -2,6 +2,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
+import { nonce } from "../nonce.js";
 
 const ANSI = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 /** Addresses that mean the sandbox there, but this machine here. */
@@ -55,6 +56,26 @@ function copy(text) {
 }
 
 /**
+ * Opens the terminal in the element under the page's policy, which refuses style elements without its nonce, and style attributes.
+ * xterm.js knows no policy: it makes the elements while it opens, and colours cells by attribute.
+ */
+function openIn(host, terminal) {
+  document.createElement = (name, options) => {
+    const made = Document.prototype.createElement.call(document, name, options);
+    if (made instanceof HTMLStyleElement) made.nonce = nonce;
+    return made;
+  };
+  try {
+    terminal.open(host);
+  } finally {
+    delete document.createElement;
+  }
+  terminal._core._renderService._renderer.value._rowFactory._addStyle = (cell, style) => {
+    cell.style.cssText += style;
+  };
+}
+
+/**
  * A terminal in the element. `on.typed(text)` is called for what is typed, `on.leave()` when the keyboard is to leave it, `on.own(address)`
  * for a link that only the sandbox can follow.
  */
@@ -79,7 +100,7 @@ export function openScreen(host, { reader, colours }, on) {
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.loadAddon(new WebLinksAddon(follow));
-  terminal.open(host);
+  openIn(host, terminal);
   terminal.textarea.setAttribute("aria-describedby", "terminal-hint");
 
   /** The positions in the shell's output up to which it was given text, and up to which it has shown it. */

@@ -16,6 +16,7 @@ use crate::{
         credits::{self, CreditsNote},
         mode::{self, ModePicker},
         model_picker::{self, ChosenModel, ModelPicker},
+        order::Order,
         preview::{Picked, PickedChip},
         prompt_field::{
             Attached, ImageSlot, ImproveButton, MESSAGE_ID, Prompt, PromptField, PromptNote,
@@ -51,6 +52,7 @@ pub fn Composer(
             mode::keep(project, mode);
         }
     });
+    let order = Order::new();
     let send = Action::new(move |prompt: &Prompt| {
         let prompt = prompt.clone();
         let edited = editing.message.get_untracked().map(|message| message.id);
@@ -62,7 +64,11 @@ pub fn Composer(
             let text = picked.with(text.into());
             let sent = match edited {
                 Some(message) => edit_message(message, text, image, stop, mode, model).await,
-                None => send_message(project, text, image, mode, None, model).await,
+                None => {
+                    let content = format!("{text} {image:?} {mode:?} {model:?}");
+                    let sent = send_message(project, text, image, mode, None, model);
+                    order.send(content, sent).await
+                }
             };
             match sent {
                 Ok(_) => {

@@ -2,7 +2,7 @@
 //! is stored in the browser. The width is a CSS variable of `<html>`, so that `boot.js` can set it
 //! before the first paint.
 
-use leptos::{ev, prelude::*};
+use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 
 use crate::ui::{browser, components::Drag};
 
@@ -27,7 +27,8 @@ pub fn Separator() -> impl IntoView {
         let wanted = wanted.clamp(NARROWEST, WIDEST);
         width.set(wanted);
         if let Some(root) = document().document_element() {
-            let _ = root.set_attribute("style", &format!("--{KEY}: {wanted}px"));
+            let style = root.unchecked_ref::<HtmlElement>().style();
+            let _ = style.set_property(&format!("--{KEY}"), &format!("{wanted}px"));
         }
     };
     let keep = move || browser::remember(KEY, &width.get_untracked());

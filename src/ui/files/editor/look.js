@@ -2,6 +2,7 @@
 import { syntaxHighlighting } from "@codemirror/language";
 import { EditorView } from "@codemirror/view";
 import { tagHighlighter, tags } from "@lezer/highlight";
+import { nonce } from "../../nonce.js";
 
 // The classes of the server's highlighter, which the style sheet colours.
 const scopes = tagHighlighter([
@@ -71,4 +72,4 @@ const parts = EditorView.theme({
   ".cm-collapsedLines": { color: "var(--muted-foreground)", background: "var(--muted)", padding: "0.25rem 0.75rem" },
 });
 
-export const look = [parts, syntaxHighlighting(scopes)];
+export const look = [EditorView.cspNonce.of(nonce), parts, syntaxHighlighting(scopes)];
