@@ -14,6 +14,7 @@ pub mod messages;
 pub mod passkeys;
 pub mod preview;
 pub mod projects;
+pub mod prompts;
 pub mod runs;
 #[cfg(feature = "ssr")]
 mod session;

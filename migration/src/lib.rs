@@ -36,6 +36,7 @@ mod m20261129_100130_add_traceparents;
 mod m20261129_100140_add_passkeys;
 mod m20261129_100145_add_order_keys;
 mod m20261130_100020_add_passed_journeys;
+mod m20261130_100030_add_saved_prompts;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100140_add_passkeys::Migration),
             Box::new(m20261129_100145_add_order_keys::Migration),
             Box::new(m20261130_100020_add_passed_journeys::Migration),
+            Box::new(m20261130_100030_add_saved_prompts::Migration),
         ]
     }
 }

@@ -71,6 +71,7 @@ mod sandbox_life;
 mod sandbox_sleep;
 mod sandbox_trouble;
 mod sandbox_work;
+mod saved_prompts;
 mod security;
 mod setup;
 mod shares;
