@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     agent::{
-        self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, CodeFiles, Design, Job,
-        Journal, Listing, NOTES, PassedJourney, PrevMessage, RunError, RunSandbox, Said, Snapshot,
-        Step,
+        self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, Built, CodeFiles, Design,
+        Job, Journal, Listing, NOTES, PassedJourney, PrevMessage, RunError, RunSandbox, Said,
+        Snapshot, Step,
     },
     protocol::{
         AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
@@ -175,6 +175,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         sandbox,
         project,
         mode: message.mode,
+        is_answer: message.answers.is_some(),
         plan,
         journeys: agent::kept_journeys(listed.paths(), &message.content),
         browser: agent.ahead(),
@@ -190,23 +191,13 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         },
     };
     if message.mode != Mode::Build {
-        let Said {
-            kind,
-            content,
-            part,
-        } = agent::converse(&job, &input).await?;
-        journal.publish(status(Status::Saving)).await?;
-        let reply = &Reply::Answer {
-            kind,
-            content: content.clone(),
-            part,
-        };
-        let step = Step::new("save-to-db", &content);
-        return journal
-            .step(step, |_| finish(context, run, reply.clone()))
-            .await;
+        let said = agent::converse(&job, &input).await?;
+        return save_said(context, run, &journal, said).await;
     }
-    let outcome = agent::build_app(&job, &input).await?;
+    let outcome = match agent::build_app(&job, &input).await? {
+        Built::App(outcome) => outcome,
+        Built::Asked(said) => return save_said(context, run, &journal, said).await,
+    };
 
     journal.publish(status(Status::GeneratingUrl)).await?;
     let _url: String = journal
@@ -251,6 +242,30 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                 finish(context, run, reply).await
             },
         )
+        .await
+}
+
+/// Ends a run that changed nothing with what the model said.
+async fn save_said(
+    context: &RunContext,
+    run: &Run,
+    journal: &StepJournal,
+    said: Said,
+) -> Result<(), RunError> {
+    journal.publish(status(Status::Saving)).await?;
+    let Said {
+        kind,
+        content,
+        part,
+    } = said;
+    let step = Step::new("save-to-db", &content);
+    let reply = &Reply::Answer {
+        kind,
+        content: content.clone(),
+        part,
+    };
+    journal
+        .step(step, |_| finish(context, run, reply.clone()))
         .await
 }
 

@@ -13,6 +13,7 @@ mod authorization;
 mod backups;
 mod bad_input;
 mod billing;
+mod build_questions;
 mod builds;
 mod busy_pages;
 mod cancel;

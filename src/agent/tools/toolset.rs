@@ -9,6 +9,8 @@ pub(super) enum ToolPurpose {
     Read,
     /// It may change the app, or run what is in it.
     Change,
+    /// It asks the user, which ends the run.
+    Question,
     /// It ends the work on a plan.
     Plan,
     /// It ticks off a step of the approved plan.
@@ -40,6 +42,7 @@ impl Toolset {
         match purpose {
             ToolPurpose::Read => true,
             ToolPurpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
+            ToolPurpose::Question => self != Self::Ask,
             ToolPurpose::Plan => self == Self::Plan,
             ToolPurpose::Tick => self == Self::BuildByPlan,
         }

@@ -22,11 +22,12 @@ use crate::{
 const SHOWN_OUTPUT: usize = 4000;
 
 /// Executes the calls, each after the earlier ones that it conflicts with. Returns their outputs in
-/// the same order.
+/// the same order. `no_questions`: why the user can't be asked now.
 pub(super) async fn call_tools<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,
     calls: &[ToolCall],
+    no_questions: Option<&'static str>,
 ) -> Result<Vec<ToolOutput>, RunError> {
     let prepared: Vec<Prepared> = calls
         .iter()
@@ -39,7 +40,8 @@ pub(super) async fn call_tools<J: Journal>(
             let (call, prepared) = (&calls[index], &prepared[index]);
             let step = format!("turn-{turn}-{}-{}", step_name(&call.name), index + 1);
             let span = tracing::info_span!("tool", tool.name = first_chars(&call.name, 80));
-            async move { call_tool(job, &step, call, prepared).await }.instrument(span)
+            async move { call_tool(job, &step, call, prepared, no_questions).await }
+                .instrument(span)
         });
         // All run to completion, even if one fails: the work they have done is saved.
         for output in futures::future::join_all(work).await {
@@ -76,6 +78,7 @@ async fn call_tool<J: Journal>(
     step: &str,
     call: &ToolCall,
     prepared: &Prepared,
+    no_questions: Option<&'static str>,
 ) -> Result<ToolOutput, RunError> {
     let (journal, sandbox) = (job.journal, job.sandbox);
     let shown = |output: Option<&ToolOutput>| EventKind::Tool {
@@ -118,6 +121,7 @@ async fn call_tool<J: Journal>(
                                 app,
                                 scope,
                                 plan: job.plan,
+                                no_questions,
                                 again,
                             })
                             .await

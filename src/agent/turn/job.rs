@@ -21,6 +21,8 @@ pub struct Job<'a, 's, J> {
     /// The app's project.
     pub project: ProjectId,
     pub mode: Mode,
+    /// Whether the user's message answers questions or approves a plan.
+    pub is_answer: bool,
     /// The plan that a build follows.
     pub plan: Option<ApprovedPlan<'a>>,
     /// The app's journeys that the run must keep.

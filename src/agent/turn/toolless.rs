@@ -65,7 +65,7 @@ pub async fn write_files<J: Journal>(
     let mut failed = !refusals.is_empty();
     if !whole.is_empty() {
         let call = tools::writing_call(format!("words_{turn}"), &whole);
-        for output in call_tools(job, turn, std::slice::from_ref(&call)).await? {
+        for output in call_tools(job, turn, std::slice::from_ref(&call), None).await? {
             guards.record(&call, &output)?;
             failed |= output.failed;
             results.push(output.content);
