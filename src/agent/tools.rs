@@ -11,6 +11,7 @@ mod create_or_update_files;
 mod dev_server;
 mod drafts;
 mod edit_file;
+mod explore;
 mod lenient;
 mod list_files;
 mod nearest;
@@ -57,7 +58,7 @@ pub struct Tool {
 }
 
 /// In the order in which the model sees them.
-static TOOLS: [Tool; 11] = [
+static TOOLS: [Tool; 12] = [
     Tool::of::<terminal::Arguments>(terminal::NAME, ToolPurpose::Change, terminal::spec),
     Tool::of::<create_or_update_files::Arguments>(
         create_or_update_files::NAME,
@@ -68,13 +69,18 @@ static TOOLS: [Tool; 11] = [
     Tool::of::<read_files::Arguments>("readFiles", ToolPurpose::Read, read_files::spec),
     Tool::of::<list_files::Arguments>("listFiles", ToolPurpose::Read, list_files::spec),
     Tool::of::<search_files::Arguments>("searchFiles", ToolPurpose::Read, search_files::spec),
+    Tool::of::<explore::Arguments>("explore", ToolPurpose::Explore, explore::spec),
     Tool::of::<unsplash_image::Arguments>(
         "unsplashImage",
         ToolPurpose::Change,
         unsplash_image::spec,
     ),
     Tool::of::<check_app::Arguments>("checkApp", ToolPurpose::Change, check_app::spec),
-    Tool::of::<ask_questions::Arguments>("askQuestions", ToolPurpose::Question, ask_questions::spec),
+    Tool::of::<ask_questions::Arguments>(
+        "askQuestions",
+        ToolPurpose::Question,
+        ask_questions::spec,
+    ),
     Tool::of::<propose_plan::Arguments>("proposePlan", ToolPurpose::Plan, propose_plan::spec),
     Tool::of::<complete_step::Arguments>("completeStep", ToolPurpose::Tick, complete_step::spec),
 ];
@@ -186,6 +192,11 @@ trait Handler: Send + Sync {
         None
     }
 
+    /// The questions about the app that explorers answer, instead of what [`Handler::execute`] does.
+    fn to_explore(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The part that ends the run after this call.
     fn part(&self) -> Option<MessagePart> {
         None
@@ -262,6 +273,20 @@ pub fn written(call: &ToolCall, output: &ToolOutput) -> Vec<Written> {
     }
 }
 
+/// The tool's name as part of a step's name: models invent all kinds of names.
+pub fn step_name(tool: &str) -> String {
+    let name: String = tool
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(40)
+        .collect();
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
+    }
+}
+
 /// Whether it is a command, which may change anything.
 pub fn is_command(call: &ToolCall) -> bool {
     find(&call.name).is_some_and(|tool| tool.name == terminal::NAME)
@@ -316,6 +341,13 @@ impl Prepared {
     /// The command that it runs.
     pub fn command(&self) -> Option<&str> {
         self.handler.as_ref().ok()?.command()
+    }
+
+    /// The questions about the app that explorers answer.
+    pub fn to_explore(&self) -> Vec<String> {
+        self.handler
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |handler| handler.to_explore())
     }
 
     /// What the run ends with after the call.

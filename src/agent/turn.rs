@@ -9,6 +9,7 @@ mod compaction;
 mod conversation;
 mod converse;
 mod details;
+mod explore;
 mod guards;
 mod job;
 mod look;

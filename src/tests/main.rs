@@ -26,6 +26,7 @@ mod drafts;
 mod egress;
 mod environments;
 mod escape;
+mod explorers;
 mod faults;
 mod feed;
 mod file_edits;

@@ -25,7 +25,7 @@ fn a_call_that_can_t_be_executed_says_what_would_be_right() {
     assert!(
         error.contains(
             "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, \
-             searchFiles, unsplashImage, checkApp, askQuestions"
+             searchFiles, explore, unsplashImage, checkApp, askQuestions"
         ),
         "{error}"
     );
@@ -61,8 +61,8 @@ fn what_changes_the_app_is_refused_where_nothing_is_built() {
     assert_eq!(names(Toolset::Ask), reading);
     assert_eq!(names(Toolset::Plan)[..3], reading);
     assert_eq!(names(Toolset::Plan)[3..], ["askQuestions", "proposePlan"]);
-    assert_eq!(names(Toolset::Build)[7..], ["checkApp", "askQuestions"]);
-    assert_eq!(names(Toolset::BuildByPlan)[9..], ["completeStep"]);
+    assert_eq!(names(Toolset::Build)[8..], ["checkApp", "askQuestions"]);
+    assert_eq!(names(Toolset::BuildByPlan)[10..], ["completeStep"]);
     let write = call(
         "create_or_update_files",
         r#"{"files":[{"path":"a.txt","content":"a"}]}"#,

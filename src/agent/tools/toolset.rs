@@ -7,6 +7,8 @@ use crate::protocol::Mode;
 pub(super) enum ToolPurpose {
     /// It reads the app.
     Read,
+    /// It has others read the app.
+    Explore,
     /// It may change the app, or run what is in it.
     Change,
     /// It asks the user, which ends the run.
@@ -41,7 +43,9 @@ impl Toolset {
     pub(super) fn has(self, purpose: ToolPurpose) -> bool {
         match purpose {
             ToolPurpose::Read => true,
-            ToolPurpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
+            ToolPurpose::Explore | ToolPurpose::Change => {
+                matches!(self, Self::Build | Self::BuildByPlan)
+            }
             ToolPurpose::Question => self != Self::Ask,
             ToolPurpose::Plan => self == Self::Plan,
             ToolPurpose::Tick => self == Self::BuildByPlan,

@@ -4,7 +4,7 @@ use crate::{agent::RunError, config, protocol::Spent};
 
 /// The usage of a run so far, derived from its steps' outputs alone, so that a restarted run counts
 /// the same.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Budget {
     spent: Spent,
 }

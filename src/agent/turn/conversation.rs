@@ -4,7 +4,7 @@
 use super::{
     answer::{Asked, EarlyEnds, answer},
     budget::Budget,
-    calls::call_tools,
+    calls::{State, call_tools},
     compaction,
     guards::Guards,
     job::{Job, publish_text, publish_thinking},
@@ -151,8 +151,13 @@ impl Conversation {
             Mode::Build | Mode::Plan | Mode::Ask => None,
         };
         self.has_changed |= changes;
-        let outputs = call_tools(job, self.turns, &reply.tool_calls, no_questions).await?;
+        let state = State {
+            no_questions,
+            budget: &self.budget,
+        };
+        let outputs = call_tools(job, self.turns, &reply.tool_calls, state).await?;
         for (call, output) in reply.tool_calls.iter().zip(&outputs) {
+            self.budget.spend(output.explored.unwrap_or_default());
             let warning = self.guards.record(call, output)?;
             self.messages.push(ChatMessage::Tool {
                 tool_call_id: call.id.clone(),
