@@ -13,6 +13,7 @@ mod explore;
 mod guards;
 mod job;
 mod look;
+mod review;
 mod summary;
 mod toolless;
 mod work;
@@ -22,6 +23,7 @@ pub use converse::{Said, converse};
 pub use details::{CallDetails, FileStates};
 pub use job::Job;
 use look::Looks;
+use review::Reviews;
 use serde::{Deserialize, Serialize};
 use toolless::BlockFiles;
 pub use work::Work;
@@ -94,7 +96,8 @@ enum Next {
 ///    ones go back to the model, at most `MAX_REFUSALS` times in a row.
 /// 3. An answer that hit the output token limit is followed by a request to continue with less, at
 ///    most `MAX_CUTS` times in a row when there was nothing usable in it.
-/// 4. A summary ends the turns, and the app is checked. What the check finds goes back to the
+/// 4. A summary ends the turns. What was changed is reviewed, at most `AGENT_MAX_REVIEWS` times
+///    (`review-<n>`); defects go to the model before the check. Then the app is checked. What the check finds goes back to the
 ///    model, at most `MAX_REPAIRS` times; the same problems twice in a row end the run. The check
 ///    also plays the app's journeys, and says once when one is gone that the run has to keep.
 /// 5. An app that passes is looked at, at most `AGENT_MAX_LOOKS` times (`look-<n>`), where there is
@@ -113,16 +116,25 @@ pub async fn build_app<J: Journal>(
     let mut last_failure: Option<Report> = None;
     let mut said_gone = false;
     let (mut round, mut repairs) = (0, 0);
-    let mut looks = Looks::default();
+    let (mut looks, mut reviews) = (Looks::default(), Reviews::default());
     loop {
-        round += 1;
         let summary = match conversation.until_done(job).await {
             Ok(Ended::Summary(summary)) => summary,
             Ok(Ended::Asked(part)) => return Ok(Built::Asked(part.into())),
-            Err(error) => looks
+            Err(error) => reviews
                 .give_up(error)
+                .or_else(|error| looks.give_up(error))
                 .map_err(|error| with_problems(error, last_failure.as_ref()))?,
         };
+        if conversation.turns < max_turns
+            && let Some(defects) = reviews
+                .next(job, &mut conversation.budget, input, &summary)
+                .await?
+        {
+            conversation.note(defects);
+            continue;
+        }
+        round += 1;
         let report = verify(job, round, &summary, said_gone).await?;
         if report.is_well() {
             if conversation.turns < max_turns

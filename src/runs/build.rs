@@ -2,7 +2,7 @@
 //! an output are replayed and the others executed, in the same sandbox or in its replacement.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,8 +25,8 @@ use crate::{
         Snapshot, Step,
     },
     protocol::{
-        AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
-        list_left_out,
+        AppEntry, AppNode, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run,
+        Status, list_left_out,
     },
     store::{NewFragment, NewPassedJourney, Reply, Store, StoreError},
 };
@@ -167,6 +167,11 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             })
         }
     });
+    let versions = store.clone();
+    let before = move |paths: Vec<String>| -> BoxFuture<'static, Result<_, RunError>> {
+        let store = versions.clone();
+        Box::pin(async move { files_before(&store, project, &paths).await })
+    };
     let plan = approved.zip(tick.as_ref());
     let plan = plan.map(|((_, plan), tick)| ApprovedPlan { plan, tick });
     let job = Job {
@@ -177,6 +182,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         mode: message.mode,
         is_answer: message.answers.is_some(),
         plan,
+        before: &before,
         journeys: agent::kept_journeys(listed.paths(), &message.content),
         browser: agent.ahead(),
         reports: &move || {
@@ -349,6 +355,23 @@ async fn entries(
     let kept = KeptWork::of_project(store, project).await?;
     let (before, partial) = kept.map_or((Vec::new(), true), |kept| (kept.entries, kept.partial));
     Ok((overlay(before, sandbox.written().await), partial, left_out))
+}
+
+/// Those of the files that the latest version has: paths and contents.
+async fn files_before(
+    store: &Store,
+    project: ProjectId,
+    paths: &[String],
+) -> Result<BTreeMap<String, Vec<u8>>, RunError> {
+    let Some(latest) = persistently(|| store.latest_fragment(project)).await? else {
+        return Ok(BTreeMap::new());
+    };
+    let nodes = persistently(|| store.version_nodes(latest.id, paths)).await?;
+    let files = nodes.into_iter().filter_map(|(path, node)| match node {
+        AppNode::File { content, .. } => Some((path, content)),
+        AppNode::Link { .. } | AppNode::Folder => None,
+    });
+    Ok(files.collect())
 }
 
 fn passed(journey: &PassedJourney) -> NewPassedJourney {

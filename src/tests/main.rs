@@ -68,6 +68,7 @@ mod project_list;
 mod prompt_help;
 mod repeated_orders;
 mod restarts;
+mod reviews;
 mod sandbox_capacity;
 mod sandbox_life;
 mod sandbox_sleep;

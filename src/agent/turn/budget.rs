@@ -57,6 +57,7 @@ mod tests {
             max_tokens: 1000,
             max_cost_micros: Some(500_000),
             max_looks: 0,
+            max_reviews: 0,
         };
         let spent = |tokens, cost_micros| Spent {
             input_tokens: tokens,

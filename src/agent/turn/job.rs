@@ -1,5 +1,9 @@
 //! The context of a run's agent, and publishing what the model says.
 
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+
 use super::summary;
 use crate::{
     agent::{
@@ -11,11 +15,18 @@ use crate::{
     protocol::{EventKind, Mode, ProjectId},
 };
 
+/// Returns the contents of those of the files that the version before the run has.
+pub type Before = dyn Fn(Vec<String>) -> BoxFuture<'static, Result<Files, RunError>> + Send + Sync;
+/// Paths and contents.
+type Files = BTreeMap<String, Vec<u8>>;
+
 /// The context of a run's agent.
 pub struct Job<'a, 's, J> {
     pub journal: &'a J,
     pub agent: &'a Agent,
     pub sandbox: &'a RunSandbox<'s>,
+    /// What the version before the run has at paths.
+    pub before: &'a Before,
     /// The errors that users' open previews show.
     pub reports: &'a Reports,
     /// The app's project.

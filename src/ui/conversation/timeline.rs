@@ -71,6 +71,13 @@ fn portrait(
             "looked at the app",
             "",
         ),
+        "reviewChange" => (
+            IconName::GitCompare,
+            "Reviewing",
+            "Reviewed",
+            "reviewed the change",
+            "",
+        ),
         "checkApp" => (
             IconName::ShieldCheck,
             "Checking",
