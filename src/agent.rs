@@ -24,7 +24,9 @@ pub use nextjs::{answer::PageState, jsx, routes::FIRST_PAGE};
 pub use plan::{ApprovedPlan, Tick, note as plan_note};
 use secrecy::SecretString;
 use text::secrets::Redactor;
-pub use turn::{BuildOutcome, CallDetails, FileStates, Job, Said, Work, build_app, converse};
+pub use turn::{
+    BuildOutcome, Built, CallDetails, FileStates, Job, Said, Work, build_app, converse,
+};
 
 pub use crate::llm::{TestCall, recorded_apps};
 pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};

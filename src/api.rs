@@ -15,6 +15,7 @@ pub mod order;
 pub mod passkeys;
 pub mod preview;
 pub mod projects;
+pub mod prompts;
 pub mod runs;
 #[cfg(feature = "ssr")]
 mod session;

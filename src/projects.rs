@@ -26,6 +26,7 @@ mod presence;
 mod previews;
 mod prompt_help;
 mod reports;
+mod saved_prompts;
 mod shares;
 mod showcase;
 mod steps;

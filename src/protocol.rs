@@ -22,6 +22,7 @@ mod preferences;
 mod preview;
 mod project;
 mod run;
+mod saved_prompt;
 mod share;
 mod step;
 mod team;
@@ -55,7 +56,8 @@ pub use file::{
     FileChange, FileMatch, FileMatches, FileNode, FileSaved, FileView, MAX_EDITED, MAX_UPLOAD,
 };
 pub use id::{
-    ApiTokenId, FragmentId, MessageId, PasskeyId, ProjectId, RunId, SessionId, Timestamp, UserId,
+    ApiTokenId, FragmentId, MessageId, PasskeyId, ProjectId, RunId, SavedPromptId, SessionId,
+    Timestamp, UserId,
 };
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use improved::{ImprovedPrompt, WordChange};
@@ -74,6 +76,7 @@ pub use project::{
     ProjectSummary, ProjectTitle, PromptError, ShowcaseApp, TITLE_MAX_CHARS, TitleError, Workspace,
 };
 pub use run::{Run, RunState, Status, ToolUse};
+pub use saved_prompt::{NameTooLong, PROMPT_NAME_MAX_CHARS, PromptName, SavedPrompt};
 pub use share::{Share, ShareState, SharedApp, SharedSource};
 pub use step::{StepChange, StepDetails};
 pub use team::{

@@ -44,6 +44,7 @@ mod ready;
 mod reply;
 mod rewind;
 mod run;
+mod saved_prompt;
 mod search;
 mod second_step;
 mod session;

@@ -37,6 +37,7 @@ mod m20261129_100140_add_passkeys;
 mod m20261129_100145_add_order_keys;
 mod m20261130_100020_add_passed_journeys;
 mod m20261130_100030_add_leases;
+mod m20261130_100040_add_saved_prompts;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_100145_add_order_keys::Migration),
             Box::new(m20261130_100020_add_passed_journeys::Migration),
             Box::new(m20261130_100030_add_leases::Migration),
+            Box::new(m20261130_100040_add_saved_prompts::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@ mod create_or_update_files;
 mod dev_server;
 mod drafts;
 mod edit_file;
+mod explore;
 mod lenient;
 mod list_files;
 mod nearest;
@@ -57,7 +58,7 @@ pub struct Tool {
 }
 
 /// In the order in which the model sees them.
-static TOOLS: [Tool; 11] = [
+static TOOLS: [Tool; 12] = [
     Tool::of::<terminal::Arguments>(terminal::NAME, ToolPurpose::Change, terminal::spec),
     Tool::of::<create_or_update_files::Arguments>(
         create_or_update_files::NAME,
@@ -68,13 +69,18 @@ static TOOLS: [Tool; 11] = [
     Tool::of::<read_files::Arguments>("readFiles", ToolPurpose::Read, read_files::spec),
     Tool::of::<list_files::Arguments>("listFiles", ToolPurpose::Read, list_files::spec),
     Tool::of::<search_files::Arguments>("searchFiles", ToolPurpose::Read, search_files::spec),
+    Tool::of::<explore::Arguments>("explore", ToolPurpose::Explore, explore::spec),
     Tool::of::<unsplash_image::Arguments>(
         "unsplashImage",
         ToolPurpose::Change,
         unsplash_image::spec,
     ),
     Tool::of::<check_app::Arguments>("checkApp", ToolPurpose::Change, check_app::spec),
-    Tool::of::<ask_questions::Arguments>("askQuestions", ToolPurpose::Plan, ask_questions::spec),
+    Tool::of::<ask_questions::Arguments>(
+        "askQuestions",
+        ToolPurpose::Question,
+        ask_questions::spec,
+    ),
     Tool::of::<propose_plan::Arguments>("proposePlan", ToolPurpose::Plan, propose_plan::spec),
     Tool::of::<complete_step::Arguments>("completeStep", ToolPurpose::Tick, complete_step::spec),
 ];
@@ -152,6 +158,8 @@ pub struct ToolContext<'a> {
     pub scope: &'a Scope<'a>,
     /// The plan whose steps `completeStep` ticks off.
     pub plan: Option<ApprovedPlan<'a>>,
+    /// Why the user can't be asked now; `None` if they can.
+    pub no_questions: Option<&'static str>,
     /// Whether an earlier attempt may have partly or completely executed this call.
     pub again: bool,
 }
@@ -182,6 +190,11 @@ trait Handler: Send + Sync {
     /// The command that it runs.
     fn command(&self) -> Option<&str> {
         None
+    }
+
+    /// The questions about the app that explorers answer, instead of what [`Handler::execute`] does.
+    fn to_explore(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// The part that ends the run after this call.
@@ -260,6 +273,20 @@ pub fn written(call: &ToolCall, output: &ToolOutput) -> Vec<Written> {
     }
 }
 
+/// The tool's name as part of a step's name: models invent all kinds of names.
+pub fn step_name(tool: &str) -> String {
+    let name: String = tool
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(40)
+        .collect();
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
+    }
+}
+
 /// Whether it is a command, which may change anything.
 pub fn is_command(call: &ToolCall) -> bool {
     find(&call.name).is_some_and(|tool| tool.name == terminal::NAME)
@@ -314,6 +341,13 @@ impl Prepared {
     /// The command that it runs.
     pub fn command(&self) -> Option<&str> {
         self.handler.as_ref().ok()?.command()
+    }
+
+    /// The questions about the app that explorers answer.
+    pub fn to_explore(&self) -> Vec<String> {
+        self.handler
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |handler| handler.to_explore())
     }
 
     /// What the run ends with after the call.
@@ -376,123 +410,4 @@ fn paths_title<'a>(mut paths: impl ExactSizeIterator<Item = &'a str>) -> String 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn prepared(name: &str, arguments: &str) -> Prepared {
-        prepare(&call(name, arguments), Toolset::Build)
-    }
-
-    fn call(name: &str, arguments: &str) -> ToolCall {
-        ToolCall {
-            id: "a".to_owned(),
-            name: name.to_owned(),
-            arguments: arguments.to_owned(),
-            ..ToolCall::default()
-        }
-    }
-
-    fn error_of(name: &str, arguments: &str) -> String {
-        prepared(name, arguments).handler.err().unwrap_or_default()
-    }
-
-    #[test]
-    fn a_call_that_can_t_be_executed_says_what_would_be_right() {
-        let error = error_of("rm", "{}");
-        assert!(
-            error.contains(
-                "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, \
-                 searchFiles, unsplashImage, checkApp"
-            ),
-            "{error}"
-        );
-        let error = error_of("Functions.Terminal", "{\"cmd\":\"ls\"}");
-        assert!(
-            error.starts_with("the arguments of terminal are not valid"),
-            "{error}"
-        );
-        assert!(
-            error.contains("command") && error.contains("\"required\""),
-            "{error}"
-        );
-        for arguments in ["{\"files\":[", "ls", "[\"a\"]", "\"a\"", "7"] {
-            let error = error_of("readFiles", arguments);
-            assert!(
-                error.contains("not valid") && error.contains("\"required\""),
-                "{error}"
-            );
-        }
-        assert_eq!(error_of("listFiles", ""), "");
-        assert_eq!(error_of("checkApp", ""), "");
-    }
-
-    #[test]
-    fn what_changes_the_app_is_refused_where_nothing_is_built() {
-        let names = |set: Toolset| {
-            specs(set)
-                .into_iter()
-                .map(|tool| tool.name)
-                .collect::<Vec<_>>()
-        };
-        let reading = ["readFiles", "listFiles", "searchFiles"];
-        assert_eq!(names(Toolset::Ask), reading);
-        assert_eq!(names(Toolset::Plan)[..3], reading);
-        assert_eq!(names(Toolset::Plan)[3..], ["askQuestions", "proposePlan"]);
-        assert_eq!(names(Toolset::Build).len(), 8);
-        assert_eq!(names(Toolset::BuildByPlan)[8..], ["completeStep"]);
-        let write = call(
-            "create_or_update_files",
-            r#"{"files":[{"path":"a.txt","content":"a"}]}"#,
-        );
-        for (set, hint) in [
-            (Toolset::Ask, "answer in words"),
-            (Toolset::Plan, "proposePlan"),
-        ] {
-            let prepared = prepare(&write, set);
-            assert_eq!(prepared.access(), FileAccess::None);
-            let error = prepared.handler.err().unwrap_or_default();
-            assert!(
-                error.contains("nothing is changed") && error.contains(hint),
-                "{error}"
-            );
-        }
-        assert!(prepare_executed(&write).handler.is_ok());
-    }
-
-    #[test]
-    fn every_tool_is_found_behind_any_namespace_and_with_anything_left_around_its_name() {
-        let around = "@ functions.@ functions_@ mcp__app__@ tools/@ <|tool|>@ `@`: @() @} @:0 \
-                      @<|channel|>commentary functions.@<|constrain|>json @({\"a\":1})";
-        for (tool, around) in TOOLS
-            .iter()
-            .flat_map(|tool| around.split(' ').map(move |around| (tool, around)))
-        {
-            let name = around.replace('@', tool.name);
-            assert_eq!(
-                with_canonical_name(call(&name, "{}")).name,
-                tool.name,
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_call_is_understood_however_its_name_and_arguments_are_spelt() {
-        for name in [
-            "read_files",
-            "READ-FILES",
-            "functions.readFiles",
-            "default_api:read_files",
-            " readFiles ",
-        ] {
-            let read = prepared(name, r#"{"files":"[\"a.txt\"]"}"#);
-            assert_eq!(read.access(), FileAccess::reads(["a.txt"]), "{name}");
-        }
-        let command = prepared(
-            "Terminal",
-            r#"{"command":"ls","timeout_seconds":"7","background":"true"} Running it."#,
-        );
-        assert_eq!(command.timeout(), Duration::from_secs(7) + TOOL_TIMEOUT);
-        assert!(lists_files("create_or_update_files") && !lists_files("edit_file"));
-    }
-}
+mod tests;

@@ -9,18 +9,21 @@ mod compaction;
 mod conversation;
 mod converse;
 mod details;
+mod explore;
 mod guards;
 mod job;
 mod look;
+mod review;
 mod summary;
 mod toolless;
 mod work;
 
-use conversation::{CUT, Conversation, FileSource, IN_WORDS, MAX_CUTS, Stall, cut_off};
+use conversation::{CUT, Conversation, FileSource, IN_WORDS, MAX_CUTS, Stall, cut_off, ended_with};
 pub use converse::{Said, converse};
 pub use details::{CallDetails, FileStates};
 pub use job::Job;
 use look::Looks;
+use review::Reviews;
 use serde::{Deserialize, Serialize};
 use toolless::BlockFiles;
 pub use work::Work;
@@ -28,7 +31,7 @@ pub use work::Work;
 use super::{AgentInput, Journal, PassedJourney, Report, RunError, Step};
 use crate::{
     llm::ModelReply,
-    protocol::{EventKind, Spent, Status},
+    protocol::{EventKind, MessagePart, Spent, Status},
 };
 
 /// How many times the model may repair the findings of a check.
@@ -48,12 +51,30 @@ pub struct BuildOutcome {
     pub journeys: Vec<PassedJourney>,
 }
 
+/// How the loop ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Built {
+    App(BuildOutcome),
+    /// With questions to the user; nothing was changed.
+    Asked(Said),
+}
+
+/// Why the model's turns ended.
+enum Ended {
+    /// It says that it is done, with this summary.
+    Summary(String),
+    /// It asks the user.
+    Asked(MessagePart),
+}
+
 /// What follows an answer.
 enum Next {
     /// The model's next turn.
     Turn,
     /// The check: the model says that it is done, with this summary.
     Check(String),
+    /// The end: the model asks the user.
+    Ask(MessagePart),
     /// The end: the model doesn't continue.
     GiveUp,
 }
@@ -69,12 +90,14 @@ enum Next {
 ///
 /// **What an answer leads to**, the first that applies:
 /// 1. Tool calls are executed, and their results are the model's next input. Tool errors are
-///    results too. A summary beside the calls is kept in case nothing else follows.
+///    results too. A summary beside the calls is kept in case nothing else follows. Questions to
+///    the user, once and before anything is changed, end the run; the answer begins the next.
 /// 2. Files in code blocks are written, for models without tool calls (`FileSource`). Refused
 ///    ones go back to the model, at most `MAX_REFUSALS` times in a row.
 /// 3. An answer that hit the output token limit is followed by a request to continue with less, at
 ///    most `MAX_CUTS` times in a row when there was nothing usable in it.
-/// 4. A summary ends the turns, and the app is checked. What the check finds goes back to the
+/// 4. A summary ends the turns. What was changed is reviewed, at most `AGENT_MAX_REVIEWS` times
+///    (`review-<n>`); defects go to the model before the check. Then the app is checked. What the check finds goes back to the
 ///    model, at most `MAX_REPAIRS` times; the same problems twice in a row end the run. The check
 ///    also plays the app's journeys, and says once when one is gone that the run has to keep.
 /// 5. An app that passes is looked at, at most `AGENT_MAX_LOOKS` times (`look-<n>`), where there is
@@ -87,21 +110,31 @@ enum Next {
 pub async fn build_app<J: Journal>(
     job: &Job<'_, '_, J>,
     input: &AgentInput,
-) -> Result<BuildOutcome, RunError> {
+) -> Result<Built, RunError> {
     let max_turns = job.agent.settings.limits.max_turns;
     let mut conversation = Conversation::new(input);
     let mut last_failure: Option<Report> = None;
     let mut said_gone = false;
     let (mut round, mut repairs) = (0, 0);
-    let mut looks = Looks::default();
+    let (mut looks, mut reviews) = (Looks::default(), Reviews::default());
     loop {
-        round += 1;
         let summary = match conversation.until_done(job).await {
-            Ok(summary) => summary,
-            Err(error) => looks
+            Ok(Ended::Summary(summary)) => summary,
+            Ok(Ended::Asked(part)) => return Ok(Built::Asked(part.into())),
+            Err(error) => reviews
                 .give_up(error)
+                .or_else(|error| looks.give_up(error))
                 .map_err(|error| with_problems(error, last_failure.as_ref()))?,
         };
+        if conversation.turns < max_turns
+            && let Some(defects) = reviews
+                .next(job, &mut conversation.budget, input, &summary)
+                .await?
+        {
+            conversation.note(defects);
+            continue;
+        }
+        round += 1;
         let report = verify(job, round, &summary, said_gone).await?;
         if report.is_well() {
             if conversation.turns < max_turns
@@ -112,11 +145,11 @@ pub async fn build_app<J: Journal>(
                 last_failure = None;
                 continue;
             }
-            return Ok(BuildOutcome {
+            return Ok(Built::App(BuildOutcome {
                 summary,
                 picture: report.picture,
                 journeys: report.journeys,
-            });
+            }));
         }
         said_gone |= report.says_gone();
         let unchanged = last_failure.is_some_and(|last| last.signature() == report.signature());
@@ -187,15 +220,16 @@ fn still_broken(report: &Report, unchanged: bool) -> String {
 }
 
 impl Conversation {
-    /// Lets the model work until it says that it is done; returns its summary.
-    async fn until_done<J: Journal>(&mut self, job: &Job<'_, '_, J>) -> Result<String, RunError> {
+    /// Lets the model work until it says that it is done, or asks the user.
+    async fn until_done<J: Journal>(&mut self, job: &Job<'_, '_, J>) -> Result<Ended, RunError> {
         let limits = &job.agent.settings.limits;
         while self.turns < limits.max_turns {
             self.budget.check(limits, Spent::default())?;
             let reply = self.next_answer(job, limits.max_turns).await?;
             match self.act_on(job, &reply).await? {
                 Next::Turn => {}
-                Next::Check(summary) => return Ok(summary),
+                Next::Check(summary) => return Ok(Ended::Summary(summary)),
+                Next::Ask(part) => return Ok(Ended::Asked(part)),
                 Next::GiveUp => break,
             }
         }
@@ -214,7 +248,10 @@ impl Conversation {
         let summary = summary::find(&reply.text).map(str::to_owned);
         if !reply.tool_calls.is_empty() {
             (self.files, self.stall) = (FileSource::ToolCalls, Stall::None);
-            self.call_tools(job, reply).await?;
+            let outputs = self.call_tools(job, reply).await?;
+            if let Some(part) = ended_with(reply, &outputs) {
+                return Ok(Next::Ask(part));
+            }
             self.early_summary = summary;
             return Ok(Next::Turn);
         }
@@ -289,6 +326,7 @@ impl Conversation {
         }
         let (files, results) =
             toolless::write_files(job, self.turns, &reply.text, &mut self.guards).await?;
+        self.has_changed |= files != BlockFiles::Absent;
         if files != BlockFiles::Absent {
             self.note(format!("{}\n\nGo on. {IN_WORDS}", results.join("\n")));
         }

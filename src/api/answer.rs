@@ -11,12 +11,22 @@ use leptos_axum::ResponseOptions;
 
 use crate::{
     accounts::Requester,
-    protocol::{ApiError, ErrorCode, ImageId, Mode, NewPrompt, ORDER_KEY, PromptError},
+    protocol::{
+        ApiError, ErrorCode, ImageId, Mode, NameTooLong, NewPrompt, ORDER_KEY, PromptError,
+        PromptName,
+    },
 };
 
 /// A refused prompt, attributed to its input field.
 pub fn refused(field: &'static str) -> impl Fn(PromptError) -> ApiError {
     move |error| ApiError::invalid(field, error.to_string())
+}
+
+/// The name and the text of a prompt to save.
+pub fn saved_prompt(name: &str, text: &str) -> Result<(PromptName, NewPrompt), ApiError> {
+    let too_long = |error: NameTooLong| ApiError::invalid("name", error.to_string());
+    let name = PromptName::new(name).map_err(too_long)?;
+    Ok((name, NewPrompt::new(text).map_err(refused("text"))?))
 }
 
 /// The id of the image attached to a prompt, if there is one.

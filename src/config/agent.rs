@@ -32,6 +32,8 @@ pub struct Limits {
     pub max_cost_micros: Option<u64>,
     /// How many times a model may look at pictures of the finished app (`AGENT_MAX_LOOKS`).
     pub max_looks: u32,
+    /// How many times the naming model may review a run's change (`AGENT_MAX_REVIEWS`).
+    pub max_reviews: u32,
 }
 
 impl Agent {
@@ -65,6 +67,13 @@ impl Agent {
                 max_looks: env.parsed("AGENT_MAX_LOOKS", 2, "a number from 0 to 5", |looks| {
                     (0..=5).contains(looks)
                 })?,
+                // A model that is meant for small tasks costs little.
+                max_reviews: env.parsed(
+                    "AGENT_MAX_REVIEWS",
+                    u32::from(env.var("AI_MODEL_NAMING").is_some()),
+                    "a number from 0 to 3",
+                    |reviews| (0..=3).contains(reviews),
+                )?,
             },
             browser: Browser::from_env(env)?,
             unsplash: Unsplash::from_env(env)?,

@@ -22,7 +22,7 @@ const MAX_NAME: usize = 40;
 /// The README in the file.
 const README: &str = "This is what CodeFlow has stored of you.\n\n\
     - account.json: your account, its sessions, passkeys (what they sign with is on your devices), \
-    API tokens (never the tokens themselves), the providers of whom it has model keys (never the keys), and preferences, and what your runs have used\n\
+    API tokens (never the tokens themselves), the providers of whom it has model keys (never the keys), preferences and saved prompts, and what your runs have used\n\
     - projects/…/messages.json: a project's conversation\n\
     - projects/…/files: the files of its newest version\n\
     - images: what you attached to messages, by the names that messages.json has\n";
@@ -69,6 +69,7 @@ impl Projects {
             "api_tokens": store.list_api_tokens(user).await?,
             "model_keys": keys,
             "preferences": store.preferences(user).await?,
+            "saved_prompts": store.list_saved_prompts(user).await?,
             "usage": store.list_usage(Some(user)).await?,
             "memberships": store.list_memberships(user).await?,
         }))

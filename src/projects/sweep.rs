@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | uploaded images that no message has | a day after the upload | all |
 //! | deleted projects, with their sandboxes | 12 seconds after their deletion (`deletion`) | one |
+//! | deleted prompts of users' libraries | an hour after their deletion | all |
 //! | blobs that are in no version and are no image or picture | at once | 200 |
 //! | step outputs, most events; never a project's newest run's | `RUN_KEEP_DAYS` after their run | 20 runs |
 //! | sandboxes whose project is gone or has another one | an hour after their start | one |
@@ -32,6 +33,8 @@ use crate::{
 
 /// How long an uploaded image waits for its message.
 const UNUSED_IMAGE: Duration = Duration::from_secs(24 * 3600);
+/// How long a deleted prompt can be brought back.
+const DELETED_PROMPT: Duration = Duration::from_secs(3600);
 /// How many rows are removed per batch; and the pause between batches, which leaves the database to
 /// others.
 const BLOBS_AT_A_TIME: u64 = 200;
@@ -86,6 +89,7 @@ impl Sweeper {
     /// Applies every rule in turn; failures are left to the next sweep.
     async fn sweep(&self) {
         log("images that no message has", self.images().await);
+        log("deleted prompts", self.prompts().await);
         log("blobs that nothing has", self.blobs().await);
         log("old runs' outputs and events", self.old_runs().await);
         log("sandboxes without a project", self.orphans().await);
@@ -102,6 +106,11 @@ impl Sweeper {
             .store
             .remove_unused_images(UNUSED_IMAGE)
             .await?)
+    }
+
+    async fn prompts(&self) -> Result<u64, RunError> {
+        let store = &self.projects.inner.store;
+        Ok(store.remove_deleted_prompts(DELETED_PROMPT).await?)
     }
 
     async fn blobs(&self) -> Result<u64, RunError> {

@@ -69,6 +69,11 @@ id!(
     PasskeyId
 );
 
+id!(
+    /// A prompt in a user's library.
+    SavedPromptId
+);
+
 /// The owner of projects and runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

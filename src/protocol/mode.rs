@@ -8,7 +8,7 @@ use super::first_chars;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Work on the app: the run ends with a version.
+    /// Work on the app: the run ends with a version, unless it asks the user first.
     #[default]
     Build,
     /// Questions and a plan. The app is only read.

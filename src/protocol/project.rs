@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ApiError, Event, Fragment, ImageId, Membership, Message, MessageId, Mode, ModelChoice,
-    OfferedModel, PreviewState, ProjectId, Run, RunState, Team, Timestamp,
+    OfferedModel, PreviewState, ProjectId, Run, RunState, Team, Timestamp, text::one_line,
 };
 
 /// The longest prompt or message, in characters (Unicode scalar values).
@@ -222,11 +222,7 @@ pub enum TitleError {
 impl ProjectTitle {
     /// Collapses white space and checks the text; the form and the server both call this.
     pub fn new(text: &str) -> Result<Self, TitleError> {
-        let words: Vec<&str> = text
-            .split(|letter: char| letter.is_whitespace() || letter.is_control())
-            .filter(|word| !word.is_empty())
-            .collect();
-        let title = words.join(" ");
+        let title = one_line(text);
         match title.chars().count() {
             0 => Err(TitleError::Empty),
             chars if chars > TITLE_MAX_CHARS => Err(TitleError::TooLong { chars }),

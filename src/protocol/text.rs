@@ -24,6 +24,15 @@ pub fn shorten(text: &str, chars: usize) -> Cow<'_, str> {
     }
 }
 
+/// The text's words on one line, with single spaces and without control characters.
+pub(super) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! an output are replayed and the others executed, in the same sandbox or in its replacement.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,13 +21,13 @@ use super::{
 };
 use crate::{
     agent::{
-        self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, CodeFiles, Design, Job,
-        Journal, Listing, NOTES, PassedJourney, PrevMessage, RunError, RunSandbox, Said, Snapshot,
-        Step,
+        self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, Built, CodeFiles, Design,
+        Job, Journal, Listing, NOTES, PassedJourney, PrevMessage, RunError, RunSandbox, Said,
+        Snapshot, Step,
     },
     protocol::{
-        AppEntry, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run, Status,
-        list_left_out,
+        AppEntry, AppNode, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run,
+        Status, list_left_out,
     },
     store::{NewFragment, NewPassedJourney, Reply, Store, StoreError},
 };
@@ -180,6 +180,11 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
             })
         }
     });
+    let versions = store.clone();
+    let before = move |paths: Vec<String>| -> BoxFuture<'static, Result<_, RunError>> {
+        let store = versions.clone();
+        Box::pin(async move { files_before(&store, project, &paths).await })
+    };
     let plan = approved.zip(tick.as_ref());
     let plan = plan.map(|((_, plan), tick)| ApprovedPlan { plan, tick });
     let job = Job {
@@ -188,7 +193,9 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         sandbox,
         project,
         mode: message.mode,
+        is_answer: message.answers.is_some(),
         plan,
+        before: &before,
         journeys: agent::kept_journeys(listed.paths(), &message.content),
         browser: agent.ahead(),
         reports: &move || {
@@ -203,23 +210,13 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         },
     };
     if message.mode != Mode::Build {
-        let Said {
-            kind,
-            content,
-            part,
-        } = agent::converse(&job, &input).await?;
-        journal.publish(status(Status::Saving)).await?;
-        let reply = &Reply::Answer {
-            kind,
-            content: content.clone(),
-            part,
-        };
-        let step = Step::new("save-to-db", &content);
-        return journal
-            .step(step, |_| finish(context, run, reply.clone()))
-            .await;
+        let said = agent::converse(&job, &input).await?;
+        return save_said(context, run, &journal, said).await;
     }
-    let outcome = agent::build_app(&job, &input).await?;
+    let outcome = match agent::build_app(&job, &input).await? {
+        Built::App(outcome) => outcome,
+        Built::Asked(said) => return save_said(context, run, &journal, said).await,
+    };
 
     journal.publish(status(Status::GeneratingUrl)).await?;
     let _url: String = journal
@@ -264,6 +261,30 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
                 finish(context, run, reply).await
             },
         )
+        .await
+}
+
+/// Ends a run that changed nothing with what the model said.
+async fn save_said(
+    context: &RunContext,
+    run: &Run,
+    journal: &StepJournal,
+    said: Said,
+) -> Result<(), RunError> {
+    journal.publish(status(Status::Saving)).await?;
+    let Said {
+        kind,
+        content,
+        part,
+    } = said;
+    let step = Step::new("save-to-db", &content);
+    let reply = &Reply::Answer {
+        kind,
+        content: content.clone(),
+        part,
+    };
+    journal
+        .step(step, |_| finish(context, run, reply.clone()))
         .await
 }
 
@@ -347,6 +368,23 @@ async fn entries(
     let kept = KeptWork::of_project(store, project).await?;
     let (before, partial) = kept.map_or((Vec::new(), true), |kept| (kept.entries, kept.partial));
     Ok((overlay(before, sandbox.written().await), partial, left_out))
+}
+
+/// Those of the files that the latest version has: paths and contents.
+async fn files_before(
+    store: &Store,
+    project: ProjectId,
+    paths: &[String],
+) -> Result<BTreeMap<String, Vec<u8>>, RunError> {
+    let Some(latest) = persistently(|| store.latest_fragment(project)).await? else {
+        return Ok(BTreeMap::new());
+    };
+    let nodes = persistently(|| store.version_nodes(latest.id, paths)).await?;
+    let files = nodes.into_iter().filter_map(|(path, node)| match node {
+        AppNode::File { content, .. } => Some((path, content)),
+        AppNode::Link { .. } | AppNode::Folder => None,
+    });
+    Ok(files.collect())
 }
 
 fn passed(journey: &PassedJourney) -> NewPassedJourney {

@@ -265,6 +265,9 @@ fn kind(step: &str) -> &'static str {
     if step.starts_with("look-") {
         return "look";
     }
+    if step.starts_with("review-") {
+        return "review";
+    }
     let mut named = NAMED.into_iter();
     named.find(|name| *name == step).unwrap_or("other")
 }

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 
 use super::{
     Actor, Deed, NewUser, Result, Store, StoreError, audit, credit, image, link, preference,
-    project, session, user,
+    project, saved_prompt, session, user,
 };
 use crate::protocol::{Account, AccountRole, CreditRules, Plan, UserId};
 
@@ -91,8 +91,8 @@ impl Store {
         .await
     }
 
-    /// Deletes the user with their sessions, links, preferences and credits, and hides their
-    /// projects for immediate removal. The caller stops the projects' runs.
+    /// Deletes the user with their sessions, links, preferences, saved prompts and credits, and hides
+    /// their projects for immediate removal. The caller stops the projects' runs.
     pub async fn delete_user(&self, user: &UserId) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {
@@ -100,6 +100,7 @@ impl Store {
                 project::hide_all(tx, &user).await?;
                 image::disown_all(tx, &user).await?;
                 preference::remove_all(tx, &user).await?;
+                saved_prompt::remove_all(tx, &user).await?;
                 credit::remove_all(tx, &user).await?;
                 session::end_acting(tx, &user).await?;
                 // Sessions and links go with it.
@@ -129,6 +130,7 @@ pub(super) async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -
         project::take_over(tx, &UserId::local(), id).await?;
         image::take_over(tx, &UserId::local(), id).await?;
         preference::take_over(tx, &UserId::local(), id).await?;
+        saved_prompt::take_over(tx, &UserId::local(), id).await?;
     }
     Ok(())
 }

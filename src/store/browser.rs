@@ -106,6 +106,10 @@ const TABLES: &[Shown] = &[
         "finished_at", "worked_ms", "trimmed", "user_id", "traceparent", "own_key",
         "order_key",
     ]),
+    Shown {
+        lengths: &["text"],
+        ..shown("saved_prompts", &["id", "user_id", "name", "saved_at", "deleted_at"])
+    },
     shown("seaql_migrations", &["version", "applied_at"]),
     Shown {
         secrets: &["secret"],

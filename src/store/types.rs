@@ -11,7 +11,7 @@ use super::{blob::BlobHash, edit, file_kind::FileKind, link::Purpose};
 use crate::protocol::{
     AccountRole, ApiTokenId, Author, CreditReason, FragmentId, MessageId, MessageKind, Mode,
     ModelId, ModelProvider, PasskeyId, Plan, ProjectId, ProjectRole, Role, RunId, RunState,
-    SessionId, UserId,
+    SavedPromptId, SessionId, UserId,
 };
 
 /// Makes each type a text column, written by `$to_text` and read by `$from_text`.
@@ -83,6 +83,7 @@ text_columns! {
     SessionId: ToString::to_string, str::parse::<SessionId>;
     ApiTokenId: ToString::to_string, str::parse::<ApiTokenId>;
     PasskeyId: ToString::to_string, str::parse::<PasskeyId>;
+    SavedPromptId: ToString::to_string, str::parse::<SavedPromptId>;
     UserId: ToString::to_string, any_user;
     ModelId: |model: &ModelId| model.as_str().to_owned(), any_model;
     ModelProvider: |provider: &ModelProvider| provider.as_str().to_owned(), str::parse::<ModelProvider>;

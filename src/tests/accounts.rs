@@ -1,7 +1,7 @@
 //! Accounts on the real server: sign-up, sign-in, sign-out, links, sessions and their cookie, and
 //! what guessing must not reveal.
 
-use codeflow::protocol::{ApiError, AuditPage, ErrorCode, SessionSummary};
+use codeflow::protocol::{ApiError, AuditPage, ErrorCode, SavedPrompt, SessionSummary};
 use reqwest::{Response, StatusCode, header};
 
 use crate::support::{Model, Server, data_dir, secrets};
@@ -292,6 +292,9 @@ async fn the_first_administrator_comes_by_the_link_of_the_start_and_takes_over_w
         .post(format!("{}/api/preferences", before.url()))
         .json(&theme);
     assert!(kept.send().await.unwrap().status().is_success());
+    let saved = [("name", "Shop"), ("text", "Build a shop")];
+    let (status, _) = before.post("/api/prompts/save", &saved).await;
+    assert_eq!(status, 200);
     assert!(!before.log().contains("there is no administrator"));
     before.stop();
 
@@ -319,6 +322,9 @@ async fn the_first_administrator_comes_by_the_link_of_the_start_and_takes_over_w
         .await
         .unwrap();
     assert_eq!(preferences, "{\"theme\":\"dark\"}");
+    let prompts = get(&server, "/api/prompts/list", &root).await;
+    let prompts: Vec<SavedPrompt> = prompts.json().await.unwrap();
+    assert_eq!(prompts.len(), 1, "{prompts:?}");
     let form = [
         ("email", "eve@example.com"),
         ("password", PASSWORD),

@@ -259,6 +259,10 @@ async fn one_takes_a_copy_of_everything_and_nothing_of_others() {
     let form = [("name", "Ada's editor")];
     let made = post(&server, "/api/account/tokens/create", &ada, &form).await;
     let made: NewApiToken = made.json().await.unwrap();
+    for (user, text) in [(&ada, "Ada's wish"), (&eve, "Eve's wish")] {
+        let saved = post(&server, "/api/prompts/save", user, &[("text", text)]).await;
+        assert_eq!(saved.status(), 200);
+    }
 
     let answer = get(&server, "/api/account/export.zip", &ada).await;
     assert_eq!(answer.headers()["content-type"], "application/zip");
@@ -276,6 +280,7 @@ async fn one_takes_a_copy_of_everything_and_nothing_of_others() {
     let account = read("account.json");
     assert!(account.contains("ada@example.com"), "{account}");
     assert!(account.contains("Ada's editor") && !account.contains(&made.token));
+    assert!(account.contains("Ada's wish"), "{account}");
     let messages = read("projects/001-quiz/messages.json");
     assert!(messages.contains(&project.to_string()), "{messages}");
     assert!(
@@ -286,7 +291,7 @@ async fn one_takes_a_copy_of_everything_and_nothing_of_others() {
     let images = all.iter().filter(|name| name.starts_with("images/"));
     assert_eq!(images.count(), 1, "{all:?}");
     let whole = [account, messages].concat();
-    for foreign in ["eve@example.com", &others.to_string()] {
+    for foreign in ["eve@example.com", &others.to_string(), "Eve's wish"] {
         assert!(!whole.contains(foreign), "{foreign}");
     }
     let mut last = StatusCode::OK;
@@ -344,6 +349,9 @@ async fn an_account_goes_with_all_that_is_its_own_and_leaves_what_is_of_others()
     let form = [("name", "Editor")];
     let made = post(&server, "/api/account/tokens/create", &ada, &form).await;
     assert_eq!(made.status(), 200);
+    let form = [("text", "Build a shop")];
+    let saved = post(&server, "/api/prompts/save", &ada, &form).await;
+    assert_eq!(saved.status(), 200);
     let file = data.path().join("codeflow.sqlite");
     let store = codeflow::store::Store::open_file(&file).await.unwrap();
     let user = store.find_account("ada@example.com").await.unwrap().id.0;
@@ -354,6 +362,7 @@ async fn an_account_goes_with_all_that_is_its_own_and_leaves_what_is_of_others()
         "image_owners.user_id",
         "second_steps.user_id",
         "api_tokens.user_id",
+        "saved_prompts.user_id",
     ] {
         assert!(found.iter().any(|one| one == place), "{found:?}");
     }

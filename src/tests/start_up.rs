@@ -52,6 +52,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
         ("AI_ABILITIES", "tools, smell", "vision, thinking"),
         ("AGENT_MAX_TURNS", "many", "1 to 200"),
         ("AGENT_MAX_LOOKS", "-1", "0 to 5"),
+        ("AGENT_MAX_REVIEWS", "4", "0 to 3"),
         ("PUBLIC_URL", "localhost", "http"),
         ("SANDBOX_CPUS", "-1", "processors"),
         ("SANDBOX_PROVIDER", "docker", "local or e2b"),

@@ -4,6 +4,7 @@
 
 mod image;
 mod improve;
+mod library;
 mod state;
 
 use leptos::{ev, prelude::*};
@@ -13,6 +14,7 @@ use crate::protocol::PROMPT_MAX_CHARS;
 
 pub use image::ImageSlot;
 pub use improve::ImproveButton;
+pub use library::{LIBRARY_ID, LibraryButton};
 pub use state::{Attached, Prompt, PromptField};
 
 /// From this length on the field shows how much room is left, in characters.

@@ -40,8 +40,9 @@ pub fn spec() -> (&'static str, Value) {
         &["question", "options"],
     );
     (
-        "Asks the user what the plan depends on and what you can't find out or decide yourself. The user answers with a button or in \
-         other words. Call it at most once, and alone: your work ends with it, and goes on with the answers.",
+        "Asks the user what the plan or the app depends on and what you can't find out or decide yourself. The user answers with a \
+         button or in other words. Call it at most once, alone, and before anything is changed: your work ends with it, and goes on \
+         with the answers.",
         object(
             json!({
                 "questions": {
@@ -112,9 +113,12 @@ impl Handler for Arguments {
 
     fn execute<'a>(
         &'a self,
-        _context: &'a ToolContext<'a>,
+        context: &'a ToolContext<'a>,
     ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
         async move {
+            if let Some(why) = context.no_questions {
+                return Err(ToolError::RespondToModel(why.to_owned()));
+            }
             if self.questions().is_empty() {
                 return Err(ToolError::RespondToModel(
                     "there is no question in it; write at least one, with two to five options"

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::{RunError, app::path::PathError},
-    protocol::FileChange,
+    protocol::{FileChange, Spent},
     sandbox::SandboxError,
 };
 
@@ -31,6 +31,9 @@ pub struct ToolOutput {
     /// The sandbox in which it was executed.
     #[serde(default)]
     pub sandbox: Option<String>,
+    /// The cost of explorers, which their own steps record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explored: Option<Spent>,
     /// How long the call took, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<u64>,
@@ -89,6 +92,15 @@ impl ToolOutput {
         }
     }
 
+    /// The reports of explorers, and what they cost together.
+    pub fn explored(content: String, failed: bool, explored: Spent) -> Self {
+        Self {
+            failed,
+            explored: Some(explored),
+            ..Self::ok(content)
+        }
+    }
+
     /// The output of a call that wrote this file, whose content is not in the call's arguments.
     pub(super) fn wrote(file: Written, content: impl Into<String>) -> Self {
         Self {
@@ -108,6 +120,7 @@ impl ToolOutput {
             contents: Vec::new(),
             missed: None,
             sandbox: None,
+            explored: None,
             took: None,
         }
     }

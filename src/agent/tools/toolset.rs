@@ -7,8 +7,12 @@ use crate::protocol::Mode;
 pub(super) enum ToolPurpose {
     /// It reads the app.
     Read,
+    /// It has others read the app.
+    Explore,
     /// It may change the app, or run what is in it.
     Change,
+    /// It asks the user, which ends the run.
+    Question,
     /// It ends the work on a plan.
     Plan,
     /// It ticks off a step of the approved plan.
@@ -39,7 +43,10 @@ impl Toolset {
     pub(super) fn has(self, purpose: ToolPurpose) -> bool {
         match purpose {
             ToolPurpose::Read => true,
-            ToolPurpose::Change => matches!(self, Self::Build | Self::BuildByPlan),
+            ToolPurpose::Explore | ToolPurpose::Change => {
+                matches!(self, Self::Build | Self::BuildByPlan)
+            }
+            ToolPurpose::Question => self != Self::Ask,
             ToolPurpose::Plan => self == Self::Plan,
             ToolPurpose::Tick => self == Self::BuildByPlan,
         }

@@ -4,7 +4,7 @@ use crate::{agent::RunError, config, protocol::Spent};
 
 /// The usage of a run so far, derived from its steps' outputs alone, so that a restarted run counts
 /// the same.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Budget {
     spent: Spent,
 }
@@ -57,6 +57,7 @@ mod tests {
             max_tokens: 1000,
             max_cost_micros: Some(500_000),
             max_looks: 0,
+            max_reviews: 0,
         };
         let spent = |tokens, cost_micros| Spent {
             input_tokens: tokens,

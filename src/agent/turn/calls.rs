@@ -8,7 +8,7 @@ use std::{
 
 use tracing::Instrument;
 
-use super::job::Job;
+use super::{budget::Budget, explore::explore, job::Job};
 use crate::{
     agent::{
         Journal, RunError, Step,
@@ -21,12 +21,22 @@ use crate::{
 /// How much of a tool's output people see, in characters.
 const SHOWN_OUTPUT: usize = 4000;
 
+/// The state of the conversation that an answer's calls depend on.
+#[derive(Clone, Copy)]
+pub(super) struct State<'a> {
+    /// Why the user can't be asked now.
+    pub no_questions: Option<&'static str>,
+    /// What the run has used so far.
+    pub budget: &'a Budget,
+}
+
 /// Executes the calls, each after the earlier ones that it conflicts with. Returns their outputs in
 /// the same order.
 pub(super) async fn call_tools<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,
     calls: &[ToolCall],
+    state: State<'_>,
 ) -> Result<Vec<ToolOutput>, RunError> {
     let prepared: Vec<Prepared> = calls
         .iter()
@@ -37,9 +47,9 @@ pub(super) async fn call_tools<J: Journal>(
     for batch in batches(&accesses) {
         let work = batch.map(|index| {
             let (call, prepared) = (&calls[index], &prepared[index]);
-            let step = format!("turn-{turn}-{}-{}", step_name(&call.name), index + 1);
+            let step = format!("turn-{turn}-{}-{}", tools::step_name(&call.name), index + 1);
             let span = tracing::info_span!("tool", tool.name = first_chars(&call.name, 80));
-            async move { call_tool(job, &step, call, prepared).await }.instrument(span)
+            async move { call_tool(job, &step, call, prepared, state).await }.instrument(span)
         });
         // All run to completion, even if one fails: the work they have done is saved.
         for output in futures::future::join_all(work).await {
@@ -76,6 +86,7 @@ async fn call_tool<J: Journal>(
     step: &str,
     call: &ToolCall,
     prepared: &Prepared,
+    state: State<'_>,
 ) -> Result<ToolOutput, RunError> {
     let (journal, sandbox) = (job.journal, job.sandbox);
     let shown = |output: Option<&ToolOutput>| EventKind::Tool {
@@ -88,6 +99,7 @@ async fn call_tool<J: Journal>(
             took: output.and_then(|output| output.took),
         },
     };
+    let questions = &*prepared.to_explore();
     // Whether this process has made an attempt, and whether one reached the sandbox.
     let (tried, begun) = (&AtomicBool::new(false), &AtomicBool::new(false));
     let output: ToolOutput = journal
@@ -104,6 +116,8 @@ async fn call_tool<J: Journal>(
                 let again = attempt.interrupted || before || begun.load(Ordering::Relaxed);
                 let mut output = if again && !prepared.is_repeatable() {
                     ToolOutput::interrupted()
+                } else if !questions.is_empty() {
+                    explore(job, step, questions, state.budget).await?
                 } else {
                     let scope = &job.scope().await;
                     let work = |app| async move {
@@ -118,6 +132,7 @@ async fn call_tool<J: Journal>(
                                 app,
                                 scope,
                                 plan: job.plan,
+                                no_questions: state.no_questions,
                                 again,
                             })
                             .await
@@ -147,20 +162,6 @@ async fn call_tool<J: Journal>(
     // event.
     journal.publish(shown(Some(&output))).await?;
     Ok(output)
-}
-
-/// The tool's name as part of a step's name: models invent all kinds of names.
-pub(super) fn step_name(tool: &str) -> String {
-    let name: String = tool
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(40)
-        .collect();
-    if name.is_empty() {
-        "unknown".to_owned()
-    } else {
-        name
-    }
 }
 
 #[cfg(test)]

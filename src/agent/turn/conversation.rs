@@ -4,7 +4,7 @@
 use super::{
     answer::{Asked, EarlyEnds, answer},
     budget::Budget,
-    calls::call_tools,
+    calls::{State, call_tools},
     compaction,
     guards::Guards,
     job::{Job, publish_text, publish_thinking},
@@ -15,7 +15,7 @@ use crate::{
         tools::{self, ToolOutput},
     },
     llm::{ChatMessage, ChatRequest, ModelError, ModelReply, ModelRole},
-    protocol::{EventKind, Mode},
+    protocol::{EventKind, MessagePart, Mode},
 };
 
 /// How many answers in a row may hit the output token limit with nothing usable in them.
@@ -30,6 +30,14 @@ pub(super) const PLAN_IN_WORDS: &str = "Write the plan in Markdown: pages, data 
 /// The message to the model after an answer that hit its output token limit.
 pub(super) const CUT: &str = "Your answer reached your limit of output tokens and was cut off there. Complete tool calls \
      were executed. Continue with what is missing, and write fewer or smaller files in one answer.";
+
+/// Why a build may not ask the user: it asked already …
+const ASKED: &str = "the user was asked already, and the message above is the answer; decide the \
+                     rest yourself, and say in the summary what you assumed";
+/// … or it is too late to ask.
+const TOO_LATE: &str = "the user can only be asked before anything is changed in a run, by a call \
+                        beside which nothing is changed; decide it yourself now, and say in the \
+                        summary what you assumed";
 
 /// The messages to the model in its mode.
 struct Words {
@@ -105,6 +113,8 @@ pub(super) struct Conversation {
     pub(super) stall: Stall,
     /// The summary of an answer that also called tools: it counts if nothing else follows.
     pub(super) early_summary: Option<String>,
+    /// Whether the run may have changed the app.
+    pub(super) has_changed: bool,
 }
 
 impl Conversation {
@@ -119,6 +129,7 @@ impl Conversation {
             files: FileSource::CodeBlocks,
             stall: Stall::None,
             early_summary: None,
+            has_changed: false,
         }
     }
 
@@ -133,8 +144,20 @@ impl Conversation {
         job: &Job<'_, '_, J>,
         reply: &ModelReply,
     ) -> Result<Vec<ToolOutput>, RunError> {
-        let outputs = call_tools(job, self.turns, &reply.tool_calls).await?;
+        let changes = changes_app(job, reply);
+        let no_questions = match job.mode {
+            Mode::Build if job.is_answer => Some(ASKED),
+            Mode::Build if self.has_changed || changes => Some(TOO_LATE),
+            Mode::Build | Mode::Plan | Mode::Ask => None,
+        };
+        self.has_changed |= changes;
+        let state = State {
+            no_questions,
+            budget: &self.budget,
+        };
+        let outputs = call_tools(job, self.turns, &reply.tool_calls, state).await?;
         for (call, output) in reply.tool_calls.iter().zip(&outputs) {
+            self.budget.spend(output.explored.unwrap_or_default());
             let warning = self.guards.record(call, output)?;
             self.messages.push(ChatMessage::Tool {
                 tool_call_id: call.id.clone(),
@@ -238,4 +261,21 @@ impl Conversation {
             thoughts: reply.thoughts.clone(),
         });
     }
+}
+
+/// The part of the first call that ends the run.
+pub(super) fn ended_with(reply: &ModelReply, outputs: &[ToolOutput]) -> Option<MessagePart> {
+    let executed = reply.tool_calls.iter().zip(outputs);
+    executed
+        .filter(|(_, output)| !output.failed)
+        .find_map(|(call, _)| tools::prepare_executed(call).part())
+}
+
+/// Whether a call of the answer may change the app.
+fn changes_app<J>(job: &Job<'_, '_, J>, reply: &ModelReply) -> bool {
+    let mut calls = reply.tool_calls.iter();
+    calls.any(|call| {
+        let access = tools::prepare(call, job.toolset()).access();
+        !access.is_read_only()
+    })
 }

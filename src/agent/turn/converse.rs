@@ -2,16 +2,12 @@
 //! or proposes a plan.
 
 use super::{
-    conversation::{CUT, Conversation, MAX_CUTS, PLAN_IN_WORDS, cut_off},
+    conversation::{CUT, Conversation, MAX_CUTS, PLAN_IN_WORDS, cut_off, ended_with},
     job::Job,
     summary,
 };
 use crate::{
-    agent::{
-        AgentInput, Journal, RunError,
-        tools::{self, ToolOutput},
-    },
-    llm::ModelReply,
+    agent::{AgentInput, Journal, RunError},
     protocol::{AppPlan, EventKind, MessageKind, MessagePart, Mode, Spent, questions_to_markdown},
 };
 
@@ -121,14 +117,6 @@ pub async fn converse<J: Journal>(
          at once.",
         conversation.turns, limits.max_turns
     )))
-}
-
-/// The part of the first call that ends the conversation.
-fn ended_with(reply: &ModelReply, outputs: &[ToolOutput]) -> Option<MessagePart> {
-    let executed = reply.tool_calls.iter().zip(outputs);
-    executed
-        .filter(|(_, output)| !output.failed)
-        .find_map(|(call, _)| tools::prepare_executed(call).part())
 }
 
 /// Retracts the last turn's text, because the message that ends the run contains it. Text before a

@@ -207,6 +207,7 @@ mod tests {
             contents: Vec::new(),
             missed: None,
             sandbox: None,
+            explored: None,
             took: None,
         }
     }

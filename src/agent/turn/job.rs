@@ -1,5 +1,9 @@
 //! The context of a run's agent, and publishing what the model says.
 
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+
 use super::summary;
 use crate::{
     agent::{
@@ -11,16 +15,25 @@ use crate::{
     protocol::{EventKind, Mode, ProjectId},
 };
 
+/// Returns the contents of those of the files that the version before the run has.
+pub type Before = dyn Fn(Vec<String>) -> BoxFuture<'static, Result<Files, RunError>> + Send + Sync;
+/// Paths and contents.
+type Files = BTreeMap<String, Vec<u8>>;
+
 /// The context of a run's agent.
 pub struct Job<'a, 's, J> {
     pub journal: &'a J,
     pub agent: &'a Agent,
     pub sandbox: &'a RunSandbox<'s>,
+    /// What the version before the run has at paths.
+    pub before: &'a Before,
     /// The errors that users' open previews show.
     pub reports: &'a Reports,
     /// The app's project.
     pub project: ProjectId,
     pub mode: Mode,
+    /// Whether the user's message answers questions or approves a plan.
+    pub is_answer: bool,
     /// The plan that a build follows.
     pub plan: Option<ApprovedPlan<'a>>,
     /// The app's journeys that the run must keep.

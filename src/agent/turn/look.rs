@@ -200,21 +200,27 @@ fn request<J>(job: &Job<'_, '_, J>, input: &AgentInput, views: &[View]) -> ChatR
 
 /// Parses the faults in an answer.
 fn read(reply: ModelReply) -> Look {
-    let faults = reply.text.lines().filter_map(|line| {
+    let faults = listed(&reply.text, RIGHT).take(MAX_FAULTS);
+    let faults = faults.map(|fault| first_chars(&fault, MAX_FAULT).to_owned());
+    Look {
+        faults: Some(faults.collect()),
+        spent: reply.spent,
+        model: reply.model,
+    }
+}
+
+/// The items of the list in an answer, except those that contain the words for "nothing found".
+pub(super) fn listed<'a>(text: &'a str, nothing: &'a str) -> impl Iterator<Item = String> + 'a {
+    text.lines().filter_map(move |line| {
         let line = line.trim();
         let listed = line.strip_prefix(['-', '*', '•']).or_else(|| {
             line.trim_start_matches(|letter: char| letter.is_ascii_digit())
                 .strip_prefix(['.', ')'])
         });
-        let fault = plain::line(listed?.trim());
-        let is_fault = !fault.is_empty() && !fault.to_uppercase().contains(RIGHT);
-        is_fault.then(|| first_chars(&fault, MAX_FAULT).to_owned())
-    });
-    Look {
-        faults: Some(faults.take(MAX_FAULTS).collect()),
-        spent: reply.spent,
-        model: reply.model,
-    }
+        let item = plain::line(listed?.trim());
+        let is_found = !item.is_empty() && !item.to_uppercase().contains(nothing);
+        is_found.then_some(item)
+    })
 }
 
 fn for_model(faults: &[String]) -> String {

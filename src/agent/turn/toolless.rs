@@ -3,7 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{calls::call_tools, guards::Guards, job::Job};
+use super::{
+    budget::Budget,
+    calls::{State, call_tools},
+    guards::Guards,
+    job::Job,
+};
 use crate::agent::{
     Journal, RunError, Step,
     tools::{
@@ -65,7 +70,11 @@ pub async fn write_files<J: Journal>(
     let mut failed = !refusals.is_empty();
     if !whole.is_empty() {
         let call = tools::writing_call(format!("words_{turn}"), &whole);
-        for output in call_tools(job, turn, std::slice::from_ref(&call)).await? {
+        let state = State {
+            no_questions: None,
+            budget: &Budget::default(),
+        };
+        for output in call_tools(job, turn, std::slice::from_ref(&call), state).await? {
             guards.record(&call, &output)?;
             failed |= output.failed;
             results.push(output.content);

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::calls::step_name;
 use crate::{
     agent::tools::{self, ToolOutput, code_blocks},
     llm::{ModelReply, ToolCall},
@@ -78,10 +77,11 @@ pub(super) enum StepName<'a> {
 pub(super) fn parsed(name: &str) -> Option<StepName<'_>> {
     let mut parts = name.strip_prefix("turn-")?.split('-');
     let _turn = parts.next();
-    match (parts.next(), parts.next()) {
-        (None, _) => Some(StepName::Answer),
-        (Some(tool), Some(number)) => Some(StepName::Call(tool, number.parse().ok()?)),
-        (Some(_), None) => None,
+    match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => Some(StepName::Answer),
+        (Some(tool), Some(number), None) => Some(StepName::Call(tool, number.parse().ok()?)),
+        // An explorer's step, which belongs to the call.
+        (Some(_), Some(_), Some(_)) | (Some(_), None, _) => None,
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn call_of<'a>(
     let own = reply
         .tool_calls
         .get(number.checked_sub(1)?)
-        .filter(|call| step_name(&call.name) == tool);
+        .filter(|call| tools::step_name(&call.name) == tool);
     match (own, output) {
         (Some(call), _) => Some(Cow::Borrowed(call)),
         // The files in an answer's code blocks form one call, without those that were refused.

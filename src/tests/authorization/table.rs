@@ -117,6 +117,11 @@ pub const TABLE: &[Row] = rows! {
     POST "/api/messages/send" with ["project" = "{project}", "text" = "More"] => Write;
     POST "/api/messages/edit" with ["message" = "{message}", "text" = "More"] => Write;
     POST "/api/messages/improve" with ["text" = "More"] => SignedIn;
+    GET "/api/prompts/list" => SignedIn;
+    POST "/api/prompts/save" with ["text" = "More"] => SignedIn;
+    POST "/api/prompts/change" with ["prompt" = "{run}", "text" = "More"] => SignedIn;
+    POST "/api/prompts/delete" with ["prompt" = "{run}"] => SignedIn;
+    POST "/api/prompts/undelete" with ["prompt" = "{run}"] => SignedIn;
     POST "/api/messages/retry" with ["message" = "{message}"] => Write;
     POST "/api/messages/remove" with ["message" = "{message}"] => Write;
     GET "/api/projects/history"

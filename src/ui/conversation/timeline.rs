@@ -49,6 +49,13 @@ fn portrait(
             "",
         ),
         "searchFiles" => (IconName::Search, "Searching", "Searched", "searched", ""),
+        "explore" => (
+            IconName::FileSearch,
+            "Exploring",
+            "Explored",
+            "explored the app",
+            "",
+        ),
         "unsplashImage" => (IconName::Image, "Fetching", "Fetched", "fetched", "image"),
         "describeImage" => (
             IconName::Image,
@@ -62,6 +69,13 @@ fn portrait(
             "Looking at",
             "Looked at",
             "looked at the app",
+            "",
+        ),
+        "reviewChange" => (
+            IconName::GitCompare,
+            "Reviewing",
+            "Reviewed",
+            "reviewed the change",
             "",
         ),
         "checkApp" => (

@@ -7,12 +7,17 @@ use crate::{
     protocol::{ErrorCode, Mode, ModelChoice, ModelNotice},
     ui::{
         browser::{self, Hydrated},
+        commands::Commands,
         components::{Button, CARD, Icon, IconName, Spinner},
         credits::CreditsNote,
         mode::{self, ModePicker},
         model_picker::{self, ChosenModel, ModelPicker},
         order::Order,
-        prompt_field::{ImageSlot, ImproveButton, Prompt, PromptField, PromptNote, PromptTextarea},
+        prompt_field::{
+            ImageSlot, ImproveButton, LIBRARY_ID, LibraryButton, Prompt, PromptField, PromptNote,
+            PromptTextarea,
+        },
+        visitor,
     },
 };
 
@@ -56,6 +61,14 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
         field.complain(error);
     }
     let order = Order::new();
+    let (commands, is_in) = (Commands::expect(), visitor::is_in());
+    Effect::new(move || {
+        if is_in {
+            commands.add("Saved prompts", IconName::Bookmark, || {
+                browser::press(LIBRARY_ID)
+            });
+        }
+    });
     let create = Action::new(move |prompt: &Prompt| {
         let (prompt, image) = prompt.clone();
         let (mode, model) = (mode.get_untracked(), Some(model.get_untracked()));
@@ -117,6 +130,7 @@ pub fn NewProject(about: Option<ModelNotice>) -> impl IntoView {
             <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=ID/></div>
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
+                <LibraryButton field/>
                 {can_improve.then(|| view! { <ImproveButton field/> })}
                 <ModePicker mode/>
                 <ModelPicker offered chosen=model/>

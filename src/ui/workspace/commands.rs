@@ -11,8 +11,12 @@ use super::{
 use crate::{
     protocol::ProjectId,
     ui::{
-        browser, commands::Commands, components::IconName, prompt_field::MESSAGE_ID,
-        share::SHARE_ID, team,
+        browser,
+        commands::Commands,
+        components::IconName,
+        prompt_field::{LIBRARY_ID, MESSAGE_ID},
+        share::SHARE_ID,
+        team,
     },
 };
 
@@ -55,6 +59,10 @@ pub fn add(
             commands.add("New message", IconName::MessageSquare, move || {
                 part.set(PhonePart::Chat);
                 request_animation_frame(|| browser::focus(MESSAGE_ID));
+            });
+            commands.add("Saved prompts", IconName::Bookmark, move || {
+                part.set(PhonePart::Chat);
+                request_animation_frame(|| browser::press(LIBRARY_ID));
             });
         }
     });

@@ -19,8 +19,8 @@ use crate::{
         order::Order,
         preview::{Picked, PickedChip},
         prompt_field::{
-            Attached, ImageSlot, ImproveButton, MESSAGE_ID, Prompt, PromptField, PromptNote,
-            PromptTextarea,
+            Attached, ImageSlot, ImproveButton, LibraryButton, MESSAGE_ID, Prompt, PromptField,
+            PromptNote, PromptTextarea,
         },
     },
 };
@@ -154,6 +154,7 @@ pub fn Composer(
             <div class="px-2 has-[>:empty]:hidden"><PromptNote field id=MESSAGE_ID/></div>
             <div class="flex flex-wrap items-center gap-2">
                 <ImageSlot field/>
+                <LibraryButton field/>
                 {(!about.demo).then(|| view! { <ImproveButton field/> })}
                 <ModePicker mode/>
                 <ModelPicker offered chosen=model/>
