@@ -215,7 +215,10 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_is_caught_up_from_the_t
         quick.event().await;
     }
     for title in 1..=80 {
-        let form = [("project", &*project.to_string()), ("title", &title.to_string())];
+        let form = [
+            ("project", &*project.to_string()),
+            ("title", &title.to_string()),
+        ];
         let (status, _) = server.post("/api/projects/rename", &form).await;
         assert_eq!(status, 200);
     }
