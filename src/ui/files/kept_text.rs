@@ -78,6 +78,7 @@ fn list_key(project: ProjectId) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
