@@ -138,6 +138,87 @@ test("a conflict that is looked at and left, by its button, by Escape or by a re
   await page.context().close();
 });
 
+test("a merge that was begun is there again after the dialog was left, until the conflict is resolved", LIMIT, async () => {
+  await asBuilt();
+  const { page, problems, at } = await open();
+  const asks = dialogOf(page);
+  await at.open(PATH);
+  const mine = `${BUILT}Of mine\n`;
+  await typeMeanwhile(page, at, mine, () => elsewhere.writes(`Of theirs\n${BUILT}`));
+  const says = (words) => asks.dialog.getByRole("status").filter({ hasText: words }).waitFor();
+  await asks.open();
+  assert.equal(await asks.dialog.getByRole("status").count(), 0, "nothing was begun");
+  let merged = `Of theirs\n${BUILT}Of mine\n`;
+  await asks.type(merged);
+  for (const leave of [() => asks.press("Close"), () => page.keyboard.press("Escape"), () => page.reload()]) {
+    await leave();
+    await asks.dialog.waitFor({ state: "hidden" });
+    await asks.open();
+    await says("This is the merge that you began");
+    assert.equal(await linesOf(asks.mine), merged);
+    merged += "And more\n";
+    await asks.type(merged);
+  }
+  await asks.press("Close");
+  assert.equal(await at.text(), mine, "the editor has the own text meanwhile");
+  await asks.open();
+  await assertAccessible(page, "the dialog of a conflict with a merge", "dialog[open]");
+  await asks.press("Start again from my text");
+  await says("without the merge that you began");
+  await until("the own text is there", async () => (await linesOf(asks.mine)) === mine);
+  await asks.press("Continue my merge");
+  await until("the merge is there", async () => (await linesOf(asks.mine)) === merged);
+  await pictures(page, "conflict-merge");
+  await asks.press("Close");
+
+  // What is typed in the editor after that is not in it, which is said.
+  await at.type(`${mine}Later\n`);
+  await asks.open();
+  await says("You began a merge before one of the two texts changed");
+  assert.equal(await linesOf(asks.mine), `${mine}Later\n`);
+  await asks.press("Continue my merge");
+  await until("the merge is there", async () => (await linesOf(asks.mine)) === merged);
+  await asks.press("Save the merged text");
+  await at.says("Saved");
+  assert.equal((await stored()).text, merged);
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("a save that reached the app and failed after that is no conflict with what is typed next, also after a reload", LIMIT, async () => {
+  for (const reloads of [false, true]) {
+    await asBuilt();
+    const { page, problems, at } = await open();
+    // The page hears of the write by no other way.
+    await page.routeWebSocket(/\/ws\/projects\//, (socket) => {
+      socket.connectToServer().onMessage((frame) => {
+        if (!/"type":"files"|"files":\[/.test(frame)) socket.send(frame);
+      });
+    });
+    await at.open(PATH);
+    await at.says("Saved");
+    const [first, second] = [`${BUILT}First ${reloads}\n`, `${BUILT}Second ${reloads}\n`];
+    const write = "**/api/files/write";
+    await page.route(write, async (route) => {
+      await route.fetch();
+      const body = JSON.stringify({ code: "internal", message: "Something went wrong on the server. Please try again.", field: null });
+      await route.fulfill({ status: 500, contentType: "application/json", body });
+    });
+    await at.type(first);
+    await page.getByRole("alert").filter({ hasText: "Not saved: Something went wrong" }).waitFor();
+    assert.equal((await stored()).text, first);
+    await at.type(second);
+    if (reloads) await page.reload();
+    await page.unroute(write);
+    await at.says("Saved");
+    assert.equal(await at.text(), second);
+    assert.equal((await stored()).text, second);
+    assert.equal(await page.getByText("Your text is kept here").count(), 0);
+    assert.deepEqual(problems.filter((problem) => !problem.includes("status of 500")), []);
+    await page.context().close();
+  }
+});
+
 test("two texts are merged in the dialog, at every size of the window, and the merged one is saved", LIMIT, async () => {
   await asBuilt();
   const { page, problems, at } = await open();
@@ -307,6 +388,7 @@ test("a text that a full disk has no room for is never called saved, is kept, an
   await page.keyboard.insertText(typed);
   const trouble = page.getByRole("alert").filter({ hasText: /disk/ });
   await trouble.waitFor();
+  assert.match(await trouble.innerText(), /^Not saved: /);
   assert.match(await trouble.innerText(), /ran out of disk \(\d+ MB\)\. Delete files|disk is full\. Delete files/);
   await at.says("Unsaved");
   await page.screenshot({ path: join(results, "editor-full-disk.png") });
@@ -319,8 +401,9 @@ test("a text that a full disk has no room for is never called saved, is kept, an
   await page.getByRole("button", { name: "Save", exact: true }).and(page.locator(":enabled")).waitFor();
   await trouble.waitFor();
   await inTerminal(page, "rm /opt/cache/fill; echo free-$((1+1))", "free-2");
-  await trouble.getByRole("button", { name: "Try again" }).click();
+  // By itself.
   await at.says("Saved");
+  await trouble.waitFor({ state: "detached" });
   assert.equal((await stored()).text, typed);
   // The refusals are answers that the browser reports.
   assert.deepEqual(problems.filter((problem) => !/status of (409|503)/.test(problem)), []);

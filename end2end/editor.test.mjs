@@ -260,8 +260,41 @@ test("5,000 files are a few lines in the page, found by the filter and by their 
   await page.getByRole("searchbox", { name: "Search in all files" }).fill("export const odd");
   await page.getByRole("button", { name: /line 1: export const odd/ }).click();
   await until("the file is shown", async () => (await at.text()).includes("export const odd"));
+  // The tree has its line, once nothing hides that.
+  await page.getByRole("button", { name: "Search in all files" }).click();
+  await page.getByRole("searchbox", { name: "Filter files" }).fill("");
+  await isInView(at.tree.getByRole("treeitem", { name: ODD.split("/").at(-1), selected: true }));
   await page.close();
 });
+
+/** Waits until a line of the tree can be seen. */
+async function isInView(line) {
+  await line.waitFor();
+  const isSeen = (item) => {
+    const [own, tree] = [item, item.closest("[role=tree]")].map((element) => element.getBoundingClientRect());
+    return own.height > 0 && own.top >= tree.top && own.bottom <= tree.bottom;
+  };
+  await until(`${line} is in view`, () => line.evaluate(isSeen));
+}
+
+for (const width of [390, 1280]) {
+  test(`at ${width} px the tree shows the file that the address names, in its folders`, async () => {
+    const { page, problems, at } = await open(width);
+    await at.open("lib/many/3210.ts");
+    if (width < 768) await page.getByRole("button", { name: "All files" }).click();
+    const line = at.tree.getByRole("treeitem", { name: "3210.ts", selected: true });
+    await isInView(line);
+    // A folder that somebody closes stays closed.
+    await at.tree.focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowLeft");
+    await line.waitFor({ state: "detached" });
+    assert.equal(await at.tree.getByRole("treeitem", { name: "many", exact: true }).getAttribute("aria-expanded"), "false");
+    await page.screenshot({ path: join(results, `editor-tree-${width}.png`) });
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+}
 
 test("a file's menu is opened by the mouse and by keys, and a tab is closed by a button", async () => {
   const { page, at } = await open(1280);

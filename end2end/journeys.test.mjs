@@ -44,6 +44,7 @@ test("a result shows what its journeys ended with, small and large", async () =>
   await ui.finished(1);
   const ends = ui.run(1).getByRole("list", { name: "Journeys that passed" });
   await ends.getByText("A visitor buys").waitFor();
+  assert.equal(await ui.run(1).getByText("A visitor buys").count(), 1, "it is named once");
   await ends.getByRole("button", { name: "How “A visitor buys” ended" }).press("Enter");
   const dialog = page.getByRole("dialog", { name: "A visitor buys" });
   const large = dialog.locator("img");

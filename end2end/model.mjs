@@ -27,7 +27,7 @@ export function text(message) {
 
 /**
  * A model that answers the coder's requests by `reply(prompt, turn, request)`, the turn counted from 0 since the prompt, and all others
- * (those without tools) by `other(request)`; either may take its time. `env` makes a server use it; `requests` has all it was asked.
+ * (those without tools) by `other(request)`; either may take its time, and give the answer in parts, as an async generator. `env` makes a server use it; `requests` has all it was asked.
  */
 export async function startModel(reply, other = () => say("Scripted app")) {
   const requests = [];
@@ -46,9 +46,9 @@ export async function startModel(reply, other = () => say("Scripted app")) {
     }
     const finish = delta.tool_calls ? "tool_calls" : "stop";
     response.writeHead(200, { "content-type": "text/event-stream" });
-    for (const choice of [{ delta }, { delta: {}, finish_reason: finish }]) {
-      response.write(`data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`);
-    }
+    const send = (choice) => response.write(`data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`);
+    for await (const part of delta[Symbol.asyncIterator] ? delta : [delta]) send({ delta: part });
+    send({ delta: {}, finish_reason: finish });
     response.end(`data: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 7, completion_tokens: 3 } })}\n\ndata: [DONE]\n\n`);
   });
   server.listen(0, "127.0.0.1");

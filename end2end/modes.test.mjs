@@ -110,6 +110,13 @@ test("Ask answers, the choice stays, and nothing is changed", async () => {
   await ui.run(4).getByText("a shop").waitFor();
   await tab.getByRole("status").filter({ hasText: "Answered" }).waitFor();
   assert.ok(await ui.mode("Ask").isChecked());
+  // It is kept as an unsent message is, for this project alone.
+  await tab.reload();
+  await until("the choice is there again", () => ui.mode("Ask").isChecked());
+  await ui.mode("Build").check();
+  await tab.reload();
+  await tab.getByRole("status").filter({ hasText: "Answered" }).waitFor();
+  assert.ok(await ui.mode("Build").isChecked());
   await tab.getByRole("button", { name: "Versions" }).click();
   const versions = tab.getByRole("list", { name: "Versions" }).getByRole("listitem");
   await versions.first().waitFor();

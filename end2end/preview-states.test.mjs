@@ -141,4 +141,15 @@ test("an app that was restarted says why over its page, until that is put aside"
   await note.getByRole("button", { name: "Dismiss" }).click();
   await note.waitFor({ state: "detached" });
   await ui.preview().getByRole("heading", { name: "At last" }).waitFor();
+
+  // It does not wait for the frame, whose page may take minutes on a busy machine.
+  await page.route((url) => url.hostname.startsWith("3000-"), () => {});
+  feed.ready = null;
+  await page.reload();
+  const again = await until("the preview was said to be ready again", () => feed.ready);
+  again.event.kind.preview.notice = notice;
+  feed.say({ frame: "event", event: { ...again.event, seq: again.event.seq + 1000 } });
+  await note.waitFor();
+  await page.getByText("Loading the page", { exact: true }).waitFor();
+  await pictures("restarted-loading", "Loading the page");
 });

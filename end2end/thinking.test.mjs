@@ -6,6 +6,21 @@ import { say, startModel } from "./model.mjs";
 import { startBrowser, startServer } from "./server.mjs";
 import { openTab } from "./workspace.mjs";
 
+/** Let the model begin its answer, and end it. */
+let begin;
+let end;
+const begun = new Promise((resolve) => (begin = resolve));
+const ended = new Promise((resolve) => (end = resolve));
+
+/** An answer that takes its time after the thought, and after its first words. */
+async function* slowly() {
+  yield { reasoning_content: "**The list first**, then the form." };
+  await begun;
+  yield say("It is a shop, ");
+  await ended;
+  yield say("and a good one.");
+}
+
 let model;
 let server;
 let browser;
@@ -15,6 +30,7 @@ let problems;
 
 before(async () => {
   model = await startModel((prompt) => {
+    if (prompt.startsWith("Slowly")) return slowly();
     const answer = say("It is **a shop**.");
     return prompt.startsWith("Think") ? { reasoning_content: "**The list first**, then the form.", ...answer } : answer;
   });
@@ -55,5 +71,24 @@ test("an answer without thinking or steps has nothing to unfold", async () => {
   await ui.finished(2);
   await ui.run(2).getByText("a shop").waitFor();
   assert.equal(await ui.run(2).getByRole("button", { name: /steps|Thinking/ }).count(), 0);
+  assert.deepEqual(problems, []);
+});
+
+test("thinking is open while it grows, and folds when the answer begins", async () => {
+  await ui.send("Slowly: what is it?");
+  const thought = ui.run(3).locator("strong").filter({ hasText: "The list first" });
+  await thought.waitFor();
+  const thinking = ui.run(3).getByRole("button", { name: /^Thinking/ });
+  assert.equal(await thinking.getAttribute("aria-expanded"), "true");
+  begin();
+  await ui.run(3).getByText("It is a shop,").waitFor();
+  await thought.waitFor({ state: "detached" });
+  assert.equal(await thinking.getAttribute("aria-expanded"), "false");
+  // Opened by its reader, it stays open.
+  await thinking.click();
+  await thought.waitFor();
+  end();
+  await ui.finished(3);
+  await thought.waitFor();
   assert.deepEqual(problems, []);
 });

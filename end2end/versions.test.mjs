@@ -131,6 +131,28 @@ test("a version is looked at with its own preview and code, and the app stays as
   await ui.preview().getByRole("heading", { name: "Second words" }).waitFor();
 });
 
+test("the list covers nothing of the version that is viewed beside it", async () => {
+  const banner = tab.getByRole("region", { name: "Viewed version" });
+  for (const width of [768, 1024, 1280, 1440, 1920, 390]) {
+    await tab.setViewportSize({ width, height: 800 });
+    await tab.goto(address);
+    await tab.getByRole("button", { name: "Versions", exact: true }).click();
+    await items().last().getByRole("button", { name: "View" }).click();
+    await tab.getByText("You are viewing version 1").waitFor();
+    assert.equal(await list().count(), width < 768 ? 0 : 1, `the list at ${width} px`);
+    // Playwright presses only what nothing is over.
+    await banner.getByRole("button", { name: "Restore" }).click({ trial: true });
+    await banner.getByRole("link", { name: "Back to the newest" }).click({ trial: true });
+    for (const name of ["Preview", "Code"]) await tab.getByRole("tablist", { name: "The version" }).getByRole("tab", { name }).click({ trial: true });
+    const overflow = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(overflow, 0, `nothing is wider than the window at ${width} px`);
+    await tab.screenshot({ path: join(results, `version-beside-list-${width}.png`) });
+  }
+  await tab.setViewportSize({ width: 1024, height: 768 });
+  await tab.goto(address);
+  await ui.preview().getByRole("heading", { name: "Second words" }).waitFor();
+});
+
 test("any two versions are compared beside each other or as one text, under an address of their own", { timeout: 300_000 }, async () => {
   await tab.getByRole("button", { name: "Versions", exact: true }).click();
   await items().first().waitFor();

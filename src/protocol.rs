@@ -61,7 +61,7 @@ pub use id::{
 };
 pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
 pub use improved::{ImprovedPrompt, WordChange};
-pub use journey::{JOURNEYS, PassedJourney, PlayedJourney, is_journey};
+pub use journey::{JOURNEYS, PassedJourney, PlayedJourney, is_journey, journeys_note};
 pub use message::{Author, Fragment, Message, MessageKind, Role};
 pub use mode::Mode;
 pub use models::{

@@ -7,6 +7,7 @@ use super::ProjectError;
 use crate::{
     protocol::{
         BLOCK_BOUNDARY, Event, EventKind, GrowingText, HtmlPiece, Message, Role, RunId, TextPiece,
+        journeys_note,
     },
     render::{self, Beginning, CODE_END, Fence},
     runs::{OpenCode, Shown},
@@ -46,9 +47,14 @@ pub fn has_text(kind: &EventKind) -> bool {
     is_whole || kind.piece().is_some()
 }
 
-/// The message with its HTML. User messages have none.
+/// The message with its HTML. User messages have none. The journeys that passed are left out of it:
+/// they have a list of their own, with pictures.
 pub fn message(message: Message) -> Message {
     let html = match message.role {
+        Role::Assistant if !message.journeys.is_empty() => {
+            let titles = message.journeys.iter().map(|journey| &*journey.title);
+            whole(&message.content.replacen(&journeys_note(titles), "", 1))
+        }
         Role::Assistant => whole(&message.content),
         Role::User => String::new(),
     };

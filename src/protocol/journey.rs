@@ -22,6 +22,17 @@ pub struct PassedJourney {
     pub picture: Option<ImageId>,
 }
 
+/// What a result's text says of the journeys that passed. The conversation shows them with their
+/// pictures instead.
+pub fn journeys_note<'a>(titles: impl IntoIterator<Item = &'a str>) -> String {
+    let mut note = "\n\nPlayed in a browser, and passed:\n".to_owned();
+    for title in titles {
+        note.push_str("\n- ");
+        note.push_str(title);
+    }
+    note
+}
+
 /// How a journey went that somebody has played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayedJourney {

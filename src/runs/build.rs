@@ -27,7 +27,7 @@ use crate::{
     },
     protocol::{
         AppEntry, AppNode, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run,
-        Status, list_left_out,
+        Status, journeys_note, list_left_out,
     },
     store::{NewFragment, NewPassedJourney, Reply, Store, StoreError},
 };
@@ -398,10 +398,8 @@ fn passed(journey: &PassedJourney) -> NewPassedJourney {
 fn with_notes(outcome: &BuildOutcome, left_out: &[LeftOut]) -> String {
     let mut content = outcome.summary.clone();
     if !outcome.journeys.is_empty() {
-        content.push_str("\n\nPlayed in a browser, and passed:\n");
-        for journey in &outcome.journeys {
-            content.push_str(&format!("\n- {}", journey.title));
-        }
+        let titles = outcome.journeys.iter().map(|journey| &*journey.title);
+        content.push_str(&journeys_note(titles));
     }
     if !left_out.is_empty() {
         content.push_str(&format!(

@@ -9,8 +9,10 @@ use tracing::Instrument;
 use super::{RunContext, embedded::Embedded, engine::Engine, peers};
 use crate::{
     config,
-    protocol::{ImageId, NewPrompt, Project, ProjectId, Run, RunId, UserId},
-    store::{Reply, StoreError},
+    protocol::{
+        EventKind, GrowingText, ImageId, Mode, NewPrompt, Project, ProjectId, Run, RunId, UserId,
+    },
+    store::{Reply, Store, StoreError},
 };
 
 /// The supervisor, as a cheap handle.
@@ -106,11 +108,8 @@ impl Supervisor {
         self.run_to_completion(async move {
             let RunContext { store, events, .. } = &inner.context;
             // Saved first, so that no worker picks it up again; the work stops a moment later.
-            let reply = Reply::Cancelled {
-                content:
-                    "Stopped. What was written so far is kept; send a message to continue from here."
-                        .to_owned(),
-            };
+            let content = stopped(store, run).await?.to_owned();
+            let reply = Reply::Cancelled { content };
             events.announce(store.finish_run(run, &reply).await?);
             let run = store.find_run(run).await?;
             inner.engine.cancel(&run);
@@ -167,4 +166,27 @@ impl Supervisor {
         work.await
             .map_err(|error| StoreError::Interrupted(error.to_string()))?
     }
+}
+
+/// What became of a stopped run's work. Files stay in the app, where the next run finds them; an
+/// answer stays in the conversation, but the model gets only those that were finished.
+async fn stopped(store: &Store, run: RunId) -> Result<&'static str, StoreError> {
+    let message = store.find_run(run).await?.message;
+    if store.find_message(message).await?.mode == Mode::Build {
+        return Ok(
+            "Stopped. What was written so far is kept; send a message to continue from here.",
+        );
+    }
+    let events = store.events_of_run(run).await?;
+    let is_answered = events.iter().any(|event| match &event.kind {
+        EventKind::Text { text, .. } => !text.is_empty(),
+        kind => matches!(kind.piece(), Some((GrowingText::Answer(_), _))),
+    });
+    Ok(match is_answered {
+        true => {
+            "Stopped. What was answered so far is kept above. The model does not continue from it: \
+             ask again for the rest."
+        }
+        false => "Stopped before there was an answer. Send the message again to get one.",
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use codeflow::protocol::{EventKind, RunState};
+use codeflow::protocol::{EventKind, ProjectId, RunState};
 use serde_json::json;
 
 use crate::support::{Model, Reply, Server, data_dir, until};
@@ -85,6 +85,60 @@ async fn a_stopped_run_ends_its_command_and_keeps_its_files_for_the_next_one() {
         _ => None,
     });
     assert_ne!(replies.await, run);
+}
+
+#[tokio::test]
+async fn a_stopped_answer_says_whether_there_is_a_part_of_it_and_keeps_that() {
+    const ANSWER: &str = "It is a shop that sells cheese, and has been one since it was opened.";
+    let data = data_dir();
+    let model = Model::start([
+        (
+            "What is it?",
+            vec![Reply::Silent(60, Box::new(Reply::Text(ANSWER)))],
+        ),
+        ("And then?", vec![Reply::Text(ANSWER).held()]),
+    ])
+    .await;
+    let server = Server::start(data.path(), &model);
+    let form = [("prompt", "What is it?"), ("mode", "ask")];
+    let (_, id) = server.post("/api/projects/create", &form).await;
+    let project: ProjectId = serde_json::from_value(id).unwrap();
+    let mut feed = server.feed(project).await;
+    let is_piece = |kind: &EventKind| matches!(kind, EventKind::TextPiece { .. }).then_some(());
+    feed.find(is_piece).await;
+    let run = server.workspace(project).await.runs[0].id;
+    assert_eq!(cancel(&server, &run.to_string()).await, 200);
+    let (state, message) = feed.ended(1).await;
+    assert_eq!(state, RunState::Cancelled);
+    let expected = "answered so far is kept above. The model does not continue from it";
+    assert!(message.content.contains(expected), "{}", message.content);
+    // It is kept, for whoever opens the project later.
+    let events = server.workspace(project).await.events;
+    let kept = events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::Text { text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    let kept = kept.unwrap();
+    assert!(!kept.is_empty() && ANSWER.starts_with(&kept), "{kept}");
+
+    let form = [
+        ("project", &*project.to_string()),
+        ("text", "And then?"),
+        ("mode", "ask"),
+    ];
+    let (status, sent) = server.post("/api/messages/send", &form).await;
+    assert_eq!(status, 200, "{sent}");
+    until("the model is asked", async || {
+        (model.turns_of("And then?").len() == 1).then_some(())
+    })
+    .await;
+    let asked = serde_json::to_string(&model.turns_of("And then?")).unwrap();
+    assert!(!asked.contains("sells cheese"), "{asked}");
+    let run = server.workspace(project).await.runs[1].id;
+    assert_eq!(cancel(&server, &run.to_string()).await, 200);
+    let (_, message) = feed.ended(2).await;
+    let expected = "Stopped before there was an answer.";
+    assert!(message.content.starts_with(expected), "{}", message.content);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 use codeflow::protocol::{FileMatches, FileSaved, FileView, ProjectId, RunState};
 use reqwest::StatusCode;
+use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::{Value, json};
 
 use crate::support::{Model, Reply, Server, data_dir, until};
@@ -441,4 +442,40 @@ async fn edits_survive_a_kill_and_a_lost_sandbox_become_one_version_and_wait_for
         text(&server, project, "app/page.tsx").await.as_deref(),
         Some("later")
     );
+}
+
+#[tokio::test]
+async fn a_text_that_reached_the_app_and_was_not_recorded_is_recorded_when_it_is_sent_again() {
+    const PAGE: &str = "app/page.tsx";
+    let data = data_dir();
+    let model = Model::start([build("true")]).await;
+    let (server, project) = project(data.path(), &model).await;
+    let before = read(&server, project, PAGE).await.unwrap().hash;
+    let file = data.path().join("codeflow.sqlite");
+    let database = Database::connect(format!("sqlite:{}", file.display()));
+    let database = database.await.unwrap();
+    let refuse =
+        "CREATE TRIGGER refused BEFORE INSERT ON edits BEGIN SELECT RAISE(ABORT, 'no'); END";
+    database.execute_unprepared(refuse).await.unwrap();
+    let (status, _) = write(&server, project, PAGE, "first", &before)
+        .await
+        .unwrap_err();
+    assert_eq!(status, 500);
+    // By its text, the page knows that what its next one meets is its own.
+    let next = write(&server, project, PAGE, "second", &before).await;
+    let Ok(FileSaved::Conflict {
+        theirs: Some(theirs),
+    }) = next
+    else {
+        panic!("{next:?}");
+    };
+    assert_eq!(theirs.text.as_deref(), Some("first"));
+    let drop = "DROP TRIGGER refused";
+    database.execute_unprepared(drop).await.unwrap();
+    let hash = saved(write(&server, project, PAGE, "first", &before).await);
+    assert_eq!(hash, theirs.hash);
+    let list = format!("/api/files/list?project={project}");
+    let listed: Value = server.get(&list).await.json().await.unwrap();
+    assert!(listed.to_string().contains("\"edited\":true"), "{listed}");
+    saved(write(&server, project, PAGE, "second", &hash).await);
 }

@@ -34,6 +34,7 @@ use editor_pane::EditorPane;
 use open_files::Content;
 use session::{Readiness, Session};
 use sidebar::Sidebar;
+use tree::contains;
 
 /// Changes within this time are fetched together.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -88,6 +89,9 @@ fn FilesPane(
             }
             if before.1 != now.1 {
                 session.retry();
+            } else if before.0 != now.0 {
+                // What was deleted may have made room.
+                session.retry_failed();
             }
         }
         now
@@ -227,13 +231,6 @@ fn Loading() -> impl IntoView {
             </div>
         </div>
     }
-}
-
-fn contains(nodes: &[FileNode], path: &str) -> bool {
-    nodes.iter().any(|node| match &node.children {
-        Some(children) => contains(children, path),
-        None => node.path == path,
-    })
 }
 
 /// The paths of the files that were edited since the latest version.

@@ -1,11 +1,11 @@
-//! The choice of a message's mode, beside its field. It is remembered for each project as long as
-//! the page is open.
-
-use std::cell::RefCell;
+//! The choice of a message's mode, beside its field. It is kept in the browser for each project.
 
 use leptos::prelude::*;
 
-use super::components::{Choice, RadioGroup};
+use super::{
+    browser,
+    components::{Choice, RadioGroup},
+};
 use crate::protocol::{Mode, ProjectId};
 
 const MODES: [Choice; 3] = [
@@ -29,27 +29,23 @@ const MODES: [Choice; 3] = [
     },
 ];
 
-thread_local! {
-    /// Only used in the browser, where there is one thread.
-    static CHOSEN: RefCell<Vec<(ProjectId, &'static str)>> = const { RefCell::new(Vec::new()) };
+/// The project's chosen mode, if it is another one than a build. Only called in the browser, as
+/// [`keep`] is.
+pub fn kept(project: ProjectId) -> Option<&'static str> {
+    let mode: Mode = browser::draft(&key(project))?.parse().ok()?;
+    Some(mode.as_str())
 }
 
-/// The project's chosen mode, by default a build.
-pub fn chosen(project: ProjectId) -> &'static str {
-    CHOSEN.with_borrow(|all| {
-        let found = all.iter().find(|(of, _)| *of == project);
-        found.map_or(Mode::Build.as_str(), |(_, mode)| mode)
-    })
-}
-
-/// Remembers the choice for the project. Only called in the browser.
+/// Keeps the choice for the project, as its unsent message is kept.
 pub fn keep(project: ProjectId, mode: &'static str) {
-    CHOSEN.with_borrow_mut(|all| {
-        all.retain(|(of, _)| *of != project);
-        if mode != Mode::Build.as_str() {
-            all.push((project, mode));
-        }
-    });
+    match mode == Mode::Build.as_str() {
+        true => browser::forget_draft(&key(project)),
+        false => browser::keep_draft(&key(project), mode),
+    }
+}
+
+fn key(project: ProjectId) -> String {
+    format!("mode-{project}")
 }
 
 /// The choice, as a part of a form.

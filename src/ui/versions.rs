@@ -85,7 +85,7 @@ fn VersionsPanel(
     on_cleanup(move || keys.remove());
     // On a phone the list covers what it leads to.
     let on_view = Callback::new(move |()| {
-        if browser::matches_media("(max-width: 639px)") {
+        if browser::matches_media("(max-width: 767px)") {
             close();
         }
     });
@@ -131,7 +131,7 @@ fn VersionsPanel(
         <aside
             id=PANEL_ID
             aria-label="All versions"
-            class="absolute inset-y-0 right-0 z-20 flex w-full flex-col border-l border-border bg-card shadow-lg sm:w-96"
+            class="flex flex-col border-border bg-card max-md:absolute max-md:inset-0 max-md:z-20 md:w-96 md:shrink-0 md:border-l"
         >
             <div class="flex h-11 shrink-0 items-center justify-between border-b border-border pr-2 pl-4">
                 <h2 class="text-sm font-semibold">"Versions"</h2>

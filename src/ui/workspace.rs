@@ -205,10 +205,11 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
         <PageTitle text=title/>
         <div class="flex h-dvh flex-col overflow-hidden">
             <WorkspaceHeader project conversation title model=model.clone() notice part versions_open/>
-            <main class="relative flex min-h-0 flex-1">
+            // The versions stand beside the app; where three don't fit, they take the chat's room.
+            <main class="group/split relative flex min-h-0 flex-1" data-versions=move || versions_open.get().then_some("")>
                 <section
                     aria-label="Chat"
-                    class="w-full min-w-0 shrink-0 flex-col md:flex md:w-(--chat-width)"
+                    class="w-full min-w-0 shrink-0 flex-col md:flex md:w-(--chat-width) md:max-xl:group-data-versions/split:hidden xl:group-data-versions/split:max-w-[calc(100%-48rem)]"
                     class=("flex", move || part.get() == PhonePart::Chat)
                     class=("hidden", move || part.get() != PhonePart::Chat)
                 >

@@ -65,6 +65,16 @@ async fn a_result_has_pictures_of_its_journeys_ends_and_each_is_played_again_whe
         titles,
         ["buy-1", "buy-2", "buy-3", "buy-4", "buy-5", "buy-6"]
     );
+    // The text names them too, but not the page's rendering of it, which has them beside it.
+    let last = later.last().unwrap();
+    assert!(message.content.contains("passed:\n\n- buy-1\n- buy-2"));
+    for html in [&message.html, &last.html] {
+        assert!(
+            html.contains("what you asked for") && !html.contains("buy-1"),
+            "{html}"
+        );
+        assert!(!html.contains("Played in a browser"), "{html}");
+    }
     let pictures = |one: &PassedJourney| one.picture.clone();
     let pictures: Vec<_> = message.journeys.iter().filter_map(pictures).collect();
     assert_eq!(pictures.len(), 5);

@@ -242,7 +242,7 @@ fn block(run: RunId, view: View, key: BlockKey, ended: Memo<bool>) -> AnyView {
         GrowingText::Thinking(_) => {
             let growing = Memo::new(move |_| {
                 let key = BlockKey::Text(of);
-                view.with(|view| view.as_ref().is_some_and(|view| view.0.is_at_end(&key)))
+                view.with(|view| view.as_ref().is_some_and(|view| view.0.is_thinking(&key)))
             });
             thinking(text, growing)
         }
@@ -310,22 +310,37 @@ fn ended_with(
     view! { {body} {ends(&message.journeys)} {version} }.into_any()
 }
 
-/// What the journeys ended with that passed, as far as there are pictures.
+/// The journeys that passed: the first with pictures of what they ended with.
 fn ends(journeys: &[PassedJourney]) -> Option<AnyView> {
     let end = |journey: &PassedJourney| {
-        let picture = format!("/api/pictures/{}", journey.picture.as_ref()?);
         let title = journey.title.clone();
-        Some(view! {
-            <li class="flex w-32 flex-col gap-1">
-                {journey_end(title.clone(), picture)}
-                <p dir="auto" class="text-xs text-muted-foreground wrap-anywhere">{title}</p>
+        let (class, picture) = match &journey.picture {
+            Some(picture) => {
+                let src = format!("/api/pictures/{picture}");
+                ("flex w-32 flex-col gap-1", journey_end(title.clone(), src))
+            }
+            None => {
+                let mark =
+                    view! { <Icon name=IconName::Check class="mt-0.5 size-3 text-success"/> };
+                ("flex w-full gap-1.5", mark.into_any())
+            }
+        };
+        view! {
+            <li class=class>
+                {picture}
+                <p dir="auto" class="min-w-0 text-xs text-muted-foreground wrap-anywhere">{title}</p>
             </li>
-        })
+        }
     };
-    let ends: Vec<_> = journeys.iter().filter_map(end).collect();
+    let ends: Vec<_> = journeys.iter().map(end).collect();
     (!ends.is_empty()).then(|| {
-        view! { <ul role="list" aria-label="Journeys that passed" class="flex flex-wrap gap-3">{ends}</ul> }
-            .into_any()
+        view! {
+            <div class="flex flex-col gap-2">
+                <p class="text-xs font-medium">"Played in a browser, and passed:"</p>
+                <ul role="list" aria-label="Journeys that passed" class="flex flex-wrap gap-3">{ends}</ul>
+            </div>
+        }
+        .into_any()
     })
 }
 

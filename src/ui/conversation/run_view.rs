@@ -149,13 +149,21 @@ impl RunView {
         !self.blocks.is_empty() && !self.has_parts()
     }
 
-    /// Whether the part with this key is the last one of a run that continues.
-    pub fn is_at_end(&self, key: &BlockKey) -> bool {
+    /// Whether the thinking with this key is still what the run is about: nothing has followed it,
+    /// and its turn's answer has not begun, which some models interrupt to think.
+    pub fn is_thinking(&self, key: &BlockKey) -> bool {
         let is_last = self
             .shown()
             .next_back()
             .is_some_and(|last| last.key == *key);
-        is_last && !self.state().is_final() && self.drafts().next().is_none()
+        let answers = |placed: &PlacedBlock| match (&placed.key, key) {
+            (BlockKey::Text(GrowingText::Answer(turn)), BlockKey::Text(thinking)) => {
+                *turn == thinking.turn()
+            }
+            _ => false,
+        };
+        let is_answered = self.shown().any(answers);
+        is_last && !is_answered && !self.state().is_final() && self.drafts().next().is_none()
     }
 
     /// Sets the complete text of a turn. Without HTML, that of its pieces stays.

@@ -384,12 +384,17 @@ fn thinking_stands_before_what_it_led_to_and_folds_when_something_follows() {
         took: Some(4200),
     };
     let mut conversation = fold([at(1, grown.clone())]);
-    assert!(conversation.run(RUN).unwrap().is_at_end(&thinking));
+    assert!(conversation.run(RUN).unwrap().is_thinking(&thinking));
+    // A model that thinks in the middle of its answer has begun it.
+    let interrupted = fold([at(1, text(1, "I look.")), at(2, grown.clone())]);
+    assert!(!interrupted.run(RUN).unwrap().is_thinking(&thinking));
+    let next_turn = fold([at(1, text(0, "I look.")), at(2, grown.clone())]);
+    assert!(next_turn.run(RUN).unwrap().is_thinking(&thinking));
     let events = [at(1, grown), at(2, text(1, "I look.")), at(3, whole)];
     conversation.apply_all(events[1..].to_vec());
     let view = conversation.run(RUN).unwrap();
     assert_eq!(view.parts(), [thinking.clone(), answer]);
-    assert!(!view.is_at_end(&thinking));
+    assert!(!view.is_thinking(&thinking));
     let expected = Text {
         html: vec!["<p>Hm.</p>".into()],
         took: Some(4200),

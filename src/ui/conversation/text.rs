@@ -1,5 +1,5 @@
 //! The model's text of a turn, and its reasoning: one line that can be opened; it is open while the
-//! model is thinking, and folds when it continues.
+//! model is thinking, and folds when its answer begins, unless the reader chose otherwise.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub fn said(text: Memo<Text>) -> AnyView {
     view! { <div class="prose py-1 empty:hidden">{blocks(text)}</div> }.into_any()
 }
 
-/// `growing`: whether it is the last part so far.
+/// `growing`: whether the model is still thinking.
 pub fn thinking(text: Memo<Text>, growing: Memo<bool>) -> AnyView {
     let chosen = RwSignal::new(None::<bool>);
     let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| growing.get()));

@@ -10,7 +10,8 @@ use leptos::{
 
 use super::{
     code_mirror::{self, Comparison, Sides},
-    open_files::{OpenFile, SaveState},
+    kept_text::Merge,
+    open_files::{OpenFile, SaveState, fingerprint},
     session::Session,
 };
 use crate::{
@@ -29,6 +30,9 @@ pub fn Compared(
     unified: Signal<bool>,
     merges: bool,
     comparison: StoredValue<Option<Comparison>, LocalStorage>,
+    /// Gets the edited side on every change.
+    #[prop(optional)]
+    on_change: Option<Callback<String>>,
 ) -> impl IntoView {
     let host = NodeRef::<html::Div>::new();
     let failed = RwSignal::new(false);
@@ -49,11 +53,17 @@ pub fn Compared(
         });
     });
     on_cleanup(drop_last);
+    let changed = move |_| {
+        let text = comparison.try_with_value(|made| made.as_ref().map(Comparison::text));
+        if let (Some(on_change), Some(Some(text))) = (on_change, text) {
+            on_change.run(text);
+        }
+    };
     view! {
         <p role="alert" class="text-sm text-destructive empty:hidden">
             {move || failed.get().then_some("The comparison could not be loaded. Close this and try again.")}
         </p>
-        <div node_ref=host class="comparison min-h-0 flex-1 overflow-auto rounded-lg border border-border"></div>
+        <div node_ref=host on:change=changed class="comparison min-h-0 flex-1 overflow-auto rounded-lg border border-border"></div>
     }
 }
 
@@ -152,6 +162,41 @@ pub fn CompareDialog(session: Session, open: RwSignal<bool>) -> impl IntoView {
     }
 }
 
+/// Says that a merge was begun before, and switches between it and the own text.
+#[component]
+fn MergeOffer(
+    /// Whether the merge is shown.
+    resumed: RwSignal<bool>,
+    /// Whether it began from the two texts as they are.
+    is_of_these: bool,
+) -> impl IntoView {
+    let words = move || match (resumed.get(), is_of_these) {
+        (true, true) => {
+            "This is the merge that you began. It is kept until the conflict is resolved."
+        }
+        (true, false) => {
+            "This is the merge that you began before one of the two texts changed: what was \
+             written since is missing in it."
+        }
+        (false, true) => "This is your text, without the merge that you began.",
+        (false, false) => {
+            "You began a merge before one of the two texts changed. It is still kept."
+        }
+    };
+    let label = move || match resumed.get() {
+        true => "Start again from my text",
+        false => "Continue my merge",
+    };
+    view! {
+        <div class="flex flex-wrap items-center gap-x-3 gap-y-1 rounded-lg border border-brand/30 bg-brand/8 px-3 py-1.5 text-xs">
+            <p role="status" class="min-w-0 flex-1">{words}</p>
+            <Button variant=ButtonVariant::Outline size=ButtonSize::Sm on:click=move |_| resumed.update(|resumed| *resumed = !*resumed)>
+                {label}
+            </Button>
+        </div>
+    }
+}
+
 /// Resolves a conflict: somebody else wrote the shown file while it was being edited.
 #[component]
 pub fn ConflictDialog(session: Session) -> impl IntoView {
@@ -166,13 +211,37 @@ pub fn ConflictDialog(session: Session) -> impl IntoView {
         };
         let comparison = StoredValue::new_local(None::<Comparison>);
         let is_gone = theirs.is_none();
-        let sides = Sides {
-            path: path.clone(),
-            texts: [
-                theirs.and_then(|theirs| theirs.text).unwrap_or_default(),
-                session.text(&path).unwrap_or_default(),
-            ],
-            names: ["What is there", "Your text"].map(str::to_owned),
+        let hash = theirs.as_ref().map(|theirs| theirs.hash.clone());
+        let own = session.text(&path).unwrap_or_default();
+        let mine = fingerprint(&own);
+        let begun = session.file(&path).and_then(|file| file.merge);
+        // One that began from other texts lacks what was written since.
+        let is_of_these = begun
+            .as_ref()
+            .is_some_and(|merge| (merge.mine, &merge.theirs) == (mine, &hash));
+        let resumed = RwSignal::new(is_of_these);
+        let offer = begun
+            .is_some()
+            .then(|| view! { <MergeOffer resumed is_of_these/> });
+        let sides = {
+            let path = path.clone();
+            let before = theirs.and_then(|theirs| theirs.text).unwrap_or_default();
+            Signal::derive(move || {
+                let merge = resumed.get().then(|| session.file(&path)?.merge).flatten();
+                let after = merge.map_or_else(|| own.clone(), |merge| merge.text);
+                Sides {
+                    path: path.clone(),
+                    texts: [before.clone(), after],
+                    names: ["What is there", "Your text"].map(str::to_owned),
+                }
+            })
+        };
+        let keep = {
+            let path = path.clone();
+            Callback::new(move |text: String| {
+                let theirs = hash.clone();
+                session.keep_merge(&path, Merge { text, mine, theirs });
+            })
         };
         let unified = is_narrow();
         let finish = move |act: Callback<String>| {
@@ -203,7 +272,8 @@ pub fn ConflictDialog(session: Session) -> impl IntoView {
                     <span>{if is_gone { "What is there: nothing, the file was deleted" } else { "What is there" }}</span>
                     <span>"Your text, which you can edit here"</span>
                 </div>
-                <Compared sides=Signal::stored(sides) unified=Signal::stored(unified) merges=true comparison/>
+                {offer}
+                <Compared sides unified=Signal::stored(unified) merges=true comparison on_change=keep/>
                 <div class="flex flex-wrap justify-end gap-2">
                     <Button variant=ButtonVariant::Outline on:click=take_theirs>{theirs_label}</Button>
                     <Button variant=ButtonVariant::Outline on:click=keep_mine>"Keep mine"</Button>

@@ -71,7 +71,7 @@ pub fn EditorPane(
     let can_save = move || {
         shown.with(|file| {
             file.as_ref()
-                .is_some_and(|file| !matches!(file.saving, SaveState::Saved | SaveState::Saving))
+                .is_some_and(|file| !matches!(file.saving, SaveState::Saved | SaveState::Saving(_)))
         })
     };
     view! {
@@ -183,11 +183,17 @@ fn Trouble(session: Session, shown: Memo<Option<OpenFile>>, at_work: Memo<bool>)
                     .to_owned(),
                 Some("Resolve"),
             ),
-            SaveState::Unsaved | SaveState::Failed(_) if at_work.get() => (
-                "A run is at work. Your text is kept here and saved when it ends.".to_owned(),
-                None,
-            ),
-            SaveState::Failed(why) => (why, Some("Try again")),
+            SaveState::Unsaved | SaveState::Failed(_) | SaveState::Saving(Some(_))
+                if at_work.get() =>
+            {
+                (
+                    "A run is at work. Your text is kept here and saved when it ends.".to_owned(),
+                    None,
+                )
+            }
+            SaveState::Failed(why) | SaveState::Saving(Some(why)) => {
+                (format!("Not saved: {why}"), Some("Try again"))
+            }
             _ => return None,
         })
     });

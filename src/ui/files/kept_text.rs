@@ -11,6 +11,22 @@ use crate::{protocol::ProjectId, ui::browser};
 pub struct KeptText {
     pub base: Option<String>,
     pub text: String,
+    /// Fingerprints of the texts that were sent and not confirmed.
+    #[serde(default)]
+    pub sent: Vec<u64>,
+    /// The merge that was begun, if the text is in conflict.
+    #[serde(default)]
+    pub merge: Option<Merge>,
+}
+
+/// A merge that was begun in the conflict's dialog, and the texts that it began from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merge {
+    pub text: String,
+    /// The fingerprint of the own text.
+    pub mine: u64,
+    /// The hash of the other text; `None` if the file was deleted.
+    pub theirs: Option<String>,
 }
 
 /// The paths of the project's stored texts.
@@ -59,4 +75,23 @@ fn key(project: ProjectId, path: &str) -> String {
 
 fn list_key(project: ProjectId) -> String {
     format!("unsaved:{project}")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_stored_by_an_earlier_page_are_read() {
+        let stored = r#"{"base":"1","text":"Typed"}"#;
+        let read: KeptText = JsonSerdeCodec::decode(stored).unwrap();
+        let expected = KeptText {
+            base: Some("1".to_owned()),
+            text: "Typed".to_owned(),
+            sent: Vec::new(),
+            merge: None,
+        };
+        assert_eq!(read, expected);
+    }
 }

@@ -10,7 +10,7 @@ use leptos::{prelude::*, task::spawn_local, web_sys::HtmlElement};
 use super::{
     code_mirror::{self, Editor, Handlers},
     kept_text,
-    open_files::{Content, Fresh, OpenFile, SaveState, moved, next_after},
+    open_files::{Content, Fresh, OpenFile, SaveState, moved, next_after, was_sent},
 };
 use crate::{
     api::files::read_file,
@@ -48,6 +48,8 @@ pub struct Session {
     /// Files that were read before the editor was available.
     waiting: StoredValue<Vec<FileView>>,
     pause: StoredValue<Option<TimeoutHandle>>,
+    /// The timer that sends refused texts again, and how many times it did since the last success.
+    again: StoredValue<(Option<TimeoutHandle>, u32)>,
 }
 
 impl Session {
@@ -65,6 +67,7 @@ impl Session {
             editor: StoredValue::new_local(None),
             waiting: StoredValue::new(Vec::new()),
             pause: StoredValue::new(None),
+            again: StoredValue::new((None, 0)),
         };
         on_cleanup(move || {
             if let Some((editor, _)) = session.editor.try_update_value(Option::take).flatten() {
@@ -223,12 +226,16 @@ impl Session {
         let saving = match &kept {
             None => SaveState::Saved,
             // The sandbox may have the same text without the server having noted it as an edit.
-            Some(kept) if kept.text == text || kept.base.as_ref() == Some(&view.hash) => {
+            Some(kept)
+                if kept.text == text
+                    || kept.base.as_ref() == Some(&view.hash)
+                    || was_sent(&kept.sent, &view) =>
+            {
                 SaveState::Unsaved
             }
             Some(_) => SaveState::Conflict(Some(Box::new(view.clone()))),
         };
-        if let Some(kept) = kept {
+        if let Some(kept) = &kept {
             self.with_editor(|editor| editor.replace(&path, &kept.text));
         }
         let unsaved = saving == SaveState::Unsaved;
@@ -237,6 +244,7 @@ impl Session {
             file.content = Content::Text;
             file.saving = saving;
             file.stale = false;
+            (file.sent, file.merge) = kept.map(|kept| (kept.sent, kept.merge)).unwrap_or_default();
         });
         if unsaved {
             self.save_after(path, saving::PAUSE);
@@ -272,7 +280,7 @@ impl Session {
             let read = read_file(self.project, path.clone(), true).await;
             let Some(file) = self.file(&path) else { return };
             // It was saved meanwhile, which is newer.
-            if file.base != before.base || file.saving == SaveState::Saving {
+            if file.base != before.base || matches!(file.saving, SaveState::Saving(_)) {
                 return;
             }
             self.refreshed(file, read);
@@ -291,18 +299,18 @@ impl Session {
                         self.change(&path, |file| file.base = Some(view.hash));
                     }
                     (Fresh::Other, None) => self.take_in(view),
+                    (Fresh::Conflict, text) if self.text(&path) != *text => {
+                        self.change(&path, |file| {
+                            file.saving = SaveState::Conflict(Some(Box::new(view)));
+                        });
+                    }
                     // What was typed is there, but the server has not said that it is saved.
-                    (Fresh::Conflict, Some(text)) if self.text(&path).as_ref() == Some(text) => {
+                    (Fresh::Conflict | Fresh::Own, _) => {
                         self.change(&path, |file| {
                             file.base = Some(view.hash);
                             file.saving = SaveState::Unsaved;
                         });
                         self.save_after(path, saving::PAUSE);
-                    }
-                    (Fresh::Conflict, _) => {
-                        self.change(&path, |file| {
-                            file.saving = SaveState::Conflict(Some(Box::new(view)));
-                        });
                     }
                 }
             }

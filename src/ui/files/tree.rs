@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     protocol::FileNode,
-    ui::components::{Icon, IconName},
+    ui::components::{Icon, IconName, follow_size},
 };
 
 /// The height of a line, and how many lines are rendered beyond the visible ones.
@@ -62,6 +62,21 @@ fn rows(nodes: &[FileNode], touched: &HashMap<String, bool>, filter: &str) -> Ve
     let mut found = Vec::new();
     walk(nodes, 1, touched, &filter.to_lowercase(), &mut found);
     found
+}
+
+/// Whether there is a file of this path.
+pub fn contains(nodes: &[FileNode], path: &str) -> bool {
+    nodes.iter().any(|node| match &node.children {
+        Some(children) => contains(children, path),
+        None => node.path == path,
+    })
+}
+
+/// Opens the folders that the path is in.
+fn open_folders_of(path: &str, touched: &mut HashMap<String, bool>) {
+    for (end, _) in path.match_indices('/') {
+        touched.insert(path[..end].to_owned(), true);
+    }
 }
 
 /// What a key does in the tree.
@@ -161,11 +176,6 @@ pub fn FileTree(
             scroll.set((tree.scroll_top(), height));
         }
     };
-    Effect::new(move || {
-        if tree.get().is_some() {
-            request_animation_frame(measure);
-        }
-    });
     // The active line: the last one moved to with the keys or the pointer, else the shown file's.
     let active = RwSignal::new(None::<String>);
     let at = Memo::new(move |_| {
@@ -195,6 +205,40 @@ pub fn FileTree(
             measure();
         }
     };
+    // The shown file's folders are opened, and its line comes into view once there is room for it: on
+    // a phone, and in another tab, the tree is there without being seen.
+    let owed = StoredValue::new(None::<String>);
+    let reveal = move || {
+        let tree = tree.try_get_untracked().flatten();
+        let is_seen = tree.is_some_and(|tree| tree.client_height() > 0);
+        let Some(Some(path)) = owed.try_get_value().filter(|_| is_seen) else {
+            return;
+        };
+        let line = rows.with_untracked(|rows| rows.iter().position(|row| row.path == path));
+        if let Some(line) = line {
+            owed.set_value(None);
+            go_to(line);
+        }
+    };
+    follow_size(tree, move |_| {
+        measure();
+        reveal();
+    });
+    Effect::new(move |revealed: Option<Option<String>>| {
+        let shown = marks.shown.get();
+        if revealed.is_some_and(|revealed| revealed == shown) {
+            return shown;
+        }
+        let path = shown.filter(|path| nodes.with(|nodes| contains(nodes, path)))?;
+        touched.update(|touched| open_folders_of(&path, touched));
+        owed.set_value(Some(path.clone()));
+        Some(path)
+    });
+    Effect::new(move || {
+        rows.track();
+        marks.shown.track();
+        request_animation_frame(reveal);
+    });
     let act = move |index: usize| {
         let Some(row) = rows.with_untracked(|rows| rows.get(index).cloned()) else {
             return;
@@ -386,6 +430,26 @@ mod tests {
             paths(&rows(&nodes(), &touched, "")),
             ["app", "lib", "lib/utils.ts", "package.json"]
         );
+    }
+
+    #[test]
+    fn the_folders_of_the_shown_file_are_opened_and_no_others() {
+        let mut touched = HashMap::from([("app".to_owned(), false)]);
+        open_folders_of("app/about/page.tsx", &mut touched);
+        assert_eq!(
+            paths(&rows(&nodes(), &touched, "")),
+            [
+                "app",
+                "app/about",
+                "app/about/page.tsx",
+                "app/page.tsx",
+                "lib",
+                "package.json"
+            ]
+        );
+        let before = touched.clone();
+        open_folders_of("package.json", &mut touched);
+        assert_eq!(touched, before);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     ui::{
         components::{Button, ButtonSize, ButtonVariant, Icon, IconName, Spinner},
         conversation::Conversation,
+        erased::part,
     },
 };
 
@@ -17,7 +18,8 @@ use crate::{
 const MAX_REPORT: usize = 4000;
 
 /// Empty once the page is ready and `is_shown`. A failure over a page can be dismissed until the
-/// next one.
+/// next one. What went wrong before is said whether or not the frame has loaded its page: on a busy
+/// machine that may take minutes.
 #[component]
 pub fn Screen(
     project: ProjectId,
@@ -26,7 +28,8 @@ pub fn Screen(
     is_shown: Memo<bool>,
 ) -> impl IntoView {
     let put_aside = RwSignal::new(None::<PreviewState>);
-    move || {
+    let on_dismiss = move || put_aside.set(Some(state.get_untracked()));
+    let cover = move || {
         let state = state.get();
         match &state {
             PreviewState::None => view! { <Nothing/> }.into_any(),
@@ -35,14 +38,6 @@ pub fn Screen(
             }
             .into_any(),
             PreviewState::Asleep { .. } => view! { <Asleep project/> }.into_any(),
-            PreviewState::Ready { notice: Some(notice), .. } if is_shown.get() => {
-                if put_aside.with(|aside| aside.as_ref() == Some(&state)) {
-                    return ().into_any();
-                }
-                let notice = notice.clone();
-                let on_dismiss = move || put_aside.set(Some(state.clone()));
-                view! { <Trouble notice on_dismiss/> }.into_any()
-            }
             // The previous page is still worth showing.
             PreviewState::Compiling { .. } | PreviewState::Ready { .. } if is_shown.get() => ().into_any(),
             PreviewState::Compiling { .. } => view! {
@@ -53,11 +48,28 @@ pub fn Screen(
             PreviewState::Failed { .. } if put_aside.with(|aside| aside.as_ref() == Some(&state)) => ().into_any(),
             PreviewState::Failed { url, reason } => {
                 let (reason, has_page) = (reason.clone(), url.is_some());
-                let on_dismiss = move || put_aside.set(Some(state.clone()));
                 view! { <Failure project conversation reason has_page on_dismiss/> }.into_any()
             }
         }
+    };
+    view! {
+        {cover}
+        {note(state, put_aside)}
     }
+}
+
+/// What went wrong before, in an app that answers again, until it is put aside.
+fn note(state: Memo<PreviewState>, put_aside: RwSignal<Option<PreviewState>>) -> AnyView {
+    let notice = Memo::new(move |_| match state.get() {
+        state if put_aside.with(|aside| aside.as_ref() == Some(&state)) => None,
+        PreviewState::Ready { notice, .. } => notice,
+        _ => None,
+    });
+    let on_dismiss = move || put_aside.set(Some(state.get_untracked()));
+    part(move || match notice.get() {
+        Some(notice) => view! { <Trouble notice on_dismiss/> }.into_any(),
+        None => ().into_any(),
+    })
 }
 
 const COVER: &str = "absolute inset-0 grid place-items-center overflow-auto bg-background p-6";
@@ -167,5 +179,27 @@ fn Failure(
                 {buttons}
             </div>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_said_whatever_the_frame_has_loaded_until_it_is_put_aside() {
+        Owner::new().with(|| {
+            let ready = PreviewState::Ready {
+                url: "http://a/".to_owned(),
+                notice: Some("The app ran out of memory.".to_owned()),
+            };
+            let (state, put_aside) = (RwSignal::new(PreviewState::Starting), RwSignal::new(None));
+            let shown = || note(Memo::new(move |_| state.get()), put_aside).to_html();
+            assert!(!shown().contains("role=\"note\""));
+            state.set(ready.clone());
+            assert!(shown().contains("The app ran out of memory."));
+            put_aside.set(Some(ready));
+            assert!(!shown().contains("role=\"note\""));
+        });
     }
 }

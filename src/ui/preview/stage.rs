@@ -1,15 +1,15 @@
 //! The place of the preview's frame: as large as the pane, or as a device, scaled to fit it and
 //! with handles to drag. The style sheet (`preview.css`) does the arithmetic.
 
-use leptos::{
-    ev, html,
-    prelude::*,
-    wasm_bindgen::{JsCast, closure::Closure},
-    web_sys::{Element, ResizeObserver},
-};
+use leptos::{ev, html, prelude::*};
 
 use super::viewport::Viewport;
-use crate::ui::{browser, components::Drag, erased::part, pane::panes};
+use crate::ui::{
+    browser,
+    components::{Drag, follow_size},
+    erased::part,
+    pane::panes,
+};
 
 /// The preference for the size.
 const KEY: &str = "preview-size";
@@ -58,30 +58,12 @@ impl Stage {
         if let Some(viewport) = browser::remembered(KEY) {
             self.viewport.set(viewport);
         }
-        let observing = StoredValue::new_local(None::<(ResizeObserver, Closure<dyn FnMut()>)>);
-        Effect::new(move || {
-            let Some(pane) = self.element.get() else {
-                return;
-            };
-            let measured = pane.clone();
-            let measure = Closure::<dyn FnMut()>::new(move || {
-                let side = |side: i32, edge: u32| side.unsigned_abs().saturating_sub(edge);
-                self.room.set((
-                    side(measured.client_width(), EDGES.0),
-                    side(measured.client_height(), EDGES.1),
-                ));
-            });
-            if let Ok(observer) = ResizeObserver::new(measure.as_ref().unchecked_ref()) {
-                observer.observe(pane.unchecked_ref::<Element>());
-                observing.set_value(Some((observer, measure)));
-            }
-        });
-        on_cleanup(move || {
-            observing.try_update_value(|observing| {
-                if let Some((observer, _)) = observing.take() {
-                    observer.disconnect();
-                }
-            });
+        follow_size(self.element, move |pane| {
+            let side = |side: i32, edge: u32| side.unsigned_abs().saturating_sub(edge);
+            self.room.set((
+                side(pane.client_width(), EDGES.0),
+                side(pane.client_height(), EDGES.1),
+            ));
         });
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         messages::{edit_message, send_message},
         runs::cancel_run,
     },
-    protocol::{ModelNotice, OfferedModel, ProjectId, RunId},
+    protocol::{Mode, ModelNotice, OfferedModel, ProjectId, RunId},
     ui::{
         browser,
         commands::Commands,
@@ -36,7 +36,7 @@ pub fn Composer(
     let offered = about.offered.clone();
     let field = PromptField::kept(draft_of(project));
     let picked = Picked::expect();
-    let mode = RwSignal::new(mode::chosen(project));
+    let mode = RwSignal::new(Mode::Build.as_str());
     // The last message's model, so that a project keeps its model.
     let model = conversation.with_untracked(|all| all.last_prompt()?.model.clone());
     let model = ChosenModel::new(model_picker::value_of(model.as_ref(), &offered));
@@ -45,11 +45,15 @@ pub fn Composer(
     // Whether to stop the running run for an edited message.
     let stops = StoredValue::new(false);
     edit_in(field, mode, (model, offered.clone()), editing);
-    Effect::new(move || {
-        let mode = mode.get();
-        // An edited message keeps its own.
-        if editing.message.with_untracked(Option::is_none) {
-            mode::keep(project, mode);
+    Effect::new(move |before: Option<()>| {
+        let chosen = mode.get();
+        if before.is_none() {
+            if let Some(kept) = mode::kept(project) {
+                mode.set(kept);
+            }
+        } else if editing.message.with_untracked(Option::is_none) {
+            // An edited message keeps its own.
+            mode::keep(project, chosen);
         }
     });
     let order = Order::new();

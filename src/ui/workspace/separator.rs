@@ -59,7 +59,7 @@ pub fn Separator() -> impl IntoView {
             aria-valuemax=WIDEST.to_string()
             aria-valuenow=move || width.get().to_string()
             tabindex="0"
-            class="relative z-10 -mx-1 hidden w-2 shrink-0 cursor-col-resize touch-none outline-none before:absolute before:inset-y-0 before:left-1/2 before:w-px before:bg-border before:transition-colors hover:before:bg-brand focus-visible:before:w-0.5 focus-visible:before:bg-brand md:block"
+            class="relative z-10 -mx-1 hidden w-2 shrink-0 cursor-col-resize touch-none outline-none before:absolute before:inset-y-0 before:left-1/2 before:w-px before:bg-border before:transition-colors hover:before:bg-brand focus-visible:before:w-0.5 focus-visible:before:bg-brand md:block md:max-xl:group-data-versions/split:hidden"
             on:keydown=on_key
             on:pointerdown=move |pointer| drag.grab(&pointer, width.get_untracked())
             on:pointermove=move |pointer| {

@@ -11,8 +11,8 @@ import { look } from "./look.js";
 const NARROW = "(max-width: 900px)";
 
 /**
- * `names` are what assistive technology calls the two. `merges` lets the second one be edited, and follows the window: nobody chooses
- * the layout of what is merged, and what was typed stays.
+ * `names` are what assistive technology calls the two. `merges` lets the second one be edited, which the host hears of by `change`, and
+ * follows the window: nobody chooses the layout of what is merged, and what was typed stays.
  */
 export function compare(host, path, texts, names, unified, merges) {
   let view = show(host, path, texts, names, unified, merges);
@@ -65,7 +65,11 @@ function show(host, path, [before, after], names, unified, merges) {
     EditorView.lineWrapping,
     EditorView.contentAttributes.of({ "aria-label": names[at], dir: "ltr", spellcheck: "false" }),
     fixed ? [EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.contentAttributes.of({ tabindex: "0", role: "textbox", "aria-readonly": "true" })]
-      : [history(), keymap.of([...defaultKeymap, ...historyKeymap])],
+      : [
+          history(),
+          keymap.of([...defaultKeymap, ...historyKeymap]),
+          EditorView.updateListener.of(({ docChanged }) => docChanged && host.dispatchEvent(new Event("change"))),
+        ],
   ];
   host.replaceChildren();
   const collapse = merges ? undefined : { margin: 3, minSize: 6 };
