@@ -95,7 +95,7 @@ test("the pages of accounts fit every width, in both themes, and are accessible"
       for (const path of ["/sign-in", "/sign-in/code", "/sign-up", "/reset", "/reset?link=x", "/confirm?link=x"]) {
         await open(page, path);
         await fits(page);
-        await page.screenshot({ path: join(pictures, `${path.replaceAll(/\W/g, "")}-${width}-${theme}.png`) });
+        await page.screenshot({ caret: "initial", path: join(pictures, `${path.replaceAll(/\W/g, "")}-${width}-${theme}.png`) });
         await assertAccessible(page, `${path} at ${width}, ${theme}`);
       }
     }
@@ -105,7 +105,7 @@ test("the pages of accounts fit every width, in both themes, and are accessible"
       for (const path of ["/settings", "/usage"]) {
         await open(page, path);
         await fits(page);
-        await page.screenshot({ path: join(pictures, `in${path.replaceAll(/\W/g, "")}-${width}-${theme}.png`), fullPage: true });
+        await page.screenshot({ caret: "initial", path: join(pictures, `in${path.replaceAll(/\W/g, "")}-${width}-${theme}.png`), fullPage: true });
         await assertAccessible(page, `${path} at ${width}, ${theme}`);
       }
     }
@@ -260,7 +260,7 @@ test("two-step sign-in is set up, asked for, helped by a recovery code, and turn
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press("Enter");
   await page.getByRole("img", { name: "QR code with the secret" }).waitFor();
-  await page.screenshot({ path: join(pictures, "two-step.png"), fullPage: true });
+  await page.screenshot({ caret: "initial", path: join(pictures, "two-step.png"), fullPage: true });
   await assertAccessible(page, "the set-up of two-step sign-in");
   const secret = await page.locator("code").innerText();
   await field(page, "Code").fill("000000");
@@ -272,7 +272,7 @@ test("two-step sign-in is set up, asked for, helped by a recovery code, and turn
   await listed.nth(9).waitFor();
   const codes = await listed.allInnerTexts();
   assert.equal(codes.length, 10);
-  await page.screenshot({ path: join(pictures, "recovery-codes.png"), fullPage: true });
+  await page.screenshot({ caret: "initial", path: join(pictures, "recovery-codes.png"), fullPage: true });
   await assertAccessible(page, "the recovery codes");
   await press(page, "I have saved them");
   await page.getByText("10 recovery codes are left.").waitFor();
@@ -281,7 +281,7 @@ test("two-step sign-in is set up, asked for, helped by a recovery code, and turn
   await signIn(other, "careful@example.com");
   await other.getByRole("heading", { name: "Two-step sign-in" }).waitFor();
   await until("the field has the focus", () => other.evaluate(() => document.activeElement?.name === "code"));
-  await other.screenshot({ path: join(pictures, "code.png") });
+  await other.screenshot({ caret: "initial", path: join(pictures, "code.png") });
   await field(other, "Code").fill("123456");
   await press(other, "Continue");
   await other.getByRole("alert").filter({ hasText: "This code is wrong" }).waitFor();

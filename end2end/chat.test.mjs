@@ -92,7 +92,7 @@ for (const width of [1024, 390, 1920]) {
     for (const theme of ["light", "dark"]) {
       await preferTheme(tab, theme);
       await assertAccessible(tab, `the conversation at ${width} px, ${theme}`);
-      await tab.screenshot({ path: join(results, `chat-${width}-${theme}.png`) });
+      await tab.screenshot({ caret: "initial", path: join(results, `chat-${width}-${theme}.png`) });
     }
     const overflow = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0, "nothing is wider than the window");
@@ -189,7 +189,7 @@ test("an edited message is sent again from there, refused while a run works, and
   await tab.getByRole("button", { name: "Send" }).click();
   await tab.getByRole("alert").filter({ hasText: "A run is at work on this project" }).waitFor();
   assert.equal(await field().inputValue(), "Instead of that", "nothing typed is lost");
-  await tab.screenshot({ path: join(results, "chat-editing.png") });
+  await tab.screenshot({ caret: "initial", path: join(results, "chat-editing.png") });
   await tab.getByRole("button", { name: "End it and go on" }).click();
   await until("what came after is gone", async () => (await prompts()).join() === "Build a page,Instead of that");
   release();

@@ -92,7 +92,7 @@ function dialogOf(page) {
 async function pictures(page, name) {
   for (const theme of ["light", "dark"]) {
     await preferTheme(page, theme);
-    await page.screenshot({ path: join(results, `${name}-${page.viewportSize().width}-${theme}.png`) });
+    await page.screenshot({ caret: "initial", path: join(results, `${name}-${page.viewportSize().width}-${theme}.png`) });
   }
   await preferTheme(page, "light");
 }
@@ -330,7 +330,7 @@ test("a theme of the editor colours it, stays over a reload, and is there on ano
     for (const scheme of ["light", "dark"]) {
       await preferTheme(page, scheme);
       await assertAccessible(page, `the editor in ${theme}, ${scheme}`, 'section[aria-label="File"]');
-      await page.screenshot({ path: join(results, `editor-theme-${theme}-${scheme}.png`) });
+      await page.screenshot({ caret: "initial", path: join(results, `editor-theme-${theme}-${scheme}.png`) });
       looks[`${theme} ${scheme}`] = await look(page);
     }
     await page.reload();
@@ -341,7 +341,7 @@ test("a theme of the editor colours it, stays over a reload, and is there on ano
     await other.at.open("app/page.tsx");
     await until(`another device has ${theme}`, async () => (await themes(other.page).inputValue()) === theme);
     assert.deepEqual(await look(other.page), looks[`${theme} dark`]);
-    await other.page.screenshot({ path: join(results, `editor-theme-${theme}-390.png`) });
+    await other.page.screenshot({ caret: "initial", path: join(results, `editor-theme-${theme}-390.png`) });
     assert.deepEqual(other.problems, []);
     await other.page.context().close();
   }
@@ -391,7 +391,7 @@ test("a text that a full disk has no room for is never called saved, is kept, an
   assert.match(await trouble.innerText(), /^Not saved: /);
   assert.match(await trouble.innerText(), /ran out of disk \(\d+ MB\)\. Delete files|disk is full\. Delete files/);
   await at.says("Unsaved");
-  await page.screenshot({ path: join(results, "editor-full-disk.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "editor-full-disk.png") });
   await trouble.getByRole("button", { name: "Try again" }).click();
   await trouble.waitFor();
   await at.says("Unsaved");

@@ -39,7 +39,7 @@ async function assertFits(page, path) {
       await preferTheme(page, theme);
       const where = `${path} at ${width}, ${theme}`;
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${where} scrolls sideways`);
-      await page.screenshot({ path: join(pictures, `${path.replaceAll(/\W/g, "") || "home"}-${width}-${theme}.png`), fullPage: true });
+      await page.screenshot({ caret: "initial", path: join(pictures, `${path.replaceAll(/\W/g, "") || "home"}-${width}-${theme}.png`), fullPage: true });
       await assertAccessible(page, where);
     }
   }

@@ -44,7 +44,7 @@ test("a prompt becomes a todo app that is used inside the page", async () => {
   // Reload in mid-run: everything that was there is there again, and it goes on.
   await until("the agent writes files", async () => (await ui.log().innerText()).includes("lib/todos.ts"));
   assert.equal(await ui.run(1).getAttribute("data-run-state"), "running");
-  await page.screenshot({ path: join(results, "running.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "running.png"), caret: "initial" });
   await page.reload();
   await ui.log().getByText("Build me a todo app with dark mode").first().waitFor();
   await until("what was written is shown again", async () => (await ui.log().innerText()).includes("lib/todos.ts"));
@@ -71,7 +71,7 @@ test("a prompt becomes a todo app that is used inside the page", async () => {
   await item("Buy milk").click();
   await until("the item is ticked", () => item("Buy milk").isChecked());
   assert.equal(await item("Write to Ada").isChecked(), false);
-  await page.screenshot({ path: join(results, "workspace.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "workspace.png"), caret: "initial" });
 });
 
 test("the code tab shows what was written, highlighted", async () => {
@@ -84,7 +84,7 @@ test("the code tab shows what was written, highlighted", async () => {
   await file.click();
   await until("the file is shown", async () => (await page.getByRole("tabpanel", { name: "Code" }).innerText()).includes("export default"));
   assert.ok((await page.locator('[role="tabpanel"] [class*="hl-keyword"]').count()) > 0, "keywords are highlighted");
-  await page.screenshot({ path: join(results, "code.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "code.png"), caret: "initial" });
   await page.getByRole("tab", { name: "Preview" }).click();
 });
 
@@ -97,7 +97,7 @@ test("a follow-up changes the running app", async () => {
     return blue > red + 40 && blue > green;
   });
   assert.notDeepEqual(await addButtonColor(), before);
-  await page.screenshot({ path: join(results, "follow-up.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "follow-up.png"), caret: "initial" });
 });
 
 test("everything is there after a reload, and nothing was reported on the console", async () => {

@@ -63,7 +63,7 @@ for (const width of [390, 1024, 1920]) {
     await until("the address names the file", () => new URL(page.url()).searchParams.get("file") === "app/page.tsx");
     for (const theme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme: theme });
-      await page.screenshot({ path: join(results, `editor-${width}-${theme}.png`) });
+      await page.screenshot({ caret: "initial", path: join(results, `editor-${width}-${theme}.png`) });
     }
     await page.emulateMedia({ colorScheme: "light" });
     // Its theme can be chosen at every width.
@@ -76,7 +76,7 @@ for (const width of [390, 1024, 1920]) {
     // The list, by the keyboard alone.
     if (width < 768) await page.getByRole("button", { name: "All files" }).click();
     await page.getByRole("searchbox", { name: "Filter files" }).fill("notes");
-    await page.screenshot({ path: join(results, `editor-${width}-files.png`) });
+    await page.screenshot({ caret: "initial", path: join(results, `editor-${width}-files.png`) });
     await at.tree.focus();
     await page.keyboard.press("End");
     await page.keyboard.press("Enter");
@@ -117,7 +117,7 @@ test("two tabs that edit one file: nothing is overwritten, and the texts are mer
   await two.page.getByRole("button", { name: "Resolve" }).click();
   const dialog = two.page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Your text" }).waitFor();
-  await two.page.screenshot({ path: join(results, "editor-conflict.png") });
+  await two.page.screenshot({ caret: "initial", path: join(results, "editor-conflict.png") });
   await dialog.getByRole("button", { name: "Keep mine" }).click();
   await two.at.says("Saved");
   assert.equal(await onServer("app/page.tsx"), page_of("From two"));
@@ -191,7 +191,7 @@ test("while a run is at work the text is kept, and saved when the run ends", asy
   await until("the run is at work", async () => (await page.locator("[data-run-state]").last().getAttribute("data-run-state")) === "running");
   await at.type("# Typed meanwhile\n");
   await page.getByRole("alert").filter({ hasText: "A run is at work" }).waitFor();
-  await page.screenshot({ path: join(results, "editor-run.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "editor-run.png") });
   assert.equal(await onServer("notes.md"), "# Notes\n");
   await page.getByRole("button", { name: "Stop" }).click();
   await at.says("Saved");
@@ -255,7 +255,7 @@ test("5,000 files are a few lines in the page, found by the filter and by their 
   await at.tree.focus();
   await page.keyboard.press("End");
   await at.tree.getByRole("treeitem", { name: "4900.ts" }).waitFor();
-  await page.screenshot({ path: join(results, "editor-many.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "editor-many.png") });
   await page.getByRole("button", { name: "Search in all files" }).click();
   await page.getByRole("searchbox", { name: "Search in all files" }).fill("export const odd");
   await page.getByRole("button", { name: /line 1: export const odd/ }).click();
@@ -290,7 +290,7 @@ for (const width of [390, 1280]) {
     await page.keyboard.press("ArrowLeft");
     await line.waitFor({ state: "detached" });
     assert.equal(await at.tree.getByRole("treeitem", { name: "many", exact: true }).getAttribute("aria-expanded"), "false");
-    await page.screenshot({ path: join(results, `editor-tree-${width}.png`) });
+    await page.screenshot({ caret: "initial", path: join(results, `editor-tree-${width}.png`) });
     assert.deepEqual(problems, []);
     await page.close();
   });
@@ -302,7 +302,7 @@ test("a file's menu is opened by the mouse and by keys, and a tab is closed by a
   const menu = page.getByRole("menu", { name: "The selected file" });
   await at.tree.getByRole("treeitem", { name: "notes.md" }).click({ button: "right" });
   await menu.waitFor();
-  await page.screenshot({ path: join(results, "editor-menu.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "editor-menu.png") });
   await assertAccessible(page, "the menu of a file");
   await menu.getByRole("menuitem", { name: "Open", exact: true }).click();
   await until("it is open", async () => (await at.tabs.count()) === 2);

@@ -197,7 +197,7 @@ test("no page and no open dialog has a serious fault for assistive technology, i
       const page = await home(width, { reducedMotion: "reduce" });
       await preferTheme(page, theme);
       const seen = async (where) => {
-        await page.screenshot({ path: join(pictures, `${where}-${theme}-${width}.png`), fullPage: where === "home" });
+        await page.screenshot({ caret: "initial", path: join(pictures, `${where}-${theme}-${width}.png`), fullPage: where === "home" });
         if (width !== 1920) await assertAccessible(page, `${where}, ${theme}, ${width}`);
       };
       await seen("home");

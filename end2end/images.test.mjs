@@ -92,7 +92,7 @@ test("a picked image is shown, can be removed, and goes with the prompt", async 
   for (const [scheme, size] of [["light", { width: 1280, height: 800 }], ["dark", { width: 1280, height: 800 }], ["light", { width: 390, height: 844 }]]) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize(size);
-    await page.screenshot({ path: join(results, `image-home-${scheme}-${size.width}.png`) });
+    await page.screenshot({ caret: "initial", path: join(results, `image-home-${scheme}-${size.width}.png`) });
     const field = await page.locator("form").boundingBox();
     const start = await page.getByRole("button", { name: "Start Creating" }).boundingBox();
     assert.ok(start.x + start.width <= field.x + field.width, "everything is within the field");
@@ -109,7 +109,7 @@ test("a picked image is shown, can be removed, and goes with the prompt", async 
   await ui.finished(1);
   await ui.log().getByText("Looked at").click();
   await ui.log().getByText("A drawing of a page with two boxes.").waitFor();
-  await page.screenshot({ path: join(results, "image-chat.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "image-chat.png") });
   const [look] = model.requests.filter((request) => Array.isArray(request.messages.at(-1).content));
   assert.match(look.messages.at(-1).content[1].image_url.url, /^data:image\/png;base64,iVBOR/);
   const prompt = text(model.requests.find((request) => request.tools).messages.at(-1));
@@ -136,7 +136,7 @@ test("an image is pasted or dropped into a message", async () => {
   await chip().waitFor();
   assert.equal(await page.getByText("Drop the image to attach it").count(), 0);
   await page.setViewportSize({ width: 390, height: 844 });
-  await page.screenshot({ path: join(results, "image-composer-390.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "image-composer-390.png") });
   await page.setViewportSize({ width: 1280, height: 800 });
   await ui.send("And this on top");
   await until("both messages have their image", async () => (await seen(inLog())).filter(Boolean).length === 2);
@@ -222,5 +222,5 @@ test("the demo says that it can't look at images, and goes on", async () => {
   await page.waitForURL(/\/projects\//);
   await ui.log().getByText("The demo can't look at images").waitFor();
   await until("the recorded build plays", async () => (await ui.log().innerText()).includes("lib/todos.ts"), 2 * PATIENCE);
-  await page.screenshot({ path: join(results, "image-demo.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "image-demo.png") });
 });

@@ -76,7 +76,7 @@ test("a token is made in the settings and shown once", async () => {
   for (const theme of ["light", "dark"]) {
     await preferTheme(page, theme);
     await assertAccessible(page, `a new token, ${theme}`);
-    await page.screenshot({ path: join(pictures, `token-${theme}.png`), fullPage: true });
+    await page.screenshot({ caret: "initial", path: join(pictures, `token-${theme}.png`), fullPage: true });
   }
   await section().getByRole("button", { name: "Done" }).click();
   await field.waitFor({ state: "detached" });

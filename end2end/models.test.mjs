@@ -47,7 +47,7 @@ test("a prompt is improved as a diff, accepted by the keyboard, and undone", asy
   await dialog.getByRole("insertion").first().waitFor();
   assert.equal((await dialog.getByRole("insertion").allTextContents()).join("").trim().startsWith("blue"), true);
   await assertAccessible(tab, "a prompt in better words");
-  await tab.screenshot({ path: join(results, "improve.png") });
+  await tab.screenshot({ caret: "initial", path: join(results, "improve.png") });
   await dialog.getByRole("button", { name: "Keep mine" }).click();
   assert.equal(await prompt.inputValue(), "Build a shop");
 
@@ -71,7 +71,7 @@ test("a message asks for a model, and its project keeps it after a reload", asyn
     await tab.setViewportSize({ width, height: 800 });
     const overflow = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0, `nothing is wider than the window at ${width} px`);
-    await tab.screenshot({ path: join(results, `models-home-${width}.png`) });
+    await tab.screenshot({ caret: "initial", path: join(results, `models-home-${width}.png`) });
   }
   await tab.getByRole("button", { name: "Start Creating" }).click();
   await tab.waitForURL(/\/projects\/[0-9a-f-]{36}$/);
@@ -80,7 +80,7 @@ test("a message asks for a model, and its project keeps it after a reload", asyn
   await tab.reload();
   await picker().waitFor();
   assert.equal(await picker().inputValue(), "custom/other");
-  await tab.screenshot({ path: join(results, "models-workspace.png") });
+  await tab.screenshot({ caret: "initial", path: join(results, "models-workspace.png") });
 
   await picker().selectOption("auto");
   await tab.getByRole("radio", { name: "Ask", exact: true }).check({ force: true });

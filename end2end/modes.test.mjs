@@ -64,7 +64,7 @@ test("a plan begins on the front page, and its questions are answered by the key
     await tab.setViewportSize({ width, height: 800 });
     const overflow = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0, `nothing is wider than the window at ${width} px`);
-    await tab.screenshot({ path: join(results, `modes-${width}.png`) });
+    await tab.screenshot({ caret: "initial", path: join(results, `modes-${width}.png`) });
   }
   await assertAccessible(tab, "questions");
 

@@ -85,7 +85,7 @@ test("odd and long names are in the tree, the tabs and the address, and a longer
     await page.setViewportSize({ width, height: 800 });
     for (const theme of ["light", "dark"]) {
       await preferTheme(page, theme);
-      await page.screenshot({ path: join(results, `names-${width}-${theme}.png`) });
+      await page.screenshot({ caret: "initial", path: join(results, `names-${width}-${theme}.png`) });
     }
     if (width === 390) await assertAccessible(page, "long names on a phone", 'section[aria-label="App"]');
     await fits(page);
@@ -126,7 +126,7 @@ test("a version's files are read under an address of their own, and nothing of t
     await page.setViewportSize({ width, height: 800 });
     for (const theme of ["light", "dark"]) {
       await preferTheme(page, theme);
-      await page.screenshot({ path: join(results, `version-code-${width}-${theme}.png`) });
+      await page.screenshot({ caret: "initial", path: join(results, `version-code-${width}-${theme}.png`) });
     }
     await assertAccessible(page, `the code of a version at ${width} px`, 'section[aria-label="App"]');
     await fits(page);
@@ -170,7 +170,7 @@ test("what changed is listed by its odd names, and the ZIP file of a version has
     await second.getByText(`second ${index}`).waitFor();
   }
   await fits(page);
-  await page.screenshot({ path: join(results, "names-changes.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "names-changes.png") });
   const first = list(page).locator(":scope > li").filter({ hasText: "Version 1" });
   const [download] = await Promise.all([page.waitForEvent("download"), first.getByRole("link", { name: "Download Version 1" }).click()]);
   const folder = mkdtempSync(join(tmpdir(), "codeflow-names-"));
@@ -205,7 +205,7 @@ test("a version is not restored while a run works, which is said, and is when it
   await first.getByRole("button", { name: "Restore" }).click();
   const refusal = panel.getByRole("alert").filter({ hasText: /run is at work/i });
   await refusal.waitFor();
-  await page.screenshot({ path: join(results, "restore-refused.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "restore-refused.png") });
   assert.equal(await stored(PATHS[1]), before);
   // The same where it is looked at.
   await first.getByRole("button", { name: "View" }).click();

@@ -246,7 +246,7 @@ for (const [name, open] of Object.entries(VIEWS)) {
         const where = `${name}, ${theme}, ${width}`;
         if (width === SIZES[0][0]) await assertAccessible(page, where).catch((error) => faults.push(error.message));
         faults.push(...(await misfits()).map((fault) => `${where}: ${fault}`));
-        await page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`) });
+        await page.screenshot({ caret: "initial", path: join(pictures, `${name}-${theme}-${width}.png`) });
       }
       await page.setViewportSize({ width: SIZES[0][0], height: SIZES[0][1] });
     }

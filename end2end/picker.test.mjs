@@ -210,7 +210,7 @@ test("an element is picked by keyboard alone, and Escape ends it", async () => {
       await page.setViewportSize({ width, height: 800 });
       if (width === 390) await button("App").click();
       await assertAccessible(page, `picked element, ${theme}, ${width}`);
-      await page.screenshot({ path: join(results, `preview-picked-${theme}-${width}.png`) });
+      await page.screenshot({ caret: "initial", path: join(results, `preview-picked-${theme}-${width}.png`) });
     }
   }
 });

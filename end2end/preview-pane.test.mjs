@@ -256,7 +256,7 @@ test("the console has the page's messages, its errors and failed requests, and t
     await press("Warn");
     await says("few hats left");
     await assertAccessible(page, `console, ${theme}`);
-    await page.screenshot({ path: join(results, `preview-console-${theme}.png`) });
+    await page.screenshot({ caret: "initial", path: join(results, `preview-console-${theme}.png`) });
   }
   await button("Console").click();
   await drawer.waitFor({ state: "detached" });
@@ -298,7 +298,7 @@ test("the bar is usable and accessible at every width, in both themes", async ()
           assert.ok(box && box.x >= 0 && box.x + box.width <= width, `${name} at ${width}: ${JSON.stringify(box)}`);
         }
         await assertAccessible(page, `preview, ${theme}, ${width}, ${device}`);
-        await page.screenshot({ path: join(results, `preview-${device === "Phone" ? "phone" : "pane"}-${theme}-${width}.png`) });
+        await page.screenshot({ caret: "initial", path: join(results, `preview-${device === "Phone" ? "phone" : "pane"}-${theme}-${width}.png`) });
       }
     }
   }

@@ -42,7 +42,7 @@ test("a preview that nobody looks at says that its app is asleep, and wakes it",
   for (const theme of ["light", "dark"]) {
     await preferTheme(page, theme);
     await assertAccessible(page, `asleep, ${theme}`);
-    await page.screenshot({ path: join(results, `preview-asleep-${theme}.png`) });
+    await page.screenshot({ caret: "initial", path: join(results, `preview-asleep-${theme}.png`) });
   }
   await page.getByRole("button", { name: "Wake" }).click();
   await ui.preview().getByRole("heading", { name: "Awake" }).waitFor();

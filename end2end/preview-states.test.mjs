@@ -72,7 +72,7 @@ const appears = (words) => until(`the preview shows ${words}`, async () => (awai
 async function pictures(name, words) {
   for (const theme of ["light", "dark"]) {
     await preferTheme(page, theme);
-    await page.screenshot({ path: join(results, `preview-${name}-${theme}.png`) });
+    await page.screenshot({ caret: "initial", path: join(results, `preview-${name}-${theme}.png`) });
   }
   if (await page.getByText(words, { exact: true }).isVisible()) await assertAccessible(page, words, 'section[aria-label="App"]');
 }

@@ -103,7 +103,7 @@ test("a kanban board is built, gets a card, and a dark mode", async () => {
   await page.reload();
   await column("In progress").getByRole("heading", { name: "Try it twice" }).waitFor();
   await addToggle();
-  await page.screenshot({ path: join(results, "kanban-board.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "kanban-board.png"), caret: "initial" });
 });
 
 test("a landing page is built, its prices switched, a question opened, a plan signed up for, and gets a dark mode", async () => {
@@ -130,7 +130,7 @@ test("a landing page is built, its prices switched, a question opened, a plan si
   await app.getByRole("button", { name: "Done" }).click();
   await app.getByRole("dialog").waitFor({ state: "detached" });
   await addToggle();
-  await page.screenshot({ path: join(results, "landing-page.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "landing-page.png"), caret: "initial" });
 });
 
 test("a dashboard is built, its range switched, its table sorted and searched, and exported", async () => {
@@ -159,7 +159,7 @@ test("a dashboard is built, its range switched, its table sorted and searched, a
   await app.getByRole("searchbox", { name: "Search products" }).fill("equip");
   await app.getByText("3 of 12 products").waitFor();
   assert.equal(await rows.count(), 3);
-  await page.screenshot({ path: join(results, "analytics-dashboard.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "analytics-dashboard.png"), caret: "initial" });
 
   await ui.send("Let me export the table as CSV");
   await ui.finished(2);
@@ -207,7 +207,7 @@ test("Markdown notes are built, one is written, found, kept over a reload, delet
   await app.getByText("No note has “socks tent”").waitFor();
   await app.getByRole("button", { name: "Undo" }).click();
   await shown.getByRole("heading", { name: "Trip" }).waitFor();
-  await page.screenshot({ path: join(results, "markdown-notes.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "markdown-notes.png"), caret: "initial" });
 
   await ui.send("Add a formatting toolbar");
   await ui.finished(2);
@@ -242,7 +242,7 @@ test("a pricing page is built, its prices follow the period and the plan, and ge
   assert.equal(await answer.isVisible(), false);
   await app.getByText("Is there a free trial?").click();
   await answer.waitFor();
-  await page.screenshot({ path: join(results, "pricing-page.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "pricing-page.png"), caret: "initial" });
 
   await ui.send("Let visitors choose a currency");
   await ui.finished(2);
@@ -274,7 +274,7 @@ test("a quiz is built, played to its end with the keyboard, remembers the best s
   await app.getByRole("heading", { name: "7 of 8 right" }).waitFor();
   assert.equal(await app.getByRole("img", { name: "Right" }).count(), 7);
   assert.equal(await app.getByRole("img", { name: "Wrong" }).count(), 1);
-  await page.screenshot({ path: join(results, "quiz.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "quiz.png"), caret: "initial" });
   await app.getByRole("button", { name: "Play again" }).click();
   await app.getByText("Question 1 of 8").waitFor();
   await page.reload();
@@ -309,7 +309,7 @@ test("a weather app is built, finds a city, switches units, remembers both, and 
   assert.equal(await app.getByRole("region", { name: "7 days" }).getByRole("listitem").count(), 7);
   await page.reload();
   await now.getByText("Temperature: 30°").waitFor();
-  await page.screenshot({ path: join(results, "weather.png"), caret: "initial" });
+  await page.screenshot({ caret: "initial", path: join(results, "weather.png"), caret: "initial" });
 
   await ui.send("Let me star favorite cities");
   await ui.finished(2);

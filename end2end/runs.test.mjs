@@ -82,7 +82,7 @@ test("a run's details show its steps on a time axis, and what each of them made"
   await page.keyboard.press("Enter");
   await turn.getByText("Output", { exact: true }).waitFor();
   assert.match(await turn.locator("pre").innerText(), /tool_calls:/);
-  await page.screenshot({ path: join(results, "run-details.png"), fullPage: true });
+  await page.screenshot({ caret: "initial", path: join(results, "run-details.png"), fullPage: true });
   await page.getByRole("link", { name: "Runs", exact: true }).click();
   await page.waitForURL(/\/admin\/runs$/);
 });
@@ -100,7 +100,7 @@ test("a run is cancelled and replayed by the keyboard", async () => {
   await page.getByRole("link", { name: "see the new run" }).waitFor();
   await until("the new run is at work", async () => ["queued", "running"].includes((await states())[0]));
   assert.equal(await focused(), "Replay", "the focus stays on the button");
-  await page.screenshot({ path: join(results, "runs.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "runs.png") });
 
   // The conversation shows both after their prompt, each with the way to its details.
   await page.goto(`${server.url}/projects/${project}`);

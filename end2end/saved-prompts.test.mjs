@@ -58,7 +58,7 @@ test("prompts are saved, found and inserted by the keyboard, edited, and deleted
   await save("Use a calm blue and large type", "My look");
   await has(2);
   await assertAccessible(tab, "saved prompts");
-  await tab.screenshot({ path: join(results, "saved-prompts.png") });
+  await tab.screenshot({ caret: "initial", path: join(results, "saved-prompts.png") });
   await tab.keyboard.press("Escape");
 
   await prompt.fill("Build a blog");

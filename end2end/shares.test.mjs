@@ -97,7 +97,7 @@ test("a project is shared with a switch, and its link is copied", LIMIT, async (
     await preferTheme(owner, theme);
     await assertAccessible(owner, `the dialog, ${theme}`);
   }
-  await owner.screenshot({ path: join(results, "share-dialog.png") });
+  await owner.screenshot({ caret: "initial", path: join(results, "share-dialog.png") });
   await dialog.getByRole("button", { name: "Close" }).click();
   assert.deepEqual(problems, []);
 });
@@ -117,7 +117,7 @@ test("a visitor without an account sees the app, and its source, on every width"
     }
     const wide = await visitor.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     assert.equal(wide, false, `it scrolls sideways at ${width}`);
-    await visitor.screenshot({ path: join(results, `shared-${width}.png`) });
+    await visitor.screenshot({ caret: "initial", path: join(results, `shared-${width}.png`) });
   }
   await visitor.getByRole("link", { name: "Source" }).click();
   await visitor.getByText("Shared words").waitFor();

@@ -26,7 +26,7 @@ test("Stop ends the run at work, says what became of it, and the next message go
   await at.start(server.url, "Build me a todo app with dark mode");
   const stop = page.getByRole("button", { name: "Stop" });
   await stop.waitFor();
-  await page.screenshot({ path: join(results, "stop-running.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "stop-running.png") });
   // By the keyboard: the button is between the field and Send. Pressed before the page has come alive, nothing happens.
   await until("the run is stopped", async () => {
     if ((await at.run(1).getAttribute("data-run-state")) === "cancelled") return true;
@@ -46,7 +46,7 @@ test("Stop ends the run at work, says what became of it, and the next message go
   await at.log().getByText("Stopped. What was written so far is kept").waitFor();
   await stop.waitFor({ state: "detached" });
   assert.equal(await page.evaluate(() => document.activeElement.id), "message", "the focus is where the next message is written");
-  await page.screenshot({ path: join(results, "stop-stopped.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "stop-stopped.png") });
 
   await at.send("Build me a todo app with dark mode");
   await at.finished(2);

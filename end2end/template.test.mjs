@@ -60,7 +60,7 @@ async function look(path, options, use) {
     await use(page);
     assert.deepEqual(said, []);
   } catch (error) {
-    await page.screenshot({ path: join(results, "template-failed.png") });
+    await page.screenshot({ caret: "initial", path: join(results, "template-failed.png") });
     throw said.length > 0 ? new Error(said.join("\n"), { cause: error }) : error;
   } finally {
     await page.close();
@@ -168,7 +168,7 @@ for (const colorScheme of ["light", "dark"]) {
       await drawn(page);
       const dark = await page.evaluate(() => document.documentElement.classList.contains("dark"));
       assert.equal(dark, colorScheme === "dark");
-      await page.screenshot({ path: join(results, `template-${colorScheme}.png`), fullPage: true });
+      await page.screenshot({ caret: "initial", path: join(results, `template-${colorScheme}.png`), fullPage: true });
       await tour(page);
     }));
 
@@ -178,7 +178,7 @@ for (const colorScheme of ["light", "dark"]) {
 test("nothing is wider than a phone", () =>
   look("/", phone, async (page) => {
     await drawn(page);
-    await page.screenshot({ path: join(results, "template-phone.png"), fullPage: true });
+    await page.screenshot({ caret: "initial", path: join(results, "template-phone.png"), fullPage: true });
     const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
     assert.equal(scrollWidth, clientWidth);
   }));

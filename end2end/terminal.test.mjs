@@ -73,7 +73,7 @@ for (const width of [390, 1024, 1920]) {
     assert.ok(width === 390 ? cols > 30 && cols < 60 : cols > 60, `${cols} columns at ${width} px`);
     for (const theme of ["light", "dark"]) {
       await preferTheme(page, theme);
-      await page.screenshot({ path: join(results, `terminal-${width}-${theme}.png`) });
+      await page.screenshot({ caret: "initial", path: join(results, `terminal-${width}-${theme}.png`) });
       await assertAccessible(page, `the terminal at ${width} px, ${theme}`, PANE);
     }
     await page.reload();
@@ -194,7 +194,7 @@ test("an ended shell says so with what it left running, and another one is a pre
   await at.run("sleep 4321 & disown; exit 7");
   const alert = at.pane.getByRole("alert");
   await until("its end is said", async () => /exit code 7.*Still running: .*sleep 4321/.test(await alert.innerText().catch(() => "")));
-  await page.screenshot({ path: join(results, "terminal-ended.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "terminal-ended.png") });
   await assertAccessible(page, "an ended shell", PANE);
   await page.getByRole("button", { name: "End what still runs" }).click();
   await until("nothing is left", async () => !(await alert.innerText()).includes("Still running"));
@@ -237,7 +237,7 @@ test("a sandbox that sleeps is woken by a button, and one that is lost ends its 
     await alert.getByText("The sandbox is asleep").waitFor();
   };
   await asleep();
-  await page.screenshot({ path: join(results, "terminal-asleep.png") });
+  await page.screenshot({ caret: "initial", path: join(results, "terminal-asleep.png") });
   await assertAccessible(page, "a terminal whose sandbox sleeps", PANE);
   // Once a minute the app of a page that somebody looks at is looked after, and woken by that.
   await until("the button wakes it", async () => {

@@ -146,7 +146,7 @@ test("the list covers nothing of the version that is viewed beside it", async ()
     for (const name of ["Preview", "Code"]) await tab.getByRole("tablist", { name: "The version" }).getByRole("tab", { name }).click({ trial: true });
     const overflow = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0, `nothing is wider than the window at ${width} px`);
-    await tab.screenshot({ path: join(results, `version-beside-list-${width}.png`) });
+    await tab.screenshot({ caret: "initial", path: join(results, `version-beside-list-${width}.png`) });
   }
   await tab.setViewportSize({ width: 1024, height: 768 });
   await tab.goto(address);
@@ -179,7 +179,7 @@ test("any two versions are compared beside each other or as one text, under an a
     for (const theme of ["light", "dark"]) {
       await preferTheme(tab, theme);
       await assertAccessible(tab, `two versions compared at ${width} px, ${theme}`, 'section[aria-label="App"]');
-      await tab.screenshot({ path: join(results, `versions-compared-${width}-${theme}.png`) });
+      await tab.screenshot({ caret: "initial", path: join(results, `versions-compared-${width}-${theme}.png`) });
     }
   }
   await tab.setViewportSize({ width: 1024, height: 768 });

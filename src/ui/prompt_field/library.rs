@@ -9,7 +9,7 @@ use leptos::{ev, prelude::*};
 use super::state::PromptField;
 use crate::ui::{
     components::{Button, ButtonSize, ButtonVariant, Dialog, Icon, IconName},
-    erased::part,
+    erased::{part, part_when},
     pane::{later, panes},
     visitor,
 };
@@ -24,51 +24,52 @@ pub const LIBRARY_ID: &str = "saved-prompts";
 /// The button, for users who can have saved prompts.
 #[component]
 pub fn LibraryButton(field: PromptField) -> impl IntoView {
-    visitor::is_in().then(|| view! { <div class="flex min-h-8 min-w-8 shrink-0 items-center">{later("saved prompts", move || library_button(field))}</div> })
-}
-
-panes! {
-    image:
-
-    /// The button and its dialog; their code is fetched after the page's.
-    pub fn library_button(field: PromptField) {
-        button(field)
-    }
+    // How many times it was pressed: the dialog's code is fetched with the first time.
+    let pressed = RwSignal::new(0_u32);
+    let view = move || {
+        view! {
+            <Button
+                variant=ButtonVariant::Ghost
+                size=ButtonSize::Icon
+                attr:id=LIBRARY_ID
+                attr:aria-label="Saved prompts"
+                attr:aria-haspopup="dialog"
+                attr:title="Saved prompts"
+                on:click=move |_| pressed.update(|count| *count += 1)
+            >
+                <Icon name=IconName::Bookmark/>
+            </Button>
+            {part_when(move || pressed.get() > 0, move || later("saved prompts", move || library_dialog(field, pressed)))}
+        }
+    };
+    visitor::is_in().then(view)
 }
 
 panes! {
     commands:
 
-    /// What is in the dialog; its code is fetched when it is first opened.
-    pub fn library_content(library: Library) {
-        content(library)
+    /// The library, which opens whenever the button is pressed.
+    pub fn library_dialog(field: PromptField, pressed: RwSignal<u32>) {
+        dialog(field, pressed)
     }
 }
 
-fn button(field: PromptField) -> AnyView {
+fn dialog(field: PromptField, pressed: RwSignal<u32>) -> AnyView {
     let library = Library::of(field);
     let open = library.open;
-    let start = move |_| {
+    Effect::new(move || {
+        pressed.track();
         library.show(Shown::Picker);
         library.fetch();
         open.set(true);
+    });
+    let content = move || match library.shown.get() {
+        Shown::Picker => picker(library),
+        Shown::Form(prompt) => form(library, prompt),
     };
     view! {
-        <Button
-            variant=ButtonVariant::Ghost
-            size=ButtonSize::Icon
-            attr:id=LIBRARY_ID
-            attr:aria-label="Saved prompts"
-            attr:aria-haspopup="dialog"
-            attr:title="Saved prompts"
-            on:click=start
-        >
-            <Icon name=IconName::Bookmark/>
-        </Button>
         <Dialog open title="Saved prompts">
-            <div on:keydown=keep_escape>
-                {later("saved prompts", move || library_content(library))}
-            </div>
+            <div on:keydown=keep_escape>{part(content)}</div>
         </Dialog>
     }
     .into_any()
@@ -79,11 +80,4 @@ fn keep_escape(key: ev::KeyboardEvent) {
     if key.key() == "Escape" {
         key.stop_propagation();
     }
-}
-
-fn content(library: Library) -> AnyView {
-    part(move || match library.shown.get() {
-        Shown::Picker => picker(library),
-        Shown::Form(prompt) => form(library, prompt),
-    })
 }

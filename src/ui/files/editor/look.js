@@ -29,7 +29,7 @@ const parts = EditorView.theme({
   ".cm-content": { caretColor: "var(--foreground)", padding: "0.5rem 0" },
   ".cm-cursor, .cm-dropCursor": { borderLeftColor: "var(--foreground)", borderLeftWidth: "2px" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: faint("--brand", 24) },
-  ".cm-gutters": { backgroundColor: "var(--card)", color: faint("--muted-foreground", 80), border: "none", paddingLeft: "0.25rem" },
+  ".cm-gutters": { backgroundColor: "var(--card)", color: "var(--muted-foreground)", border: "none", paddingLeft: "0.25rem" },
   ".cm-lineNumbers .cm-gutterElement": { minWidth: "2.25rem", padding: "0 0.5rem 0 0" },
   ".cm-foldGutter .cm-gutterElement": { cursor: "pointer", width: "1rem" },
   ".cm-activeLine": { backgroundColor: faint("--muted", 55) },
