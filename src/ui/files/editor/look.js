@@ -72,4 +72,17 @@ const parts = EditorView.theme({
   ".cm-collapsedLines": { color: "var(--muted-foreground)", background: "var(--muted)", padding: "0.25rem 0.75rem" },
 });
 
-export const look = [EditorView.cspNonce.of(nonce), parts, syntaxHighlighting(scopes)];
+// What is typed over a selection. Left to it, the browser would style the new text as the old one was, by an attribute that the page's
+// policy refuses.
+const overSelection = EditorView.domEventHandlers({
+  beforeinput({ inputType, isComposing, data }, view) {
+    const { from, to, empty } = view.state.selection.main;
+    if (inputType !== "insertText" || isComposing || data === null || empty || view.state.readOnly) return false;
+    const typed = () => view.state.update(view.state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+    const isHandled = view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, data, typed));
+    if (!isHandled) view.dispatch(typed());
+    return true;
+  },
+});
+
+export const look = [EditorView.cspNonce.of(nonce), parts, syntaxHighlighting(scopes), overSelection];
