@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
-import { call, done, run, startModel, write } from "./model.mjs";
+import { call, done, run, say, startModel, write } from "./model.mjs";
 import { PATIENCE, data, get, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 

@@ -31,8 +31,8 @@ test("Stop ends the run at work, says what became of it, and the next message go
   await until("the run is stopped", async () => {
     if ((await at.run(1).getAttribute("data-run-state")) === "cancelled") return true;
     await page.getByRole("textbox", { name: "Message" }).focus();
-    // Past the button that attaches an image, once that is there, and the choice of a mode.
-    for (let tabs = 0; tabs < 3; tabs++) {
+    // Past the button that attaches an image, once that is there, the saved prompts, and the choice of a mode.
+    for (let tabs = 0; tabs < 4; tabs++) {
       await page.keyboard.press("Tab");
       if ((await page.evaluate(() => document.activeElement.getAttribute("aria-label"))) !== "Stop") continue;
       await page.keyboard.press("Enter");
