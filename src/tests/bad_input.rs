@@ -24,7 +24,7 @@ async fn a_model_that_calls_tools_wrongly_gets_an_error_and_can_continue() {
         (
             "makeCoffee",
             "{}".to_owned(),
-            "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, searchFiles, unsplashImage, checkApp",
+            "the tools are terminal, createOrUpdateFiles, editFile, readFiles, listFiles, searchFiles, explore, unsplashImage, checkApp",
         ),
         ("../../etc", "{}".to_owned(), "there is no tool"),
         (
