@@ -154,16 +154,21 @@ fn system_prompt(mode: Mode) -> (u32, String) {
         Mode::Plan => PLAN_PROMPT,
         Mode::Ask => ASK_PROMPT,
     };
-    let (first, text) = prompt.split_once('\n').unwrap_or_default();
-    let version = first
-        .trim_start_matches("<!-- version ")
-        .trim_end_matches("-->")
-        .trim();
-    let mut text = text.trim().to_owned();
+    let (version, text) = versioned(prompt);
+    let mut text = text.to_owned();
     for (name, part) in prompts::PARTS {
         text = text.replace(&format!("{{{name}}}"), part.trim_end());
     }
     (version.parse().unwrap_or_default(), text)
+}
+
+/// A prompt's version, which its first line has, and its text.
+pub fn versioned(prompt: &str) -> (&str, &str) {
+    let (first, text) = prompt.split_once('\n').unwrap_or_default();
+    let version = first
+        .trim_start_matches("<!-- version ")
+        .trim_end_matches("-->");
+    (version.trim(), text.trim())
 }
 
 /// The files that a version will not keep, so that the model may fix it.

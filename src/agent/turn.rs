@@ -13,6 +13,7 @@ mod explore;
 mod guards;
 mod job;
 mod look;
+mod opinion;
 mod review;
 mod summary;
 mod toolless;
@@ -97,9 +98,10 @@ enum Next {
 /// 3. An answer that hit the output token limit is followed by a request to continue with less, at
 ///    most `MAX_CUTS` times in a row when there was nothing usable in it.
 /// 4. A summary ends the turns. What was changed is reviewed, at most `AGENT_MAX_REVIEWS` times
-///    (`review-<n>`); defects go to the model before the check. Then the app is checked. What the check finds goes back to the
-///    model, at most `MAX_REPAIRS` times; the same problems twice in a row end the run. The check
-///    also plays the app's journeys, and says once when one is gone that the run has to keep.
+///    (`review-<n>`); defects go to the model before the check. Then the app is checked. What the
+///    check finds goes back to the model, at most `MAX_REPAIRS` times; the same problems twice in a
+///    row end the run. The check also plays the app's journeys, and says once when one is gone that
+///    the run has to keep.
 /// 5. An app that passes is looked at, at most `AGENT_MAX_LOOKS` times (`look-<n>`), where there is
 ///    a model that sees. What it reports goes to the model; no run fails for it.
 /// 6. Anything else is followed by one reminder of how to continue.

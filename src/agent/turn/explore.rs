@@ -9,6 +9,7 @@ use super::{budget::Budget, compaction, job::Job};
 use crate::{
     agent::{
         Attempt, Journal, RunError, Step,
+        input::versioned,
         tools::{self, ToolContext, ToolOutput, Toolset, cut},
     },
     llm::{ChatMessage, ChatRequest, ModelReply, ModelRole, Piece, ToolCall},
@@ -75,10 +76,10 @@ impl<J: Journal> Explorer<'_, '_, '_, J> {
     /// Reads the app until the question is answered. Adds what that costs to `spent`.
     async fn answer(&self, question: &str, spent: &mut Spent) -> Result<String, RunError> {
         let job = self.job;
-        let (_version, rules) = PROMPT.split_once('\n').unwrap_or_default();
+        let (_version, rules) = versioned(PROMPT);
         let mut messages = vec![
             ChatMessage::System {
-                content: rules.trim().to_owned(),
+                content: rules.to_owned(),
             },
             ChatMessage::User {
                 content: question.to_owned(),
