@@ -26,7 +26,7 @@ const RENEWAL_LIMIT: Duration = Duration::from_secs(12);
 /// The wait before a lease that another server has is asked for again.
 const LEASE_WAIT: Duration = Duration::from_millis(250);
 /// The wait before the database is asked again.
-const DATABASE_WAIT: Duration = Duration::from_secs(1);
+pub(super) const DATABASE_WAIT: Duration = Duration::from_secs(1);
 
 const _: () = assert!(RENEWAL_LIMIT.as_secs() < LEASE_TIME.as_secs());
 

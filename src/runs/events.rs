@@ -59,11 +59,11 @@ pub struct Events {
     channels: Arc<Mutex<HashMap<ProjectId, Weak<Channel>>>>,
     /// The answer and reasoning that each run's model is producing.
     answers: Arc<Mutex<Answers>>,
-    /// What the other servers have to be told; `None` where there are none.
+    /// The events that the other servers are not notified of yet; `None` where there are none.
     unsent: Option<Arc<LastEvents>>,
 }
 
-/// The last event of each project that somebody has still to be told of.
+/// The last event of each project that has not been passed on.
 #[derive(Debug, Default)]
 pub struct LastEvents {
     last: Mutex<HashMap<ProjectId, i64>>,
@@ -162,7 +162,7 @@ impl Events {
         self.channels.lock().get(&project).and_then(Weak::upgrade)
     }
 
-    /// What the other servers have to be told, for whoever tells them.
+    /// The events that the other servers are not notified of yet.
     pub fn unsent(&self) -> Option<Arc<LastEvents>> {
         self.unsent.clone()
     }

@@ -1,5 +1,5 @@
-//! The other servers on the same database: they are told of what this one has saved, and their
-//! notices reach this one's followers and its engine. What nobody works on is taken over.
+//! The other servers on the same database. This one notifies them of what it has saved, and passes
+//! their notices to its followers and its engine. It takes over what no server works on.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     RunContext,
+    app_locks::DATABASE_WAIT,
     engine::Engine,
     events::{Events, LastEvents},
 };
@@ -20,21 +21,19 @@ use crate::{
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(5);
 /// The time between two looks at the table by followers whose notices may have been lost.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
-/// The wait before the database is asked again.
-const DATABASE_WAIT: Duration = Duration::from_secs(1);
 /// How many projects one notice names; PostgreSQL allows 8,000 bytes.
 const PROJECTS_PER_NOTICE: usize = 100;
 
-/// What a server says to the others.
+/// A server's notice to the others.
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedNotice {
-    /// The server that says it.
+    /// The server that sends it.
     node: String,
     /// The last event that it has saved in each of these projects.
     saved: Vec<(ProjectId, i64)>,
 }
 
-/// Begins to tell and to listen, if the database is shared.
+/// Begins to notify and to listen, if the database is shared.
 pub fn follow(
     context: &RunContext,
     engine: &Arc<dyn Engine>,
@@ -53,7 +52,7 @@ pub fn follow(
     };
     let work = async move {
         tokio::join!(
-            peers.tell(&unsent),
+            peers.notify(&unsent),
             peers.listen(),
             peers.hand_on(),
             peers.take_over(),
@@ -74,8 +73,8 @@ struct Peers {
 }
 
 impl Peers {
-    /// Tells the others what has been saved. While one notice is sent, the next one gathers.
-    async fn tell(&self, unsent: &LastEvents) {
+    /// Notifies the others of what has been saved. While one notice is sent, the next one gathers.
+    async fn notify(&self, unsent: &LastEvents) {
         loop {
             let saved = unsent.take().await;
             for saved in saved.chunks(PROJECTS_PER_NOTICE) {
@@ -87,7 +86,7 @@ impl Peers {
                     continue;
                 };
                 if let Err(error) = self.store.notify(notice).await {
-                    tracing::warn!(%error, "the other servers can't be told; retrying");
+                    tracing::warn!(%error, "the other servers can't be notified; retrying");
                     for (project, seq) in saved {
                         unsent.add(*project, *seq);
                     }

@@ -91,8 +91,8 @@ impl Store {
         .await
     }
 
-    /// Deletes the user with their sessions, links, preferences, saved prompts and credits, and hides
-    /// their projects for immediate removal. The caller stops the projects' runs.
+    /// Deletes the user with their sessions, links, preferences, saved prompts and credits, and
+    /// hides their projects for immediate removal. The caller stops the projects' runs.
     pub async fn delete_user(&self, user: &UserId) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| {

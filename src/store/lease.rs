@@ -112,17 +112,11 @@ impl Store {
             .filter(Column::ProjectId.is_in(projects))
             .exec_with_returning(&self.db)
             .await?;
-        let is_held = |model: &&Model| {
-            let same = |lease: &&Lease| lease.project == model.project_id;
-            held.iter()
-                .find(same)
-                .is_some_and(|lease| lease.epoch == model.epoch)
-        };
-        Ok(renewed
-            .iter()
-            .filter(is_held)
-            .map(|model| model.project_id)
-            .collect())
+        let renewed = renewed.into_iter().filter(|model| {
+            let mut held = held.iter();
+            held.any(|lease| (lease.project, lease.epoch) == (model.project_id, model.epoch))
+        });
+        Ok(renewed.map(|model| model.project_id).collect())
     }
 
     /// Gives the lease back. Does nothing if another server has taken it.
@@ -147,15 +141,9 @@ impl Store {
         let held = Entity::find()
             .filter(Column::ProjectId.is_in(projects.clone()))
             .filter(Expr::cust(format!("until >= {NOW}")));
-        let held: Vec<ProjectId> = held
-            .all(&self.db)
-            .await?
-            .into_iter()
-            .map(|model| model.project_id)
-            .collect();
-        let mut projects = projects;
-        projects.retain(|project| !held.contains(project));
-        Ok(projects)
+        let held = held.all(&self.db).await?;
+        let is_held = |project: &ProjectId| held.iter().any(|model| model.project_id == *project);
+        Ok(projects.into_iter().filter(|one| !is_held(one)).collect())
     }
 
     fn expect_node(&self) -> String {

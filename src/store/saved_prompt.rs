@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ActiveValue::Set, QueryOrder, Select, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, QueryOrder, Select, UpdateMany, entity::prelude::*};
 
-use super::{Result, Store, StoreError, readable, without_nul};
+use super::{Result, Store, StoreError, readable, sweep::before, without_nul};
 use crate::protocol::{SavedPrompt, SavedPromptId, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -88,33 +88,39 @@ impl Store {
     ) -> Result<SavedPrompt> {
         let (name, text) = (without_nul(name), without_nul(text));
         let saved_at = Timestamp::now();
-        let changed = Entity::update_many()
+        let change = Entity::update_many()
             .col_expr(Column::Name, Expr::value(name.clone()))
             .col_expr(Column::Text, Expr::value(text.clone()))
-            .col_expr(Column::SavedAt, Expr::value(saved_at.0))
-            .filter(Column::Id.eq(id))
-            .filter(Column::UserId.eq(user.clone()))
-            .filter(Column::DeletedAt.is_null());
-        match self.update(changed).await? {
-            0 => Err(MISSING),
-            _ => Ok(SavedPrompt {
-                id,
-                name,
-                text,
-                saved_at,
-            }),
-        }
+            .col_expr(Column::SavedAt, Expr::value(saved_at.0));
+        self.change_one(user, id, change).await?;
+        Ok(SavedPrompt {
+            id,
+            name,
+            text,
+            saved_at,
+        })
     }
 
     /// Hides one of the user's saved prompts from everything but
     /// [`Store::undelete_saved_prompt`], or `NotFound`.
     pub async fn delete_saved_prompt(&self, user: &UserId, id: SavedPromptId) -> Result<()> {
-        let hidden = Entity::update_many()
-            .col_expr(Column::DeletedAt, Expr::value(Timestamp::now().0))
+        let deleted_at = Expr::value(Timestamp::now().0);
+        let change = Entity::update_many().col_expr(Column::DeletedAt, deleted_at);
+        self.change_one(user, id, change).await
+    }
+
+    /// Changes one of the user's prompts that is not deleted, or `NotFound`.
+    async fn change_one(
+        &self,
+        user: &UserId,
+        id: SavedPromptId,
+        change: UpdateMany<Entity>,
+    ) -> Result<()> {
+        let change = change
             .filter(Column::Id.eq(id))
             .filter(Column::UserId.eq(user.clone()))
             .filter(Column::DeletedAt.is_null());
-        match self.update(hidden).await? {
+        match self.update(change).await? {
             0 => Err(MISSING),
             _ => Ok(()),
         }
@@ -148,8 +154,7 @@ impl Store {
 
     /// Removes the prompts that were deleted longer than `age` ago. Returns how many.
     pub async fn remove_deleted_prompts(&self, age: Duration) -> Result<u64> {
-        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let until = Timestamp::now().0.saturating_sub(age);
+        let until = before(age);
         self.write(move |tx| {
             Box::pin(async move {
                 let old = Entity::delete_many().filter(Column::DeletedAt.lte(until));

@@ -289,7 +289,8 @@ fn unused_images(until: i64) -> Condition {
         .add(image::Column::Hash.not_in_subquery(message::image_hashes()))
 }
 
-fn before(age: Duration) -> i64 {
+/// The time this long ago, in milliseconds since 1970.
+pub(super) fn before(age: Duration) -> i64 {
     Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
 }
 
