@@ -1,8 +1,8 @@
 //! Measures runs and the feed, for `script/bench runs`: the cost of a step, the latency of an
 //! event, the cost of a long answer, and many concurrent runs. The server is the release binary
 //! (`CODEFLOW_BIN`); the model and the sandboxes are stand-ins, except in the soak, which comes
-//! last. The arguments `answer`, `runs`, `cluster` and `soak` select a single part. Prints figures without
-//! asserting speed; asserts that all work succeeds and that the soak leaves nothing behind.
+//! last. The arguments `answer`, `runs`, `cluster` and `soak` select a single part. Prints figures
+//! without asserting speed; asserts that all work succeeds and that the soak leaves nothing behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod answer;
@@ -112,6 +112,18 @@ async fn steps() {
     store.close().await;
 }
 
+/// The variables that make a server use the stand-ins for sandboxes at this address.
+fn stand_ins(e2b: &str) -> [(&str, &str); 5] {
+    [
+        ("SANDBOX_PROVIDER", "e2b"),
+        ("E2B_API_URL", e2b),
+        ("E2B_SANDBOX_URL", e2b),
+        // Browsers ask for E2B's own domain by https, whatever the data plane is.
+        ("E2B_DOMAIN", "localhost"),
+        ("E2B_API_KEY", "e2b_pretend"),
+    ]
+}
+
 /// The release binary with its own data folder.
 struct Server {
     child: Child,
@@ -127,15 +139,8 @@ impl Server {
     /// `checks_pages`: the app is what is measured.
     fn start(model: &Model, e2b: &str, checks_pages: bool) -> Self {
         let runs = runs().to_string();
-        let mut env = vec![
-            ("SANDBOX_PROVIDER", "e2b"),
-            ("E2B_API_URL", e2b),
-            ("E2B_SANDBOX_URL", e2b),
-            // Browsers ask for E2B's own domain by https, whatever the data plane is.
-            ("E2B_DOMAIN", "localhost"),
-            ("E2B_API_KEY", "e2b_pretend"),
-            ("RUNS_MAX_CONCURRENT", &*runs),
-        ];
+        let mut env = vec![("RUNS_MAX_CONCURRENT", &*runs)];
+        env.extend(stand_ins(e2b));
         if !checks_pages {
             env.push(("CHROMIUM_PATH", "off"));
         }
@@ -199,15 +204,8 @@ impl Server {
 
     /// Starts it with stand-ins for sandboxes, on a database that it shares with others.
     fn start_shared(model: &Model, e2b: &str, database: &str) -> Self {
-        let env = [
-            ("DATABASE_URL", database),
-            ("SANDBOX_PROVIDER", "e2b"),
-            ("E2B_API_URL", e2b),
-            ("E2B_SANDBOX_URL", e2b),
-            ("E2B_DOMAIN", "localhost"),
-            ("E2B_API_KEY", "e2b_pretend"),
-            ("CHROMIUM_PATH", "off"),
-        ];
+        let mut env = vec![("DATABASE_URL", database), ("CHROMIUM_PATH", "off")];
+        env.extend(stand_ins(e2b));
         let mut server = Self::spawn(tempfile::tempdir().unwrap(), model, &env);
         server.database = Some(database.to_owned());
         server

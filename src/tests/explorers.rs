@@ -105,9 +105,9 @@ async fn explorers_only_read_and_a_crash_repeats_none_of_their_answers() {
         assert!(found.contains(part), "{found}");
     }
     assert!(!found.contains("Left out?"), "{found}");
-    let told = model.turns_of("Build it");
-    let told = told.last().unwrap()["messages"].to_string();
-    assert!(told.contains("In index.html:1."), "{told}");
+    let turns = model.turns_of("Build it");
+    let sent = turns.last().unwrap()["messages"].to_string();
+    assert!(sent.contains("In index.html:1."), "{sent}");
     let shown = feed.events.iter().filter(|event| {
         let event = serde_json::to_string(event).unwrap();
         event.contains("-q1-")

@@ -39,6 +39,19 @@ impl Cluster {
         env.extend(of_host.iter().map(|(name, value)| (*name, &**value)));
         Server::process(data, &self.model, &env).await
     }
+
+    /// Starts two servers at once.
+    async fn pair(&self, data: &Path, other: &Path) -> (Server, Server) {
+        tokio::join!(self.server(data), self.server(other))
+    }
+
+    /// Waits until the model has been asked so many times for the third turn, which is held.
+    async fn third_turn(&self, times: usize) {
+        until("the third turn is asked for", async || {
+            (self.model.asked_for(3) == times).then_some(())
+        })
+        .await;
+    }
 }
 
 fn append(line: &str) -> Reply {
@@ -69,12 +82,9 @@ async fn any_server_follows_stops_and_continues_what_another_works_on() {
     let cluster = Cluster::start(Model::start(questions).await).await;
     let (data, other) = (data_dir(), data_dir());
     // Both migrate the empty database at once.
-    let (one, two) = tokio::join!(cluster.server(data.path()), cluster.server(other.path()));
+    let (one, two) = cluster.pair(data.path(), other.path()).await;
     let project = one.create("Build").await;
-    until("the third turn is asked for", async || {
-        (cluster.model.asked_for(3) == 1).then_some(())
-    })
-    .await;
+    cluster.third_turn(1).await;
     let mut there = two.feed(project).await;
     let mut here = one.feed(project).await;
     // It waits for the run on the other server.
@@ -126,18 +136,12 @@ async fn any_server_follows_stops_and_continues_what_another_works_on() {
 async fn the_run_of_a_server_that_dies_goes_on_elsewhere_and_repeats_no_finished_step() {
     let cluster = Cluster::start(Model::start([("Build", script())]).await).await;
     let (data, other) = (data_dir(), data_dir());
-    let (one, two) = tokio::join!(cluster.server(data.path()), cluster.server(other.path()));
+    let (one, two) = cluster.pair(data.path(), other.path()).await;
     let project = one.create("Build").await;
-    until("the third turn is asked for", async || {
-        (cluster.model.asked_for(3) == 1).then_some(())
-    })
-    .await;
+    cluster.third_turn(1).await;
     let mut there = two.feed(project).await;
     one.kill();
-    until("the other server asks for it", async || {
-        (cluster.model.asked_for(3) == 2).then_some(())
-    })
-    .await;
+    cluster.third_turn(2).await;
     cluster.model.release();
     assert_eq!(there.ended(1).await.0, RunState::Succeeded);
     let workspace = two.workspace(project).await;
@@ -164,18 +168,12 @@ async fn the_run_of_a_server_that_dies_goes_on_elsewhere_and_repeats_no_finished
 async fn a_server_that_is_stopped_hands_its_run_over_and_no_follower_misses_anything() {
     let cluster = Cluster::start(Model::start([("Build", script())]).await).await;
     let (data, other) = (data_dir(), data_dir());
-    let (one, two) = tokio::join!(cluster.server(data.path()), cluster.server(other.path()));
+    let (one, two) = cluster.pair(data.path(), other.path()).await;
     let project = one.create("Build").await;
     let mut there = two.feed(project).await;
-    until("the third turn is asked for", async || {
-        (cluster.model.asked_for(3) == 1).then_some(())
-    })
-    .await;
+    cluster.third_turn(1).await;
     one.stop();
-    until("the other server asks for it", async || {
-        (cluster.model.asked_for(3) == 2).then_some(())
-    })
-    .await;
+    cluster.third_turn(2).await;
     // The first one is back before the run has ended, and leaves it to the other.
     let one = cluster.server(data.path()).await;
     let mut here = one.feed(project).await;
@@ -200,18 +198,12 @@ async fn a_server_that_is_stopped_hands_its_run_over_and_no_follower_misses_anyt
 async fn a_server_that_was_cut_off_writes_nothing_more_of_what_another_has_taken_over() {
     let cluster = Cluster::start(Model::start([("Build", script())]).await).await;
     let (data, other) = (data_dir(), data_dir());
-    let (one, two) = tokio::join!(cluster.server(data.path()), cluster.server(other.path()));
+    let (one, two) = cluster.pair(data.path(), other.path()).await;
     let project = one.create("Build").await;
-    until("the third turn is asked for", async || {
-        (cluster.model.asked_for(3) == 1).then_some(())
-    })
-    .await;
+    cluster.third_turn(1).await;
     let pid = Pid::from_raw(one.pid().try_into().unwrap());
     kill(pid, Signal::SIGSTOP).unwrap();
-    until("the other server asks for it", async || {
-        (cluster.model.asked_for(3) == 2).then_some(())
-    })
-    .await;
+    cluster.third_turn(2).await;
     // Both have an answer now.
     kill(pid, Signal::SIGCONT).unwrap();
     cluster.model.release();
