@@ -312,6 +312,24 @@ test("the app sends messages to the builder alone: not to a stranger that frames
   opening.close();
 });
 
+test("a change that is announced before the app has started is no error of the app, and the page gets it", async () => {
+  const thrown = [];
+  const onError = ({ message }) => thrown.push(message);
+  page.on("pageerror", onError);
+  let opened = 0;
+  await page.routeWebSocket(/\/_next\//, (line) => {
+    const end = line.connectToServer();
+    if (opened++ === 0) line.send(JSON.stringify({ type: "serverComponentChanges", hmrVersion: 1 }));
+    line.onMessage((message) => end.send(message));
+    end.onMessage((message) => line.send(message));
+  });
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
+  await until("the page is loaded again", () => opened > 1);
+  await button("Throw").waitFor();
+  assert.deepEqual(thrown, []);
+  page.off("pageerror", onError);
+});
+
 test("errors are hidden during a run, and those that it did not fix come back", async () => {
   let answer;
   held = new Promise((go) => (answer = go));

@@ -197,6 +197,22 @@ function watchErrors() {
   };
 }
 
+/**
+ * A change that the dev server announces before Next.js has started is lost, with an error that is not the app's: the page that it
+ * would have changed is loaded again.
+ */
+function reloadForEarlyChange() {
+  const onError = (event) => {
+    const early = event.error?.stack?.includes("hmrRefresh") && event.message.includes("dispatched before initialization");
+    if (!early) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    sign("reloading");
+    window.location.reload();
+  };
+  window.addEventListener("error", onError, true);
+}
+
 /** Hides Next's own sign in the app's corner, which `devIndicators` leaves: the builder shows the same errors under the preview. */
 function hideToast() {
   const observer = new MutationObserver(() => {
@@ -257,7 +273,12 @@ function watchHotReload() {
   };
 }
 
-if (typeof window !== "undefined" && window.parent !== window && process.env.NODE_ENV === "development" && !window.codeflowPreview) {
+const isDevelopment = typeof window !== "undefined" && process.env.NODE_ENV === "development";
+if (isDevelopment && !window.codeflowEarlyChange) {
+  Object.defineProperty(window, "codeflowEarlyChange", { value: true });
+  reloadForEarlyChange();
+}
+if (isDevelopment && window.parent !== window && !window.codeflowPreview) {
   Object.defineProperty(window, "codeflowPreview", { value: true });
   listenToBuilder();
   watchPlace();
