@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import axe from "axe-core";
 
+/** A phone, a laptop and a wide screen, in pixels. */
+export const WIDTHS = [390, 1024, 1920];
+
 /** Fails when the page, or what of it is in `within`, has a serious or critical violation. `where` names it in the message. */
 export async function assertAccessible(page, where, within = "html") {
   // A colour on its way to another one is nobody's choice.
@@ -20,4 +23,17 @@ export async function assertAccessible(page, where, within = "html") {
 /** Prefers a theme on the page, as its menu does. */
 export async function preferTheme(page, theme) {
   await page.evaluate((value) => globalThis.codeflow.remember("theme", value), theme);
+}
+
+/** At every width and in both themes: nothing is wider than the window, and axe finds nothing serious. Takes pictures, named with `picture`. */
+export async function assertFits(page, where, picture) {
+  for (const theme of ["light", "dark"]) {
+    await preferTheme(page, theme);
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: width < 600 ? 844 : 900 });
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${where} scrolls sideways at ${width}`);
+      await assertAccessible(page, `${where} at ${width}, ${theme}`);
+      await page.screenshot({ caret: "initial", path: `${picture}-${width}-${theme}.png`, fullPage: true });
+    }
+  }
 }

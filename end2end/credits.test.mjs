@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { assertFits } from "./accessible.mjs";
 import { PASSWORD } from "./people.mjs";
 import { after, before, test } from "./suite.mjs";
 import { binary, data, results, startBrowser, startServer, until } from "./server.mjs";
@@ -31,18 +31,9 @@ after(async () => {
 const left = (page) => page.locator("header [data-credits]").getAttribute("data-credits");
 const message = (page) => page.getByRole("textbox", { name: "Message" });
 
-/** Fails when the page scrolls sideways or axe finds something serious, at every width and in both themes. */
-async function assertFits(page, path) {
-  for (const width of [390, 1024, 1920]) {
-    await page.setViewportSize({ width, height: width < 600 ? 844 : 900 });
-    for (const theme of ["light", "dark"]) {
-      await preferTheme(page, theme);
-      const where = `${path} at ${width}, ${theme}`;
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${where} scrolls sideways`);
-      await page.screenshot({ caret: "initial", path: join(pictures, `${path.replaceAll(/\W/g, "") || "home"}-${width}-${theme}.png`), fullPage: true });
-      await assertAccessible(page, where);
-    }
-  }
+/** At every width and in both themes. */
+async function fits(page, path) {
+  await assertFits(page, path, join(pictures, path.replaceAll(/\W/g, "") || "home"));
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
@@ -68,19 +59,19 @@ test("a first app, no credits for more, a larger plan, and on it goes", async ()
   assert.match(await alert.innerText(), /next refill is on \d+ \w+ \d{4}/);
   assert.equal(await message(page).inputValue(), MORE);
   assert.equal(await app.runs().count(), 1);
-  await assertFits(page, "/projects");
+  await fits(page, "/projects");
   await alert.getByRole("link", { name: "See the plans" }).click();
   const plan = (name) => page.getByRole("region", { name });
   await plan("Free").getByText("Current plan").waitFor();
   await plan("Pro").getByText("Ask the administrator").waitFor();
-  await assertFits(page, "/pricing");
+  await fits(page, "/pricing");
 
   await page.goto(`${server.url}/usage`);
   await page.getByRole("heading", { name: "0 credits left" }).waitFor();
   await page.getByRole("img", { name: /^Runs, by day, the last 30 days: 1/ }).waitFor();
   await page.getByText("As a table").click();
   await page.getByRole("columnheader", { name: "Day" }).waitFor();
-  await assertFits(page, "/usage");
+  await fits(page, "/usage");
 
   const said = execFileSync(binary, ["user", "set-plan", EMAIL, "pro"], { env: { ...process.env, CODEFLOW_DATA_DIR: data, FREE_POINTS: "1" }, encoding: "utf8" });
   assert.match(said, /has the plan pro/);
@@ -88,7 +79,7 @@ test("a first app, no credits for more, a larger plan, and on it goes", async ()
   await plan("Pro").getByText("Current plan").waitFor();
   assert.equal(await left(page), "99");
   await page.goto(server.url);
-  await assertFits(page, "/");
+  await fits(page, "/");
   await page.getByRole("link", { name: /todo/i }).first().click();
   await app.run(1).waitFor();
   await message(page).fill(MORE);

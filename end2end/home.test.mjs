@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { WIDTHS, assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
 import { PATIENCE, get, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
-const WIDTHS = [390, 1024, 1920];
 const pictures = join(results, "pages");
 mkdirSync(pictures, { recursive: true });
 

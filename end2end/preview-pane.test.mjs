@@ -2,7 +2,7 @@
 // happens in the page and in the dev server.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { assertAccessible, preferTheme } from "./accessible.mjs";
+import { WIDTHS, assertAccessible, preferTheme } from "./accessible.mjs";
 import { after, before, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
@@ -37,7 +37,6 @@ const SHOP = `export default async function Shop({ params }: { params: Promise<{
 }
 `;
 const APP = { "app/page.tsx": PAGE, "app/about/page.tsx": ABOUT, "app/shop/[what]/page.tsx": SHOP };
-const WIDTHS = [390, 1024, 1920];
 
 let model;
 let server;
