@@ -129,28 +129,6 @@ impl Store {
     }
 }
 
-/// Gives one user's images to another.
-pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
-    let own = owner::Entity::find().filter(owner::Column::UserId.eq(to.clone()));
-    let own: Vec<BlobHash> = own.all(tx).await?.into_iter().map(|one| one.hash).collect();
-    owner::Entity::update_many()
-        .col_expr(owner::Column::UserId, Expr::value(to.clone()))
-        .filter(owner::Column::UserId.eq(from.clone()))
-        .filter(owner::Column::Hash.is_not_in(own))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-/// Removes the user's ownership of all images. The sweep deletes those that no message has.
-pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
-    owner::Entity::delete_many()
-        .filter(owner::Column::UserId.eq(user.clone()))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
 /// Looks up the image to attach to a message, and protects it from the sweep. `NotFound` if it is
 /// gone, or not uploaded by this user (`None`: by anyone).
 pub(super) async fn attach(
