@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WIDTHS, assertAccessible, assertFits } from "./accessible.mjs";
 import { PASSWORD } from "./people.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { PATIENCE, binary, data, results, startBrowser, startServer, until } from "./server.mjs";
 import { tabTo, watchConsole } from "./workspace.mjs";
 
@@ -21,10 +21,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 /** A window of its own, with nobody signed in. */
 async function stranger(width = 1024, options = {}) {

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { WIDTHS, assertFits } from "./accessible.mjs";
 import { PASSWORD } from "./people.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { PATIENCE, binary, data, results, startBrowser, startServer } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
@@ -28,10 +28,7 @@ before(async () => {
   await fetch(`${server.url}/api/showcase/use`, { method: "POST", headers: { cookie: ada, accept: "application/json" }, body: new URLSearchParams({ slug: "quiz" }) });
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 async function signUp(email) {
   const answer = await fetch(`${server.url}/api/account/sign-up`, {

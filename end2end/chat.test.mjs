@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { call, done, run, say, startModel, write } from "./model.mjs";
 import { PATIENCE, data, get, results, startBrowser, startServer, until } from "./server.mjs";
@@ -63,11 +63,7 @@ before(async () => {
   address = tab.url();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const message = (text, of = tab) => of.getByRole("log").locator(".message").filter({ hasText: text }).first();
 const prompts = (of = tab) => of.locator("div.message > [dir=auto]").allTextContents();

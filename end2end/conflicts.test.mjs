@@ -2,7 +2,7 @@
 // nothing is called saved that is not. And the editor's themes, which all devices of a user share.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { post, readFile, results, startBrowser, startServer, until } from "./server.mjs";
@@ -29,11 +29,7 @@ before(async () => {
   project = address.split("/").at(-1);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 async function open(width) {
   const { tab: page, problems } = await openTab(browser, { width });

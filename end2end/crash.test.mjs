@@ -1,7 +1,7 @@
 // The server dies (SIGKILL) while somebody types in the editor, and is started again: what was shown as saved is there, and what was not
 // is still in the page, also after a reload, and gets saved.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { crash, readFile, startAgain, startBrowser, startServer, until } from "./server.mjs";
 import { code, openTab } from "./workspace.mjs";
@@ -30,11 +30,7 @@ before(async () => {
   at = code(tab, address);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const onServer = async () => (await readFile(server, new URL(address).pathname.split("/").at(-1), PATH)).text;
 

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { assertFits } from "./accessible.mjs";
 import { PASSWORD } from "./people.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { binary, data, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
@@ -23,10 +23,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 const left = (page) => page.locator("header [data-credits]").getAttribute("data-credits");
 const message = (page) => page.getByRole("textbox", { name: "Message" });

@@ -1,6 +1,6 @@
 // A newcomer's first ten minutes, in the demo: prompt, watch, reload, use the app, ask for a change.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { join } from "node:path";
 import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
@@ -20,10 +20,7 @@ before(async () => {
   ui = workspace(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 const addButtonColor = () =>
   ui

@@ -1,7 +1,7 @@
 // Somebody edits the app's code: on a phone, a laptop and a wide screen; in two tabs at once; while the sandbox dies.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, run, startModel, write } from "./model.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { KEY, PATIENCE, killSandboxes, post, readFile, results, startBrowser, startServer, until } from "./server.mjs";
@@ -27,11 +27,7 @@ before(async () => {
   address = await build(browser, server, "Build a page");
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 async function open(width, height = 900) {
   const { tab: page, problems } = await openTab(browser, { width, height });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { WIDTHS, assertAccessible, preferTheme } from "./accessible.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { PATIENCE, get, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
@@ -18,10 +18,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 /** The home page, alive. */
 async function home(width, options = {}) {

@@ -1,6 +1,6 @@
 // Pages between the server's HTML and their code: opened at their address, clicked early, left and come back to.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { PATIENCE, post, startBrowser, startServer } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
@@ -12,10 +12,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 /** A page whose requests for these addresses are answered only once it is released. */
 async function holding(pattern) {

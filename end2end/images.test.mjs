@@ -1,7 +1,7 @@
 // An image goes with a prompt: picked, pasted or dropped, shown in the conversation, and described to the model.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, say, startModel, text, write } from "./model.mjs";
 import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
@@ -33,11 +33,7 @@ before(async () => {
   await drawing.close();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const attach = () => page.getByRole("button", { name: "Attach an image" });
 const chip = () => page.getByRole("img", { name: "The attached image", exact: true });

@@ -1,6 +1,6 @@
 // What people get wrong is answered clearly, and loses nothing.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { PATIENCE, get, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
 
@@ -15,10 +15,7 @@ before(async () => {
   page.setDefaultTimeout(PATIENCE);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 const prompt = () => page.getByRole("textbox", { name: "Describe the app you want to build" });
 const start = () => page.getByRole("button", { name: "Start Creating" });

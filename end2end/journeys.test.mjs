@@ -1,6 +1,6 @@
 // Journeys as a person meets them: in the result with pictures, and played again in the Code tab.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, startBrowser, startServer, until } from "./server.mjs";
@@ -32,11 +32,7 @@ before(async () => {
   problems = watchConsole(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 test("a result shows what its journeys ended with, small and large", async () => {
   const ui = workspace(page);

@@ -2,7 +2,7 @@
 // compared and restored, messages changed and run again, the app shared and downloaded, and the panes set up. No mouse, no touch, and the
 // focus goes nowhere but where Tab takes it.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, startBrowser, startServer, until } from "./server.mjs";
 import { openTab, tabTo, watchConsole, workspace } from "./workspace.mjs";
@@ -30,11 +30,7 @@ before(async () => {
   await tab.setViewportSize({ width: 1024, height: 768 });
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const button = (name, of = tab) => of.getByRole("button", { name, exact: true });
 const press = async (target, key = "Enter") => {

@@ -7,7 +7,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { person, signUp } from "./people.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
@@ -36,11 +36,7 @@ before(async () => {
   await page.getByRole("button", { name: "Account" }).waitFor();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const section = () => page.getByRole("region", { name: "API tokens" });
 const tokens = () => section().getByRole("list", { name: "API tokens" }).getByRole("listitem");

@@ -1,7 +1,7 @@
 // The model that a message asks for, and a prompt in better words, as a person uses them.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { say, startModel } from "./model.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
@@ -26,11 +26,7 @@ before(async () => {
   ({ tab, problems, ui } = await openTab(browser));
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const picker = () => tab.getByRole("combobox", { name: "Model" });
 const field = (name) => tab.getByRole("textbox", { name });

@@ -1,7 +1,7 @@
 // Ask, Plan and Build as a person uses them: an answer, questions with buttons, a plan that is edited, approved and ticked, in two tabs.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { call, done, say, startModel, write } from "./model.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
@@ -35,11 +35,7 @@ before(async () => {
   ({ tab, problems, ui } = await openTab(browser));
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const group = (name, of = tab) => of.getByRole("group", { name });
 

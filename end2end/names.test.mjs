@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, run, startModel, write } from "./model.mjs";
 import { readFile, results, startBrowser, startServer, until } from "./server.mjs";
@@ -45,11 +45,7 @@ before(async () => {
   await tab.context().close();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 async function open(width) {
   const { tab: page, problems } = await openTab(browser, { width });

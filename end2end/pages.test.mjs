@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, run, startModel, write } from "./model.mjs";
 import { PASSWORD } from "./people.mjs";
@@ -48,11 +48,7 @@ before(async () => {
   project = page.url().split("/").at(-1);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 /** Calls a server function as a script of the same person. */
 const send = (path, fields) =>

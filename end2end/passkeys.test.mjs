@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { assertAccessible } from "./accessible.mjs";
 import { PASSWORD, person, signUp } from "./people.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole } from "./workspace.mjs";
 
@@ -15,10 +15,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 async function open(page, path) {
   await page.goto(`${server.url}${path}`);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, text, write } from "./model.mjs";
 import { PATIENCE, get, post, readFile, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
@@ -62,11 +62,7 @@ before(async () => {
   ui = workspace(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const button = (name) => page.getByRole("button", { name, exact: true });
 const panel = () => page.getByRole("region", { name: "Picked element" });

@@ -2,7 +2,7 @@
 // a size, a place or a colour of its own has it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { preferTheme } from "./accessible.mjs";
 import { done, say, startModel, write } from "./model.mjs";
 import { person, signUp } from "./people.mjs";
@@ -43,11 +43,7 @@ before(async () => {
   execFileSync(binary, ["user", "set-role", "ada@example.com", "admin"], { env: { ...process.env, CODEFLOW_DATA_DIR: data } });
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const button = (name) => page.getByRole("button", { name, exact: true });
 const tab = (name) => page.getByRole("tab", { name, exact: true });

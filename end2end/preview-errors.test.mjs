@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, text, write } from "./model.mjs";
 import { PATIENCE, get, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
@@ -95,11 +95,7 @@ before(async () => {
   ui = workspace(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const bar = () => page.getByRole("region", { name: "Errors in the app" });
 const errors = () => bar().getByRole("listitem");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { WIDTHS, assertAccessible, preferTheme } from "./accessible.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
@@ -56,11 +56,7 @@ before(async () => {
   ui = workspace(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const app = () => page.frames().find((frame) => /^http:\/\/3000-/.test(frame.url()));
 const heading = (name) => ui.preview().getByRole("heading", { name }).waitFor();

@@ -1,7 +1,7 @@
 // An app that nobody looks at falls asleep: the preview says so, and wakes it.
 import { join } from "node:path";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
@@ -28,11 +28,7 @@ before(async () => {
   ui = workspace(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 test("a preview that nobody looks at says that its app is asleep, and wakes it", async () => {
   await ui.start(server.url, "Build it");

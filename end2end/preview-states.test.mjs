@@ -2,7 +2,7 @@
 // page: why the app was restarted. There is never a white page: either words or the app.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { KEY, PATIENCE, killSandboxes, results, startBrowser, startServer, until } from "./server.mjs";
@@ -43,11 +43,7 @@ before(async () => {
   await page.addInitScript(watchPreview);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 /** In the page: notes in `seen` what the preview shows in each frame that is painted, once it is there. */
 function watchPreview() {

@@ -2,7 +2,7 @@
 // the powers of a tab; and a reload stays on the page that is open.
 import assert from "node:assert/strict";
 import { request } from "node:http";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, get, post, startBrowser, startServer, until } from "./server.mjs";
 import { workspace } from "./workspace.mjs";
@@ -85,11 +85,7 @@ before(async () => {
   ui = workspace(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const app = () => page.frames().find((frame) => /^http:\/\/3000-/.test(frame.url()));
 const button = (name) => ui.preview().getByRole("button", { name, exact: true });

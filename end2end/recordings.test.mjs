@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { join, resolve } from "node:path";
 import { Sandbox } from "e2b";
 import { PATIENCE, results, startHost, startProfile, startServer, until } from "./server.mjs";
@@ -23,10 +23,7 @@ before(async () => {
   ui = workspace(page);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 /** Does something until it shows: an app is seen before its script has taken it over. */
 const untilSeen = (locator, act) =>

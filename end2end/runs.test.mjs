@@ -1,7 +1,7 @@
 // The dashboard: somebody watches runs, finds one, stops one and tries it again.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, post, results, startBrowser, startServer, until } from "./server.mjs";
 import { tabTo, watchConsole, workspace } from "./workspace.mjs";
@@ -22,10 +22,7 @@ before(async () => {
   problems = watchConsole(page, { previews: false });
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 /** Starts a project; its id. */
 const create = (prompt) => post(server, "/api/projects/create", { prompt });

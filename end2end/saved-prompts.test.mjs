@@ -1,7 +1,7 @@
 // A library of one's own prompts, by the keyboard and by the mouse, on the home page and in a project's chat.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { say, startModel } from "./model.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
@@ -21,11 +21,7 @@ before(async () => {
   ({ tab, problems, ui } = await openTab(browser));
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const field = (name) => tab.getByRole("textbox", { name, exact: true });
 const dialog = () => tab.getByRole("dialog", { name: "Saved prompts" });

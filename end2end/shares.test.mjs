@@ -2,7 +2,7 @@
 // preview's address, which is nobody else's.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { person, signUp } from "./people.mjs";
@@ -26,11 +26,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const newPerson = (options = {}) => person(browser, { viewport: { width: 1024, height: 768 }, ...options });
 

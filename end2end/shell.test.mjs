@@ -2,7 +2,7 @@
 // first paint and in another tab, and motion for those who want less of it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { preferTheme } from "./accessible.mjs";
 import { PASSWORD } from "./people.mjs";
 import { PATIENCE, binary, data, startBrowser, startServer, until } from "./server.mjs";
@@ -23,10 +23,7 @@ before(async () => {
   project = await (await form("/api/showcase/use", { slug: "quiz" })).json();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 const form = (path, fields) =>
   fetch(`${server.url}${path}`, { method: "POST", headers: { accept: "application/json", ...(cookie && { cookie }) }, body: new URLSearchParams(fields) });

@@ -1,7 +1,7 @@
 // A person stops a run, and goes on from there.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { PATIENCE, results, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
 
@@ -13,10 +13,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => stopAll(browser, server));
 
 test("Stop ends the run at work, says what became of it, and the next message goes on", async () => {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });

@@ -11,3 +11,10 @@ export function test(name, options, work) {
   if (typeof options === "function") return test(name, {}, options);
   return runner.test(name, { timeout: LIMIT, ...options }, work);
 }
+
+/** Ends what a file's tests have started, in this order; what never started is left out. */
+export async function stopAll(browser, server, model) {
+  await browser?.close();
+  await server?.stop();
+  model?.stop();
+}

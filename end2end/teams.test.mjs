@@ -1,6 +1,6 @@
 // Two people in one project: invited by a link, each sees that the other is there and what they send; a viewer has no way to send.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { person, signUp } from "./people.mjs";
@@ -25,11 +25,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const newPerson = () => person(browser, { viewport: { width: 1280, height: 800 } });
 

@@ -1,7 +1,7 @@
 // Somebody works in the Terminal tab: on a phone, a laptop and a wide screen, in two tabs, over reloads and lost connections, by keyboard.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { KEY, PATIENCE, killSandboxes, pauseSandboxes, results, startBrowser, startServer, until } from "./server.mjs";
@@ -22,11 +22,7 @@ before(async () => {
   address = await build(browser, server, "Build a page");
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 /** The Terminal tab as a person uses it. */
 function terminal(page) {

@@ -1,6 +1,6 @@
 // What a model shows of its reasoning: read along while it grows, folded afterwards and after a reload, and opened by the keyboard.
 import assert from "node:assert/strict";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { say, startModel } from "./model.mjs";
 import { startBrowser, startServer } from "./server.mjs";
@@ -39,11 +39,7 @@ before(async () => {
   ({ tab, problems, ui } = await openTab(browser));
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 test("thinking is folded under its name, opens by the keyboard, and is there after a reload", async () => {
   await tab.goto(server.url);

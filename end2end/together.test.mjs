@@ -2,7 +2,7 @@
 // reload of one of them, and one that was offline for a while.
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { PATIENCE, startBrowser, startServer, until } from "./server.mjs";
 import { watchConsole, workspace } from "./workspace.mjs";
@@ -42,11 +42,7 @@ before(async () => {
   await tap("App");
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 async function device(options) {
   const context = await browser.newContext(options);

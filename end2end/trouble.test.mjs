@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, run, startModel, text, write } from "./model.mjs";
 import { get, post, startBrowser, startServer, until } from "./server.mjs";
 
@@ -53,11 +53,7 @@ before(async () => {
   address = await until("the preview has an address", async () => (await workspace()).preview.url, PATIENCE);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 const workspace = () => get(server, "/api/projects/workspace", { project });
 

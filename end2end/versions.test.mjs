@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { done, startModel, write } from "./model.mjs";
 import { assertAccessible, preferTheme } from "./accessible.mjs";
 import { PATIENCE, prepared, results, startBrowser, startServer, until } from "./server.mjs";
@@ -46,11 +46,7 @@ before(async () => {
   await second.goto(address);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
-});
+after(() => stopAll(browser, server, model));
 
 /** Does what the README says: the lock file fits, and the app runs with what it names, which the template has installed already. */
 async function runUnpacked(folder, words) {

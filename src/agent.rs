@@ -14,7 +14,7 @@ mod turn;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub use app::{App, AppPath, Edited, Listing, OwnPathError, RunSandbox, Snapshot};
-pub use check::{Jail, PassedJourney, PlayedJourney, Report, kept_journeys};
+pub use check::{Jail, JourneyOutcome, Report, VerifiedJourney, kept_journeys};
 pub use input::{
     AgentInput, CodeFiles, Design, NOTES, PrevMessage, REQUEST_BEGINNING, Titles, earlier_requests,
     provisional_title,
@@ -25,11 +25,12 @@ pub use plan::{ApprovedPlan, Tick, note as plan_note};
 use secrecy::SecretString;
 use text::secrets::Redactor;
 pub use turn::{
-    BuildOutcome, Built, CallDetails, FileStates, Job, Said, Work, build_app, converse,
+    BuildOutcome, Built, CallDetails, ConversationOutcome, FileStates, Job, Work, build_app,
+    converse,
 };
 
 pub use crate::llm::{TestCall, recorded_apps};
-pub use crate::sandbox::{Notice, ShellEvent, ShellStream, TerminalSize};
+pub use crate::sandbox::{SandboxNotice, ShellEvent, ShellStream, TerminalSize};
 use crate::{
     config, http_client,
     llm::Model,

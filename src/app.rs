@@ -32,7 +32,7 @@ use crate::ui::{
     visitor::{self, ActingBanner},
     workspace::{self, WorkspaceRoute},
 };
-pub use crate::ui::{link_card::SiteUrl, preview::POWERS};
+pub use crate::ui::{link_card::SiteUrl, preview::FRAME_PERMISSIONS};
 
 /// The description for search engines and shared links.
 const DESCRIPTION: &str =

@@ -23,7 +23,7 @@ mod sweeps;
 mod traces;
 
 pub use accounts::{Accounts, Network, SecretKey};
-pub use agent::{Agent, Limits};
+pub use agent::{Agent, RunLimits};
 pub use alerts::{AlertThresholds, Alerts};
 pub use billing::Billing;
 pub use checks::{Browser, Unsplash};
@@ -35,7 +35,9 @@ pub use llm::{Ability, Api, Llm, Provider, Reasoning};
 pub use log::LogFormat;
 pub use mail::Mail;
 pub use providers::{Github, Oidc, ProviderClient};
-pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address, scheme_of};
+pub use sandbox::{
+    DEFAULT_TEMPLATE, Sandbox, SandboxProvider, is_domain, is_service_address, scheme_of,
+};
 pub use sandbox_host::SandboxHost;
 pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};
 pub use settings::Settings;

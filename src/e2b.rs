@@ -48,7 +48,7 @@ const HEAD: usize = 5;
 
 /// A frame of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub struct RawFrame {
     pub flags: u8,
     pub message: Bytes,
 }
@@ -65,7 +65,7 @@ pub fn frame(flags: u8, message: &[u8]) -> Vec<u8> {
 }
 
 /// Takes the first frame out of the buffer; `None` while it is incomplete.
-pub fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameTooLong> {
+pub fn take_frame(buffer: &mut BytesMut) -> Result<Option<RawFrame>, FrameTooLong> {
     let Some(&[flags, a, b, c, d]) = buffer.first_chunk::<HEAD>() else {
         return Ok(None);
     };
@@ -78,7 +78,7 @@ pub fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameTooLong> 
     }
     buffer.advance(HEAD);
     let message = buffer.split_to(length).freeze();
-    Ok(Some(Frame { flags, message }))
+    Ok(Some(RawFrame { flags, message }))
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn take_all(buffer: &mut BytesMut) -> Result<Vec<Frame>, FrameTooLong> {
+    fn take_all(buffer: &mut BytesMut) -> Result<Vec<RawFrame>, FrameTooLong> {
         std::iter::from_fn(|| take_frame(buffer).transpose()).collect()
     }
 

@@ -33,8 +33,8 @@ mod version;
 
 pub(crate) use account::named;
 pub use account::{
-    Account, AccountRole, ApiToken, LinkedIdentity, NewApiToken, OutsideRefusal, Passkey, Plan,
-    Pricing, Provider, SecondStepSetup, SecondStepState, SessionSummary, SignUp, Visitor,
+    Account, AccountRole, ApiToken, IdentityProvider, LinkedIdentity, NewApiToken, OutsideRefusal,
+    Passkey, Plan, Pricing, SecondStepSetup, SecondStepState, SessionSummary, SignUp, Visitor,
 };
 pub use administration::{
     AuditEntry, AuditFilter, AuditPage, AuditSubject, DataColumn, DataFilter, DataPage,
@@ -49,8 +49,8 @@ pub use element::{
 };
 pub use error::{ApiError, ErrorCode};
 pub use event::{
-    DraftPiece, Event, EventKind, FeedFrame, FeedRequest, GrowingText, HtmlPiece, PreviewState,
-    TextPiece,
+    DraftPiece, Event, EventKind, EventName, FeedFrame, FeedRequest, GrowingText, HtmlPiece,
+    PreviewState, TextPiece,
 };
 pub use file::{
     FileChange, FileMatch, FileMatches, FileNode, FileSaved, FileView, MAX_EDITED, MAX_UPLOAD,
@@ -59,7 +59,7 @@ pub use id::{
     ApiTokenId, FragmentId, MessageId, PasskeyId, ProjectId, RunId, SavedPromptId, SessionId,
     Timestamp, UserId,
 };
-pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId};
+pub use image::{IMAGE_MAX_BYTES, IMAGE_TYPES, Image, ImageError, ImageId, ImageType};
 pub use improved::{ImprovedPrompt, WordChange};
 pub use journey::{JOURNEYS, PassedJourney, PlayedJourney, is_journey, journeys_note};
 pub use message::{Author, Fragment, Message, MessageKind, Role};

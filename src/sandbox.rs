@@ -18,7 +18,7 @@ mod supervise;
 
 use std::{sync::Arc, time::Duration};
 
-pub use control::Notice;
+pub use control::SandboxNotice;
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, MAX_FILE, Page};
 pub use output::{CommandOutput, Gap, Left, RunningProcess};

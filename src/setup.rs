@@ -128,7 +128,7 @@ impl Setup {
     fn work(&self, machine: &Machine, env: &Env) -> anyhow::Result<Report> {
         let wanted = settings::Wanted::find(
             machine,
-            settings::Said {
+            settings::GivenValues {
                 domain: self.domain.as_deref(),
                 preview_domain: self.preview_domain.as_deref(),
                 env,
@@ -171,7 +171,7 @@ impl Setup {
             Box::new(files::Folder(machine, "/etc/codeflow")),
             Box::new(files::Folder(machine, "/var/lib/codeflow")),
             Box::new(files::User(machine)),
-            Box::new(settings::Settings { machine, wanted }),
+            Box::new(settings::SettingsFile { machine, wanted }),
             Box::new(files::Unit(machine)),
             Box::new(files::Caddyfile { machine, wanted }),
             Box::new(dns::Lead { machine, wanted }),

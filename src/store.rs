@@ -103,7 +103,7 @@ pub use run::Backlog;
 pub use second_step::SecondStep;
 pub use session::{NewSession, OpenSession};
 pub use share::{ListedShare, OpenShare};
-pub use step::{Begun, Step};
+pub use step::{Begun, SavedStep};
 pub use sweep::Unused;
 pub use tables::known_migrations;
 use turns::Turns;

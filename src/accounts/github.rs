@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::provider::{Http, Outsider, ProviderError, Question, page};
+use super::provider::{AuthorizationRequest, ExternalIdentity, Http, ProviderError, page};
 use crate::config::Github;
 
 #[derive(Debug, Deserialize)]
@@ -19,9 +19,18 @@ struct Address {
 }
 
 /// The address of GitHub's sign-in page.
-pub fn begin(github: &Github, question: Question<'_>) -> Result<String, ProviderError> {
+pub fn begin(
+    github: &Github,
+    authorization: AuthorizationRequest<'_>,
+) -> Result<String, ProviderError> {
     let url = format!("{}/login/oauth/authorize", github.url);
-    page(&url, &github.client, "read:user user:email", question, &[])
+    page(
+        &url,
+        &github.client,
+        "read:user user:email",
+        authorization,
+        &[],
+    )
 }
 
 /// The identity behind the code from GitHub.
@@ -29,10 +38,10 @@ pub async fn finish(
     http: &Http,
     github: &Github,
     code: &str,
-    question: Question<'_>,
-) -> Result<Outsider, ProviderError> {
+    authorization: AuthorizationRequest<'_>,
+) -> Result<ExternalIdentity, ProviderError> {
     let url = format!("{}/login/oauth/access_token", github.url);
-    let tokens = http.exchange(&url, &github.client, true, code, question);
+    let tokens = http.exchange(&url, &github.client, true, code, authorization);
     let token = tokens.await?.access_token;
     let api = &github.api_url;
     let user: User = http.get(&format!("{api}/user"), Some(&token)).await?;
@@ -41,7 +50,7 @@ pub async fn finish(
     let primary = addresses
         .into_iter()
         .find(|address| address.primary && address.verified);
-    Ok(Outsider {
+    Ok(ExternalIdentity {
         issuer: github.url.clone(),
         subject: user.id.to_string(),
         email: primary.map(|address| address.email),

@@ -11,12 +11,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 /// The keys that a provider publishes (RFC 7517).
 #[derive(Debug, Deserialize)]
-pub struct Keys {
-    keys: Vec<Key>,
+pub struct JwkSet {
+    keys: Vec<Jwk>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Key {
+struct Jwk {
     kty: String,
     kid: Option<String>,
     #[serde(rename = "use")]
@@ -34,12 +34,12 @@ struct Header {
 }
 
 /// The token's claims, if one of the keys signed it. `None` is a reason to refuse it.
-pub fn verified<T: DeserializeOwned>(token: &str, keys: &Keys) -> Option<T> {
+pub fn verified<T: DeserializeOwned>(token: &str, keys: &JwkSet) -> Option<T> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
     let header: Header = serde_json::from_slice(&decoded(header)?).ok()?;
     let signature = decoded(signature)?;
-    let may_be_it = |key: &&Key| {
+    let may_be_it = |key: &&Jwk| {
         let is_named = match (&header.kid, &key.kid) {
             (Some(wanted), Some(kid)) => wanted == kid,
             _ => true,
@@ -62,7 +62,7 @@ fn decoded(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
 
-impl Key {
+impl Jwk {
     /// Whether this key signed the message with this algorithm (RFC 7518). `none` and algorithms
     /// with a shared secret are not supported: these keys are public.
     fn signed(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_token_is_believed_only_with_the_signature_of_a_published_key() {
-        let keys = |key: Value| serde_json::from_value::<Keys>(json!({ "keys": [key] })).unwrap();
+        let keys = |key: Value| serde_json::from_value::<JwkSet>(json!({ "keys": [key] })).unwrap();
         let right =
             keys(json!({"kty": "RSA", "kid": "a", "use": "sig", "n": MODULUS, "e": "AQAB"}));
         let claims: Value = verified(TOKEN, &right).unwrap();

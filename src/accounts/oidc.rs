@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     jwt,
-    provider::{Http, Outsider, ProviderError, Question, page},
+    provider::{AuthorizationRequest, ExternalIdentity, Http, ProviderError, page},
 };
 use crate::{config::Oidc, protocol::Timestamp};
 
@@ -80,15 +80,15 @@ async fn discover(http: &Http, oidc: &Oidc) -> Result<Discovery, ProviderError> 
 pub async fn begin(
     http: &Http,
     oidc: &Oidc,
-    question: Question<'_>,
+    authorization: AuthorizationRequest<'_>,
 ) -> Result<String, ProviderError> {
     let found = discover(http, oidc).await?;
-    let nonce = [("nonce", question.nonce)];
+    let nonce = [("nonce", authorization.nonce)];
     page(
         &found.authorization_endpoint,
         &oidc.client,
         "openid email profile",
-        question,
+        authorization,
         &nonce,
     )
 }
@@ -98,23 +98,23 @@ pub async fn finish(
     http: &Http,
     oidc: &Oidc,
     code: &str,
-    question: Question<'_>,
-) -> Result<Outsider, ProviderError> {
+    authorization: AuthorizationRequest<'_>,
+) -> Result<ExternalIdentity, ProviderError> {
     let found = discover(http, oidc).await?;
     let methods = &found.token_endpoint_auth_methods_supported;
     let takes = |method: &str| methods.iter().any(|known| known == method);
     let in_form = takes("client_secret_post") && !takes("client_secret_basic");
     let url = &found.token_endpoint;
-    let tokens = http.exchange(url, &oidc.client, in_form, code, question);
+    let tokens = http.exchange(url, &oidc.client, in_form, code, authorization);
     let tokens = tokens.await?;
-    let keys: jwt::Keys = http.get(&found.jwks_uri, None).await?;
+    let keys: jwt::JwkSet = http.get(&found.jwks_uri, None).await?;
     let claims = jwt::verified(&tokens.id_token, &keys)
         .ok_or_else(|| ProviderError::Refused("the token is not signed by its keys".to_owned()))?;
     let now = Timestamp::now().0 / 1000;
-    check(&claims, oidc, question.nonce, now)
+    check(&claims, oidc, authorization.nonce, now)
         .map_err(|wrong| ProviderError::Refused(format!("the token is for {wrong}")))?;
     let email = claims.email.filter(|_| claims.email_verified.is_true());
-    Ok(Outsider {
+    Ok(ExternalIdentity {
         issuer: claims.iss,
         label: email
             .clone()

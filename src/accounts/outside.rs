@@ -9,13 +9,14 @@ use super::{
     AccountError, Accounts, Client, Identity, STEP_LIFETIME, SignInStep, Token,
     email::Email,
     github, oidc,
-    provider::{Outsider, ProviderError, Question},
+    provider::{AuthorizationRequest, ExternalIdentity, ProviderError},
     sign_in::network,
     throttle::Rate,
 };
 use crate::{
     protocol::{
-        AccountRole, LinkedIdentity, OutsideRefusal, Plan, Provider, SignUp, UserId, first_chars,
+        AccountRole, IdentityProvider, LinkedIdentity, OutsideRefusal, Plan, SignUp, UserId,
+        first_chars,
     },
     store::{Link, NewUser, Purpose, StoreError},
 };
@@ -33,7 +34,7 @@ const SEALED: &str = "sign-in by another service";
 /// The state that is kept until the service answers.
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
-    provider: Provider,
+    provider: IdentityProvider,
     state: String,
     nonce: String,
     verifier: String,
@@ -68,7 +69,7 @@ impl Accounts {
     /// `identity`: the account to link the identity to, if this is not a sign-in.
     pub async fn begin_outside(
         &self,
-        provider: Provider,
+        provider: IdentityProvider,
         to: &str,
         identity: Option<&Identity>,
         client: &Client,
@@ -86,18 +87,21 @@ impl Accounts {
             link_to: identity.map(|identity| identity.user.clone()),
         };
         let back = self.back(provider);
-        let question = asked.question(&back);
+        let authorization = asked.authorization(&back);
         let page = match provider {
-            Provider::Oidc => {
+            IdentityProvider::Oidc => {
                 let oidc = inner
                     .oidc
                     .as_ref()
                     .ok_or(AccountError::NotFound("service"))?;
-                oidc::begin(&inner.http, oidc, question).await
+                oidc::begin(&inner.http, oidc, authorization).await
             }
-            Provider::Github => {
+            IdentityProvider::Github => {
                 let github = inner.github.as_ref();
-                github::begin(github.ok_or(AccountError::NotFound("service"))?, question)
+                github::begin(
+                    github.ok_or(AccountError::NotFound("service"))?,
+                    authorization,
+                )
             }
         };
         let page = page.map_err(|error| refusal(provider, &error))?;
@@ -114,7 +118,7 @@ impl Accounts {
     /// used up in any case.
     pub async fn finish_outside(
         &self,
-        provider: Provider,
+        provider: IdentityProvider,
         answer: &OutsideAnswer,
         token: Option<&Token>,
         identity: Option<&Identity>,
@@ -131,23 +135,23 @@ impl Accounts {
         if answer.error.is_some() || answer.code.is_empty() {
             return Err(OutsideRefusal::Cancelled.into());
         }
-        let outsider = self.outsider(provider, answer, &asked).await?;
+        let external = self.external_identity(provider, answer, &asked).await?;
         if let Some(user) = asked.link_to {
             // Somebody else may have signed in in the meantime.
             if identity.is_none_or(|identity| identity.user != user) {
                 return Err(OutsideRefusal::Expired.into());
             }
-            self.link_outsider(&user, &outsider).await?;
+            self.link_external_identity(&user, &external).await?;
             return Ok(OutsideOutcome::Linked);
         }
         let user = match self
             .inner
             .store
-            .user_linked_to(&outsider.issuer, &outsider.subject)
+            .user_linked_to(&external.issuer, &external.subject)
             .await?
         {
             Some(user) => user,
-            None => self.sign_up_outsider(&outsider).await?,
+            None => self.sign_up_with(&external).await?,
         };
         let step = self.next_step(user, client, before).await?;
         Ok(OutsideOutcome::SignIn(step, asked.to))
@@ -161,17 +165,17 @@ impl Accounts {
         Ok(serde_json::from_slice(&json).map_err(anyhow::Error::from)?)
     }
 
-    async fn outsider(
+    async fn external_identity(
         &self,
-        provider: Provider,
+        provider: IdentityProvider,
         answer: &OutsideAnswer,
         asked: &Asked,
-    ) -> Result<Outsider, AccountError> {
+    ) -> Result<ExternalIdentity, AccountError> {
         let inner = &self.inner;
         let back = self.back(provider);
-        let question = asked.question(&back);
+        let authorization = asked.authorization(&back);
         let found = match provider {
-            Provider::Oidc => {
+            IdentityProvider::Oidc => {
                 let oidc = inner
                     .oidc
                     .as_ref()
@@ -180,23 +184,27 @@ impl Accounts {
                 if answer.iss.as_ref().is_some_and(|iss| *iss != oidc.issuer) {
                     return Err(OutsideRefusal::Refused.into());
                 }
-                oidc::finish(&inner.http, oidc, &answer.code, question).await
+                oidc::finish(&inner.http, oidc, &answer.code, authorization).await
             }
-            Provider::Github => {
+            IdentityProvider::Github => {
                 let github = inner
                     .github
                     .as_ref()
                     .ok_or(AccountError::NotFound("service"))?;
-                github::finish(&inner.http, github, &answer.code, question).await
+                github::finish(&inner.http, github, &answer.code, authorization).await
             }
         };
         found.map_err(|error| refusal(provider, &error))
     }
 
-    async fn link_outsider(&self, user: &UserId, outsider: &Outsider) -> Result<(), AccountError> {
+    async fn link_external_identity(
+        &self,
+        user: &UserId,
+        external: &ExternalIdentity,
+    ) -> Result<(), AccountError> {
         let store = &self.inner.store;
-        let (issuer, subject) = (&outsider.issuer, &outsider.subject);
-        let label = label(outsider);
+        let (issuer, subject) = (&external.issuer, &external.subject);
+        let label = label(external);
         match store.link_identity(user, issuer, subject, &label).await {
             Err(StoreError::Conflict(_)) => Err(OutsideRefusal::Linked.into()),
             linked => Ok(linked?),
@@ -204,8 +212,8 @@ impl Accounts {
     }
 
     /// Creates an account for the identity, where sign-up is open.
-    async fn sign_up_outsider(&self, outsider: &Outsider) -> Result<UserId, AccountError> {
-        let address = outsider.email.as_ref().ok_or(OutsideRefusal::NoEmail)?;
+    async fn sign_up_with(&self, external: &ExternalIdentity) -> Result<UserId, AccountError> {
+        let address = external.email.as_ref().ok_or(OutsideRefusal::NoEmail)?;
         let email = Email::new(address).map_err(|_| OutsideRefusal::NoEmail)?;
         let store = &self.inner.store;
         if self.inner.sign_up != SignUp::Open {
@@ -222,8 +230,8 @@ impl Accounts {
             role: AccountRole::User,
             plan: Plan::Free,
         };
-        let (issuer, subject) = (&outsider.issuer, &outsider.subject);
-        let label = label(outsider);
+        let (issuer, subject) = (&external.issuer, &external.subject);
+        let label = label(external);
         let made = store.create_linked_user(new, issuer, subject, &label);
         match made.await {
             Err(StoreError::Conflict(_)) => Err(OutsideRefusal::Taken.into()),
@@ -257,22 +265,22 @@ impl Accounts {
         }
     }
 
-    fn back(&self, provider: Provider) -> String {
+    fn back(&self, provider: IdentityProvider) -> String {
         let (site, name) = (&self.inner.public_url, provider.as_str());
         format!("{site}/sign-in/with/{name}/back")
     }
 
     /// The services that people can sign in with.
-    pub(super) fn providers(&self) -> Vec<Provider> {
-        let oidc = self.inner.oidc.as_ref().map(|_| Provider::Oidc);
-        let github = self.inner.github.as_ref().map(|_| Provider::Github);
+    pub(super) fn providers(&self) -> Vec<IdentityProvider> {
+        let oidc = self.inner.oidc.as_ref().map(|_| IdentityProvider::Oidc);
+        let github = self.inner.github.as_ref().map(|_| IdentityProvider::Github);
         oidc.into_iter().chain(github).collect()
     }
 }
 
 impl Asked {
-    fn question<'a>(&'a self, back: &'a str) -> Question<'a> {
-        Question {
+    fn authorization<'a>(&'a self, back: &'a str) -> AuthorizationRequest<'a> {
+        AuthorizationRequest {
             state: &self.state,
             nonce: &self.nonce,
             verifier: &self.verifier,
@@ -288,11 +296,11 @@ fn random() -> String {
     hex::encode(bytes)
 }
 
-fn label(outsider: &Outsider) -> String {
-    first_chars(&outsider.label, LABEL).replace(char::is_control, " ")
+fn label(external: &ExternalIdentity) -> String {
+    first_chars(&external.label, LABEL).replace(char::is_control, " ")
 }
 
-fn refusal(provider: Provider, error: &ProviderError) -> AccountError {
+fn refusal(provider: IdentityProvider, error: &ProviderError) -> AccountError {
     tracing::warn!(provider = provider.as_str(), %error, "a sign-in by another service failed");
     match error {
         ProviderError::Unreachable(_) => OutsideRefusal::Unreachable.into(),

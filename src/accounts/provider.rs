@@ -34,7 +34,7 @@ impl From<reqwest::Error> for ProviderError {
 
 /// A person's identity at a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outsider {
+pub struct ExternalIdentity {
     /// The service, by its address.
     pub issuer: String,
     /// Never reassigned to another person there.
@@ -47,7 +47,7 @@ pub struct Outsider {
 
 /// The values that tie an answer to its request.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct AuthorizationRequest<'a> {
     pub state: &'a str,
     pub nonce: &'a str,
     /// Only its hash is sent at first.
@@ -56,7 +56,7 @@ pub struct Question<'a> {
     pub back: &'a str,
 }
 
-impl Question<'_> {
+impl AuthorizationRequest<'_> {
     fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier))
     }
@@ -119,14 +119,14 @@ impl Http {
         client: &ProviderClient,
         in_form: bool,
         code: &str,
-        question: Question<'_>,
+        authorization: AuthorizationRequest<'_>,
     ) -> Result<Exchanged, ProviderError> {
         let secret = client.secret.expose_secret();
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", question.back),
-            ("code_verifier", question.verifier),
+            ("redirect_uri", authorization.back),
+            ("code_verifier", authorization.verifier),
         ];
         let mut request = self.0.post(url).header("accept", "application/json");
         if in_form {
@@ -175,7 +175,7 @@ pub fn page(
     url: &str,
     client: &ProviderClient,
     scope: &str,
-    question: Question<'_>,
+    authorization: AuthorizationRequest<'_>,
     more: &[(&str, &str)],
 ) -> Result<String, ProviderError> {
     let page = url::Url::parse_with_params(
@@ -183,10 +183,10 @@ pub fn page(
         [
             ("response_type", "code"),
             ("client_id", &client.id),
-            ("redirect_uri", question.back),
+            ("redirect_uri", authorization.back),
             ("scope", scope),
-            ("state", question.state),
-            ("code_challenge", &question.challenge()),
+            ("state", authorization.state),
+            ("code_challenge", &authorization.challenge()),
             ("code_challenge_method", "S256"),
         ]
         .iter()

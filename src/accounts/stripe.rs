@@ -47,7 +47,7 @@ struct Subscription {
 
 /// An event from Stripe.
 #[derive(Debug, Deserialize)]
-pub struct Event {
+pub struct StripeEvent {
     #[serde(rename = "type")]
     pub kind: String,
     data: EventData,
@@ -68,7 +68,7 @@ struct Object {
     metadata: Option<HashMap<String, String>>,
 }
 
-impl Event {
+impl StripeEvent {
     /// The customer whose subscriptions may have changed; `None` for any other event.
     pub fn customer(&self) -> Option<&str> {
         let is_of_subscription = self.kind == "checkout.session.completed"
@@ -170,7 +170,7 @@ impl Stripe {
 
     /// The event in the body, if the header `Stripe-Signature` is a valid and recent signature of
     /// it (docs.stripe.com/webhooks#verify-manually).
-    pub fn event(&self, signature: &str, body: &[u8]) -> Result<Event, AccountError> {
+    pub fn event(&self, signature: &str, body: &[u8]) -> Result<StripeEvent, AccountError> {
         let wrong = |why: &str| AccountError::Invalid {
             field: "signature",
             why: why.to_owned(),

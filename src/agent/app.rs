@@ -24,7 +24,9 @@ pub use run_sandbox::RunSandbox;
 use super::{PageState, RunError, nextjs::answer::Answer};
 use crate::{
     protocol::{AppEntry, AppNode, LeftOut},
-    sandbox::{CommandOutput, MAX_FILE, Notice, PageAddress, RunOptions, Sandbox, SandboxError},
+    sandbox::{
+        CommandOutput, MAX_FILE, PageAddress, RunOptions, Sandbox, SandboxError, SandboxNotice,
+    },
 };
 
 /// The dev server's port.
@@ -235,7 +237,7 @@ impl App {
     }
 
     /// The latest problem in the app's sandbox; `None` if there was none, or if it is unknown.
-    pub async fn notice(&self) -> Option<Notice> {
+    pub async fn notice(&self) -> Option<SandboxNotice> {
         match self.sandbox.notice().await {
             Ok(notice) => notice,
             Err(error) => {

@@ -293,7 +293,7 @@ pub fn is_command(call: &ToolCall) -> bool {
 }
 
 /// A call that writes these files, for models that write them in code blocks.
-pub fn writing_call(id: String, files: &[code_blocks::File]) -> ToolCall {
+pub fn writing_call(id: String, files: &[code_blocks::FileBlock]) -> ToolCall {
     let files: Vec<Value> = files
         .iter()
         .map(|file| json!({ "path": file.path, "content": file.content }))

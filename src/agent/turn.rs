@@ -20,7 +20,7 @@ mod toolless;
 mod work;
 
 use conversation::{CUT, Conversation, FileSource, IN_WORDS, MAX_CUTS, Stall, cut_off, ended_with};
-pub use converse::{Said, converse};
+pub use converse::{ConversationOutcome, converse};
 pub use details::{CallDetails, FileStates};
 pub use job::Job;
 use look::Looks;
@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use toolless::BlockFiles;
 pub use work::Work;
 
-use super::{AgentInput, Journal, PassedJourney, Report, RunError, Step};
+use super::{AgentInput, Journal, Report, RunError, Step, VerifiedJourney};
 use crate::{
     llm::ModelReply,
     protocol::{EventKind, MessagePart, Spent, Status},
@@ -49,7 +49,7 @@ pub struct BuildOutcome {
     pub picture: Option<Vec<u8>>,
     /// The journeys that passed.
     #[serde(default)]
-    pub journeys: Vec<PassedJourney>,
+    pub journeys: Vec<VerifiedJourney>,
 }
 
 /// How the loop ended.
@@ -57,7 +57,7 @@ pub struct BuildOutcome {
 pub enum Built {
     App(BuildOutcome),
     /// With questions to the user; nothing was changed.
-    Asked(Said),
+    Asked(ConversationOutcome),
 }
 
 /// Why the model's turns ended.
@@ -153,7 +153,7 @@ pub async fn build_app<J: Journal>(
                 journeys: report.journeys,
             }));
         }
-        said_gone |= report.says_gone();
+        said_gone |= report.reports_missing_journey();
         let unchanged = last_failure.is_some_and(|last| last.signature() == report.signature());
         repairs += 1;
         if unchanged || repairs > MAX_REPAIRS || conversation.turns >= max_turns {

@@ -5,8 +5,9 @@ use leptos::{prelude::*, server_fn::codec::GetUrl};
 
 use super::json::Json;
 use crate::protocol::{
-    ApiError, ApiToken, ApiTokenId, CreditEntry, Credits, LinkedIdentity, ModelKey, ModelProvider,
-    NewApiToken, Pricing, Provider, SecondStepSetup, SecondStepState, SessionId, SessionSummary,
+    ApiError, ApiToken, ApiTokenId, CreditEntry, Credits, IdentityProvider, LinkedIdentity,
+    ModelKey, ModelProvider, NewApiToken, Pricing, SecondStepSetup, SecondStepState, SessionId,
+    SessionSummary,
 };
 
 /// Creates an account and signs in. Where the server sends e-mail, the address gets a link to
@@ -361,7 +362,7 @@ pub async fn list_identities() -> Result<Vec<LinkedIdentity>, ApiError> {
 
 /// Starts linking an identity of the service to the account. Returns the page to go to.
 #[server(prefix = "/api", endpoint = "account/identities/link", output = Json)]
-pub async fn link_identity(provider: Provider) -> Result<String, ApiError> {
+pub async fn link_identity(provider: IdentityProvider) -> Result<String, ApiError> {
     use super::{answer::answer, session};
 
     let (accounts, requester) = session::both()?;

@@ -7,7 +7,7 @@ use super::{Browser, ConfigError, Env, Unsplash};
 /// The limits of runs and previews, and the agent's tools.
 #[derive(Debug, Clone)]
 pub struct Agent {
-    pub limits: Limits,
+    pub limits: RunLimits,
     pub browser: Browser,
     pub unsplash: Unsplash,
     /// The maximum duration of a run (`RUN_TIMEOUT_SECONDS`).
@@ -22,7 +22,7 @@ pub struct Agent {
 
 /// The limits of one run.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct RunLimits {
     /// How many times the model may answer (`AGENT_MAX_TURNS`).
     pub max_turns: u32,
     /// The maximum number of tokens of its answers, read and written (`RUN_MAX_TOKENS`).
@@ -50,7 +50,7 @@ impl Agent {
             })
         };
         Ok(Self {
-            limits: Limits {
+            limits: RunLimits {
                 max_turns: env.parsed(
                     "AGENT_MAX_TURNS",
                     30,

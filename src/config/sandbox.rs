@@ -5,6 +5,9 @@ use secrecy::SecretString;
 
 use super::{ConfigError, Env};
 
+/// The template that apps start from, unless `E2B_TEMPLATE` names another.
+pub const DEFAULT_TEMPLATE: &str = "nextjs";
+
 /// The provider of sandboxes (`SANDBOX_PROVIDER`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxProvider {
@@ -76,7 +79,7 @@ impl Sandbox {
             api_key: key.unwrap_or_default(),
             template: env
                 .var("E2B_TEMPLATE")
-                .unwrap_or_else(|| "nextjs".to_owned()),
+                .unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()),
         })
     }
 

@@ -16,7 +16,7 @@ const TABLE: &str = include_str!("models.json");
 struct Table {
     /// The abilities of most models whose names begin alike; the longest matching beginning counts.
     families: Vec<Family>,
-    models: Vec<Model>,
+    models: Vec<ModelEntry>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,7 +28,7 @@ struct Family {
 
 /// A model in the table.
 #[derive(Debug, Deserialize)]
-pub struct Model {
+pub struct ModelEntry {
     model: String,
     pub input: f64,
     /// Set if it differs from `input`.
@@ -121,7 +121,7 @@ static KNOWN: LazyLock<Table> = LazyLock::new(|| {
 
 /// The model with this name in the table: by its full name, or without the vendor prefix that
 /// OpenRouter adds.
-pub fn find(model: &str) -> Option<&'static Model> {
+pub fn find(model: &str) -> Option<&'static ModelEntry> {
     let model = usual_name(model);
     let named = |name: &str| {
         KNOWN

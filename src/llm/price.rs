@@ -2,14 +2,14 @@
 
 use super::{
     Usage,
-    models::{self, Model},
+    models::{self, ModelEntry},
 };
 use crate::protocol::Spent;
 
 /// The cost of an answer by the model: as reported by its provider, else from the table.
 pub fn spent(model: &str, usage: Usage) -> Spent {
     // Dollars per million tokens are millionths of a dollar per token.
-    let micros = |price: &Model| {
+    let micros = |price: &ModelEntry| {
         let cached = usage.cached_tokens.min(usage.input_tokens);
         let written = usage.cache_write_tokens.min(usage.input_tokens - cached);
         let input = (usage.input_tokens - cached - written) as f64 * price.input

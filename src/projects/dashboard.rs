@@ -6,7 +6,7 @@ use crate::{
         RunDetails, RunFilter, RunId, RunPage, StepState, StepSummary, Timestamp, UsageReport,
     },
     render,
-    store::Step,
+    store::SavedStep,
 };
 
 /// The length of a usage report, in days.
@@ -56,7 +56,7 @@ impl Projects {
 }
 
 /// The step as the dashboard shows it; `ended` says whether its run has ended.
-fn shown(step: Step, ended: bool) -> StepSummary {
+fn shown(step: SavedStep, ended: bool) -> StepSummary {
     let state = match (&step.output, step.finished_at) {
         (Some(_), _) => StepState::Succeeded,
         (None, Some(_)) if step.error.is_some() => StepState::Failed,

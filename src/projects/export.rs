@@ -95,7 +95,7 @@ async fn collect(
             Err(StoreError::NotFound(_)) => continue,
             content => content.map_err(io::Error::other)?,
         };
-        let kind = content.media_type.rsplit('/').next().unwrap_or("bin");
+        let kind = content.media_type.extension();
         send(entries, format!("images/{image}.{kind}"), content.bytes).await?;
     }
     Ok(())

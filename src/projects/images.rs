@@ -20,7 +20,7 @@ impl Projects {
         let user = self.user()?;
         let prepared = prepare(file).await?;
         let content = ImageContent {
-            media_type: prepared.media_type.to_owned(),
+            media_type: prepared.media_type,
             bytes: prepared.bytes,
         };
         Ok(self

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{apps::Apps, edits::Edits};
 use crate::{
-    agent::{App, Notice, PageState, RunError},
+    agent::{App, PageState, RunError, SandboxNotice},
     protocol::{EventKind, PreviewError, PreviewState, ProjectId},
     runs::{Events, ProjectApp},
     store::Store,
@@ -68,7 +68,7 @@ struct Watched {
 struct Look {
     pause: Duration,
     app: Option<App>,
-    notice: Option<Notice>,
+    notice: Option<SandboxNotice>,
 }
 
 impl Look {
@@ -340,7 +340,7 @@ impl Inner {
         &self,
         project: ProjectId,
         app: &App,
-    ) -> Result<(PreviewState, Option<Notice>), RunError> {
+    ) -> Result<(PreviewState, Option<SandboxNotice>), RunError> {
         let mut notice = app.notice().await;
         let mut looking = pin!(app.page_state());
         let page = match tokio::time::timeout(QUICK, &mut looking).await {
@@ -386,7 +386,7 @@ impl Inner {
 }
 
 /// Whether the app is known to keep crashing.
-fn is_failing(notice: Option<&Notice>) -> bool {
+fn is_failing(notice: Option<&SandboxNotice>) -> bool {
     notice.is_some_and(|notice| notice.failing)
 }
 

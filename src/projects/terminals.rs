@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::apps::Apps;
 use crate::{agent::Agent, protocol::ProjectId, store::Store};
-use shells::{Shells, Surroundings};
+use shells::{ShellContext, Shells};
 pub use viewer::{TerminalItem, TerminalViewer};
 
 /// How many projects' shells are remembered while they have no viewers and don't run.
@@ -26,7 +26,7 @@ const MAX_REMEMBERED: usize = 64;
 /// The terminals of all projects, as a cheap handle.
 #[derive(Clone)]
 pub(super) struct Terminals {
-    surroundings: Arc<Surroundings>,
+    surroundings: Arc<ShellContext>,
     open: Arc<Mutex<HashMap<ProjectId, Arc<Shells>>>>,
 }
 
@@ -39,7 +39,7 @@ impl Terminals {
         shutdown: CancellationToken,
     ) -> Self {
         Self {
-            surroundings: Arc::new(Surroundings {
+            surroundings: Arc::new(ShellContext {
                 store,
                 agent,
                 apps,

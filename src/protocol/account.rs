@@ -143,15 +143,15 @@ pub struct Pricing {
 /// A service that people can sign in with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Provider {
+pub enum IdentityProvider {
     /// The issuer of `OIDC_ISSUER`.
     Oidc,
     Github,
 }
 
-named!(Provider: Oidc = "oidc", Github = "github");
+named!(IdentityProvider: Oidc = "oidc", Github = "github");
 
-impl Provider {
+impl IdentityProvider {
     /// Its name for people.
     pub fn label(self) -> &'static str {
         match self {
@@ -254,7 +254,7 @@ pub struct Visitor {
     /// Whether the server sends e-mail.
     pub mail: bool,
     /// The services that people can sign in with.
-    pub providers: Vec<Provider>,
+    pub providers: Vec<IdentityProvider>,
     /// Whether browsers support passkeys for the site's address.
     pub passkeys: bool,
     /// The account that is signed in.

@@ -1,12 +1,12 @@
 //! What happens in a project, and the frames of the feed that carries it.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     FileChange, Fragment, Message, MessageId, ProjectId, Run, RunId, Status, Team, Timestamp,
-    ToolUse,
+    ToolUse, named,
 };
 
 /// Something that happened in a project. It is saved before anyone sees it.
@@ -82,25 +82,52 @@ pub enum EventKind {
     Notice { text: String },
 }
 
+/// The variants of [`EventKind`], without what they carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventName {
+    Message,
+    Run,
+    Status,
+    Text,
+    TextPiece,
+    Thinking,
+    ThinkingPiece,
+    Draft,
+    Tool,
+    Files,
+    Preview,
+    Version,
+    Withdrawn,
+    Title,
+    Notice,
+}
+
+named!(
+    EventName: Message = "message", Run = "run", Status = "status", Text = "text",
+    TextPiece = "text_piece", Thinking = "thinking", ThinkingPiece = "thinking_piece",
+    Draft = "draft", Tool = "tool", Files = "files", Preview = "preview", Version = "version",
+    Withdrawn = "withdrawn", Title = "title", Notice = "notice"
+);
+
 impl EventKind {
     /// Its tag in JSON.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> EventName {
         match self {
-            Self::Message { .. } => "message",
-            Self::Run { .. } => "run",
-            Self::Status { .. } => "status",
-            Self::Text { .. } => "text",
-            Self::TextPiece { .. } => "text_piece",
-            Self::Thinking { .. } => "thinking",
-            Self::ThinkingPiece { .. } => "thinking_piece",
-            Self::Draft { .. } => "draft",
-            Self::Tool { .. } => "tool",
-            Self::Files { .. } => "files",
-            Self::Preview { .. } => "preview",
-            Self::Version { .. } => "version",
-            Self::Withdrawn { .. } => "withdrawn",
-            Self::Title { .. } => "title",
-            Self::Notice { .. } => "notice",
+            Self::Message { .. } => EventName::Message,
+            Self::Run { .. } => EventName::Run,
+            Self::Status { .. } => EventName::Status,
+            Self::Text { .. } => EventName::Text,
+            Self::TextPiece { .. } => EventName::TextPiece,
+            Self::Thinking { .. } => EventName::Thinking,
+            Self::ThinkingPiece { .. } => EventName::ThinkingPiece,
+            Self::Draft { .. } => EventName::Draft,
+            Self::Tool { .. } => EventName::Tool,
+            Self::Files { .. } => EventName::Files,
+            Self::Preview { .. } => EventName::Preview,
+            Self::Version { .. } => EventName::Version,
+            Self::Withdrawn { .. } => EventName::Withdrawn,
+            Self::Title { .. } => EventName::Title,
+            Self::Notice { .. } => EventName::Notice,
         }
     }
 

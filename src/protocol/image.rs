@@ -4,10 +4,31 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::named;
+
 /// The largest image that is accepted, in bytes.
 pub const IMAGE_MAX_BYTES: usize = 10 << 20;
 /// The media types of images that are accepted.
 pub const IMAGE_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
+
+/// What an image is stored as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageType {
+    Png,
+    Jpeg,
+}
+
+named!(ImageType: Png = "image/png", Jpeg = "image/jpeg");
+
+impl ImageType {
+    /// What the names of its files end with.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpeg",
+        }
+    }
+}
 
 /// An image's id: the SHA-256 of its content as it is stored, in hex.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

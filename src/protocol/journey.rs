@@ -17,7 +17,7 @@ pub fn is_journey(path: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedJourney {
     pub title: String,
-    /// What it ended with; the first ones of a run have one.
+    /// The page at its end; only the first journeys of a run have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<ImageId>,
 }
@@ -33,13 +33,13 @@ pub fn journeys_note<'a>(titles: impl IntoIterator<Item = &'a str>) -> String {
     note
 }
 
-/// How a journey went that somebody has played.
+/// The outcome of a journey that somebody played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayedJourney {
     pub title: String,
-    /// Which step failed, and why; `None` when it passed.
+    /// Which step failed and why; `None` if it passed.
     pub failure: Option<String>,
-    /// What it ended with, as the address of a JPEG that holds it.
+    /// The page at its end: a JPEG, as a `data:` URL.
     pub picture: Option<String>,
 }
 

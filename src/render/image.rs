@@ -10,7 +10,7 @@ use image::{
     imageops::FilterType,
 };
 
-use crate::protocol::{IMAGE_MAX_BYTES, ImageError};
+use crate::protocol::{IMAGE_MAX_BYTES, ImageError, ImageType};
 
 /// The longer side of a stored image, in pixels: vision models scale larger ones down anyway.
 const MAX_SIDE: u32 = 2048;
@@ -28,8 +28,7 @@ const QUALITY: u8 = 90;
 /// An image ready to store.
 #[derive(Debug)]
 pub struct Prepared {
-    /// `image/png` or `image/jpeg`.
-    pub media_type: &'static str,
+    pub media_type: ImageType,
     pub bytes: Vec<u8>,
     /// In pixels, like the height.
     pub width: u32,
@@ -89,7 +88,7 @@ pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
         let written = PngEncoder::new(&mut bytes).write_image(&pixels, width, height, kind);
         written.map_err(|error| refusal(&error))?;
         if bytes.len() <= MAX_PNG {
-            return Ok(stored("image/png", bytes));
+            return Ok(stored(ImageType::Png, bytes));
         }
     }
     let mut bytes = Vec::new();
@@ -102,7 +101,7 @@ pub fn prepare(file: &[u8]) -> Result<Prepared, ImageError> {
     let written =
         JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&on_white.into_rgb8());
     written.map_err(|error| refusal(&error))?;
-    Ok(stored("image/jpeg", bytes))
+    Ok(stored(ImageType::Jpeg, bytes))
 }
 
 fn refusal(error: &DecodeError) -> ImageError {
@@ -142,7 +141,7 @@ mod tests {
 
     fn read(prepared: &Prepared) -> DynamicImage {
         let format = image::guess_format(&prepared.bytes).unwrap();
-        assert_eq!(format.to_mime_type(), prepared.media_type);
+        assert_eq!(format.to_mime_type(), prepared.media_type.as_str());
         let picture = image::load_from_memory(&prepared.bytes).unwrap();
         assert_eq!(picture.dimensions(), (prepared.width, prepared.height));
         picture
@@ -181,9 +180,9 @@ mod tests {
     #[test]
     fn a_file_is_what_its_content_says() {
         for (format, media_type) in [
-            (ImageFormat::Png, "image/png"),
-            (ImageFormat::Jpeg, "image/jpeg"),
-            (ImageFormat::WebP, "image/jpeg"),
+            (ImageFormat::Png, ImageType::Png),
+            (ImageFormat::Jpeg, ImageType::Jpeg),
+            (ImageFormat::WebP, ImageType::Jpeg),
         ] {
             let prepared = prepare(&file(picture(60, 40), format)).unwrap();
             assert_eq!(prepared.media_type, media_type);
@@ -243,7 +242,7 @@ mod tests {
         assert_eq!((prepared.width, prepared.height), (2048, 683));
         let glass = RgbaImage::from_pixel(30, 30, Rgba([10, 20, 30, 100]));
         let prepared = prepare(&file(glass, ImageFormat::WebP)).unwrap();
-        assert_eq!(prepared.media_type, "image/png");
+        assert_eq!(prepared.media_type, ImageType::Png);
         assert_eq!(read(&prepared).get_pixel(5, 5), Rgba([10, 20, 30, 100]));
     }
 

@@ -21,9 +21,9 @@ use super::{
 };
 use crate::{
     agent::{
-        self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, Built, CodeFiles, Design,
-        Job, Journal, Listing, NOTES, PassedJourney, PrevMessage, RunError, RunSandbox, Said,
-        Snapshot, Step,
+        self, Agent, AgentInput, ApprovedPlan, Attempt, BuildOutcome, Built, CodeFiles,
+        ConversationOutcome, Design, Job, Journal, Listing, NOTES, PrevMessage, RunError,
+        RunSandbox, Snapshot, Step, VerifiedJourney,
     },
     protocol::{
         AppEntry, AppNode, EventKind, LeftOut, Message, Mode, PreviewErrorKind, ProjectId, Run,
@@ -269,10 +269,10 @@ async fn save_said(
     context: &RunContext,
     run: &Run,
     journal: &StepJournal,
-    said: Said,
+    said: ConversationOutcome,
 ) -> Result<(), RunError> {
     journal.publish(status(Status::Saving)).await?;
-    let Said {
+    let ConversationOutcome {
         kind,
         content,
         part,
@@ -387,7 +387,7 @@ async fn files_before(
     Ok(files.collect())
 }
 
-fn passed(journey: &PassedJourney) -> NewPassedJourney {
+fn passed(journey: &VerifiedJourney) -> NewPassedJourney {
     NewPassedJourney {
         title: journey.title.clone(),
         picture: journey.picture.as_deref().map(Into::into),
@@ -465,7 +465,7 @@ async fn look_at_image(
     };
     let described = agent.describe_image(
         attempt.alternative,
-        &content.media_type,
+        content.media_type.as_str(),
         &content.bytes,
         &message.content,
     );

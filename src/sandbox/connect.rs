@@ -41,7 +41,7 @@ impl Decoder for Frames {
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, SandboxError> {
         let frame =
             e2b::take_frame(buffer).map_err(|error| SandboxError::Protocol(error.to_string()))?;
-        let Some(e2b::Frame { flags, message }) = frame else {
+        let Some(e2b::RawFrame { flags, message }) = frame else {
             return Ok(None);
         };
         if flags & COMPRESSED != 0 {

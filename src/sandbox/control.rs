@@ -118,7 +118,7 @@ impl From<Sample> for SandboxUse {
 
 /// A recent problem in a sandbox, and what was done about it. Only our own host reports these.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Notice {
+pub struct SandboxNotice {
     /// For the app's user.
     pub message: String,
     /// When; RFC 3339, UTC.
@@ -135,14 +135,14 @@ struct Detail {
     #[serde(default)]
     state: String,
     #[serde(default)]
-    notice: Option<Notice>,
+    notice: Option<SandboxNotice>,
 }
 
 impl Sandbox {
     /// The latest problem; `None` if there was none, or if the host doesn't report them. Does not
     /// wake the sandbox.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
-    pub async fn notice(&self) -> Result<Option<Notice>, SandboxError> {
+    pub async fn notice(&self) -> Result<Option<SandboxNotice>, SandboxError> {
         Ok(self.client.detail(&self.id).await?.notice)
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     Sandbox, SandboxError, connect,
     output::{CommandOutput, Gap, Left},
-    stream::{Event, ProcessStream},
+    stream::{ProcessEvent, ProcessStream},
     supervise::Supervisor,
 };
 use crate::{config, e2b};
@@ -218,7 +218,7 @@ impl Sandbox {
 
 impl Report {
     /// Takes in an event; returns `true` at the process's end.
-    fn take(&mut self, event: Event) -> Result<bool, SandboxError> {
+    fn take(&mut self, event: ProcessEvent) -> Result<bool, SandboxError> {
         if let Some(data) = event.data {
             for (text, kept) in [
                 (data.stdout, &mut self.stdout),

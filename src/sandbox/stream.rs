@@ -24,12 +24,12 @@ pub(super) struct ProcessStream(BoxStream<'static, Result<Frame, SandboxError>>)
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Response {
-    event: Event,
+    event: ProcessEvent,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Event {
+pub(super) struct ProcessEvent {
     pub start: Option<Started>,
     pub data: Option<Output>,
     pub end: Option<End>,
@@ -110,7 +110,7 @@ impl ProcessStream {
 
     /// The next event; `None` if the stream has ended successfully. Dropping the future loses
     /// nothing.
-    pub(super) async fn next(&mut self) -> Option<Result<Event, SandboxError>> {
+    pub(super) async fn next(&mut self) -> Option<Result<ProcessEvent, SandboxError>> {
         let event = match self.0.next().await?.map(|frame| match frame {
             Frame::Message(message) => Some(serde_json::from_slice::<Response>(&message)),
             Frame::End => None,

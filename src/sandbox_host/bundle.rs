@@ -57,7 +57,7 @@ pub(super) struct Container {
     /// to 1000 (proc_pid_oom_score_adj(5)).
     pub oom_score: i32,
     /// The mapping of its users and groups.
-    pub ids: Vec<Ids>,
+    pub ids: Vec<IdMapping>,
     /// The user namespace to join; `None` to create one owned by the runtime's user.
     pub user_namespace: Option<PathBuf>,
     /// Host folders and files mounted read-only at the same path inside.
@@ -68,7 +68,7 @@ pub(super) struct Container {
 
 /// A range of ids in a container, and the ids it maps to outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ids {
+pub(super) struct IdMapping {
     pub inside: u32,
     pub outside: u32,
     pub count: u32,
@@ -234,8 +234,8 @@ fn quota(cpus: f64) -> i64 {
     (cpus * CPU_PERIOD as f64) as i64
 }
 
-fn mappings(ids: &[Ids]) -> Result<Vec<LinuxIdMapping>, OciSpecError> {
-    let mapping = |ids: &Ids| {
+fn mappings(ids: &[IdMapping]) -> Result<Vec<LinuxIdMapping>, OciSpecError> {
+    let mapping = |ids: &IdMapping| {
         LinuxIdMappingBuilder::default()
             .container_id(ids.inside)
             .host_id(ids.outside)
@@ -339,7 +339,7 @@ mod tests {
             open_files: 65_536,
             processes: 512,
             oom_score: 200,
-            ids: vec![Ids {
+            ids: vec![IdMapping {
                 inside: 0,
                 outside: 100_000,
                 count: 65_536,

@@ -24,7 +24,7 @@ use nix::{
 use parking_lot::Mutex;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
-use super::{bundle::Ids, user_namespace::new_namespace};
+use super::{bundle::IdMapping, user_namespace::new_namespace};
 
 /// The number of ids per container.
 pub(super) const COUNT: u32 = 65_536;
@@ -161,8 +161,8 @@ impl Range {
     }
 
     /// The mapping of the container's users and groups.
-    pub(super) fn ids(&self) -> Vec<Ids> {
-        vec![Ids {
+    pub(super) fn ids(&self) -> Vec<IdMapping> {
+        vec![IdMapping {
             inside: 0,
             outside: self.first,
             count: COUNT,

@@ -35,7 +35,7 @@ pub(super) struct Sample {
 
 /// A sandbox's limits, to relate its usage to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct SandboxLimits {
     pub cpu_count: u32,
     /// Bytes.
     pub memory: u64,
@@ -71,7 +71,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Adds a sample; `disk_used` is given if the files were counted.
-    pub(super) fn sample(&self, usage: Usage, limits: Limits, disk_used: Option<u64>) {
+    pub(super) fn sample(&self, usage: Usage, limits: SandboxLimits, disk_used: Option<u64>) {
         if let Some(size) = disk_used {
             self.disk_used.store(size, Ordering::Relaxed);
         }

@@ -26,7 +26,7 @@ fn above(own: &str, by: i32) -> i32 {
 /// Makes the kernel kill this process before the envd that started it. Until it has executed its
 /// program, a moment after its start, only root may set its score: until then its memory is envd's,
 /// which others can't access.
-pub(super) fn prefer_to_lose(pid: Option<u32>) {
+pub(super) fn kill_first(pid: Option<u32>) {
     let Some(pid) = pid else {
         return;
     };

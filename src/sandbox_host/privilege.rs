@@ -23,7 +23,7 @@ use nix::{
 };
 
 use super::{
-    bundle::{Ids, USER},
+    bundle::{IdMapping, USER},
     ids::{COUNT as IDS, STORED},
     user_namespace::new_namespace,
 };
@@ -32,7 +32,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub(super) struct Privilege {
     /// The id mapping of a container without a range of its own.
-    pub ids: Vec<Ids>,
+    pub ids: Vec<IdMapping>,
     /// The id of the sandbox's user and group on this machine's disk, if it is not the host's own
     /// user.
     user: Option<u32>,
@@ -45,7 +45,7 @@ impl Privilege {
     pub(super) fn detect() -> anyhow::Result<Self> {
         let user = geteuid();
         if user.is_root() {
-            let ids = vec![Ids {
+            let ids = vec![IdMapping {
                 inside: 0,
                 outside: STORED,
                 count: IDS,
@@ -86,8 +86,8 @@ impl Privilege {
 }
 
 /// A container's ids within the namespace: its user is the host's, which is root there.
-fn rootless_ids() -> Vec<Ids> {
-    let ids = |inside, outside, count| Ids {
+fn rootless_ids() -> Vec<IdMapping> {
+    let ids = |inside, outside, count| IdMapping {
         inside,
         outside,
         count,
@@ -198,7 +198,7 @@ mod tests {
             .flat_map(|range| range.outside..range.outside + range.count)
             .collect();
         assert_eq!(outside.len(), seen.len());
-        assert!(ids.contains(&Ids {
+        assert!(ids.contains(&IdMapping {
             inside: USER,
             outside: 0,
             count: 1

@@ -41,19 +41,27 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
 const MAX_NAME: usize = 60;
 
 #[derive(Debug, Deserialize)]
-pub struct Which {
+pub struct VersionQuery {
     version: Option<String>,
+}
+
+impl VersionQuery {
+    /// A number or an id; `None` for the app's current files.
+    pub fn version(&self) -> Option<&str> {
+        self.version
+            .as_deref()
+            .filter(|version| !version.is_empty())
+    }
 }
 
 /// The version with this number or id, or the app's current files.
 pub async fn zip(
     Seen(projects): Seen,
     Path(project): Path<String>,
-    Query(Which { version }): Query<Which>,
+    Query(query): Query<VersionQuery>,
 ) -> Response {
-    let version = version.filter(|version| !version.is_empty());
     let archive = match project.parse::<ProjectId>() {
-        Ok(project) => projects.archive(project, version.as_deref()).await,
+        Ok(project) => projects.archive(project, query.version()).await,
         Err(_) => Err(ProjectError::NotFound("project")),
     };
     let archive = match archive {

@@ -55,16 +55,13 @@ fn serve(content: Result<ImageContent, ProjectError>) -> Response {
     match content {
         Ok(content) => {
             let headers = [
-                (header::CONTENT_TYPE, content.media_type),
-                (header::CACHE_CONTROL, CACHED.to_owned()),
-                (
-                    header::CONTENT_SECURITY_POLICY,
-                    "default-src 'none'".to_owned(),
-                ),
+                (header::CONTENT_TYPE, content.media_type.as_str()),
+                (header::CACHE_CONTROL, CACHED),
+                (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
                 // Generated apps are other origins of the same site.
                 (
                     HeaderName::from_static("cross-origin-resource-policy"),
-                    "same-origin".to_owned(),
+                    "same-origin",
                 ),
             ];
             (headers, content.bytes).into_response()

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::AppState;
 use crate::{
     accounts::{AccountError, OutsideAnswer, OutsideOutcome, Requester, SignInStep, own_path},
-    protocol::{OutsideRefusal, Provider},
+    protocol::{IdentityProvider, OutsideRefusal},
 };
 
 #[derive(Debug, Deserialize)]
@@ -28,7 +28,7 @@ pub async fn begin(
     Path(provider): Path<String>,
     Query(Target { to }): Query<Target>,
 ) -> Response {
-    let Ok(provider) = provider.parse::<Provider>() else {
+    let Ok(provider) = provider.parse::<IdentityProvider>() else {
         return refused(&requester, OutsideRefusal::Refused);
     };
     let to = own_path(to.as_deref());
@@ -47,7 +47,7 @@ pub async fn finish(
     Query(answer): Query<OutsideAnswer>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(provider) = provider.parse::<Provider>() else {
+    let Ok(provider) = provider.parse::<IdentityProvider>() else {
         return refused(&requester, OutsideRefusal::Refused);
     };
     let cookies = headers.get_all(header::COOKIE).iter();

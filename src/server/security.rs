@@ -13,7 +13,7 @@ use axum::{
 use leptos::config::LeptosOptions;
 
 use super::preview_hosts::PreviewHosts;
-use crate::app::POWERS;
+use crate::app::FRAME_PERMISSIONS;
 
 /// The site's policies, as a cheap handle.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Security {
             "https" => format!("(self \"{previews}\")"),
             _ => "*".to_owned(),
         };
-        let powers = POWERS.split(';').map(str::trim);
+        let powers = FRAME_PERMISSIONS.split(';').map(str::trim);
         let powers: Vec<String> = powers.map(|power| format!("{power}={allowed}")).collect();
         Ok(Self {
             inner: Arc::new(Inner {

@@ -14,13 +14,13 @@ pub async fn picture(Seen(projects): Seen, Path(slug): Path<String>) -> Response
     match projects.share_picture(&slug).await {
         Ok(content) => {
             let headers = [
-                (header::CONTENT_TYPE, content.media_type),
+                (header::CONTENT_TYPE, content.media_type.as_str()),
                 // The share may become private at any time.
-                (header::CACHE_CONTROL, "private, max-age=60".to_owned()),
+                (header::CACHE_CONTROL, "private, max-age=60"),
                 // Other sites show it beside the link.
                 (
                     HeaderName::from_static("cross-origin-resource-policy"),
-                    "cross-origin".to_owned(),
+                    "cross-origin",
                 ),
             ];
             (headers, content.bytes).into_response()

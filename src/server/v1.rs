@@ -8,7 +8,10 @@ use axum::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::orders::{File, Listed, Order, Ordered, Orders, Report};
+use super::{
+    download::VersionQuery,
+    orders::{File, Listed, Order, Ordered, Orders, Report},
+};
 use crate::protocol::{ApiError, ErrorCode, Fragment, NewPrompt, ORDER_KEY};
 
 /// The key that identifies the order if it is sent again.
@@ -54,19 +57,6 @@ pub struct NewMessage {
 #[derive(Debug, Deserialize)]
 pub struct Wait {
     timeout: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Which {
-    version: Option<String>,
-}
-
-impl Which {
-    fn version(&self) -> Option<&str> {
-        self.version
-            .as_deref()
-            .filter(|version| !version.is_empty())
-    }
 }
 
 #[derive(Debug, Serialize)]
@@ -141,18 +131,18 @@ pub async fn wait(
 pub async fn files(
     orders: Orders,
     Path(project): Path<String>,
-    Query(which): Query<Which>,
+    Query(query): Query<VersionQuery>,
 ) -> Answer<FileList> {
-    let files = orders.files(&project, which.version()).await?;
+    let files = orders.files(&project, query.version()).await?;
     Ok(Json(FileList { files }))
 }
 
 pub async fn file(
     orders: Orders,
     Path((project, path)): Path<(String, String)>,
-    Query(which): Query<Which>,
+    Query(query): Query<VersionQuery>,
 ) -> Answer<File> {
-    let file = orders.file(&project, &path, which.version());
+    let file = orders.file(&project, &path, query.version());
     file.await.map(Json)
 }
 

@@ -10,9 +10,7 @@ use super::{
     machine::{Machine, run},
     settings,
 };
-use crate::sandbox_host::template;
-
-const NAME: &str = "nextjs";
+use crate::{config::DEFAULT_TEMPLATE, sandbox_host::template};
 
 /// The template that apps start from.
 pub(super) struct Template<'a> {
@@ -21,13 +19,13 @@ pub(super) struct Template<'a> {
 
 impl Check for Template<'_> {
     fn subject(&self) -> String {
-        format!("template {NAME}")
+        format!("template {DEFAULT_TEMPLATE}")
     }
 
     fn look(&self) -> anyhow::Result<State> {
         let data = self.machine.at("/var/lib/codeflow");
         // Without Node.js there is no template.
-        let is_ready = Handle::current().block_on(template::is_ready(&data, NAME));
+        let is_ready = Handle::current().block_on(template::is_ready(&data, DEFAULT_TEMPLATE));
         Ok(if is_ready.unwrap_or(false) {
             State::Is("built".to_owned())
         } else {
@@ -37,7 +35,7 @@ impl Check for Template<'_> {
 
     fn make(&self) -> anyhow::Result<()> {
         let status = Command::new(&self.machine.program)
-            .args(["template", "build", NAME])
+            .args(["template", "build", DEFAULT_TEMPLATE])
             .envs(settings::of_service(self.machine)?)
             .stdin(Stdio::null())
             .status()

@@ -32,7 +32,7 @@ const PROVIDERS: [(&str, &str); 4] = [
 const OTHER_MODELS: [&str; 3] = ["AI_PROVIDER", "OLLAMA_BASE_URL", "OPENAI_BASE_URL"];
 
 /// Values given without asking.
-pub(super) struct Said<'a> {
+pub(super) struct GivenValues<'a> {
     pub domain: Option<&'a str>,
     pub preview_domain: Option<&'a str>,
     /// The models' variables.
@@ -53,7 +53,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// Collects the values; asks for missing ones if somebody can answer.
-    pub fn find(machine: &Machine, said: Said) -> anyhow::Result<Self> {
+    pub fn find(machine: &Machine, said: GivenValues) -> anyhow::Result<Self> {
         let text = machine.read(PATH)?;
         let mut wanted = Self::default();
         let url = said.domain.map(|name| format!("https://{name}"));
@@ -101,7 +101,7 @@ impl Wanted {
         true
     }
 
-    fn find_model(&mut self, text: &str, from: &Said) -> anyhow::Result<()> {
+    fn find_model(&mut self, text: &str, from: &GivenValues) -> anyhow::Result<()> {
         let keys = PROVIDERS.map(|(_, variable)| variable);
         let all = || keys.into_iter().chain(OTHER_MODELS);
         if all().any(|name| value(text, name).is_some()) {
@@ -199,12 +199,12 @@ pub(super) fn of_service(machine: &Machine) -> anyhow::Result<Vec<(String, Strin
 }
 
 /// The settings file: it exists, only root can read it, and the server starts with it.
-pub(super) struct Settings<'a> {
+pub(super) struct SettingsFile<'a> {
     pub machine: &'a Machine,
     pub wanted: &'a Wanted,
 }
 
-impl Check for Settings<'_> {
+impl Check for SettingsFile<'_> {
     fn subject(&self) -> String {
         PATH.to_owned()
     }

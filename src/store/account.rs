@@ -1,11 +1,16 @@
 //! Changes to an account together with its belongings, each in one transaction. The first
 //! administrator takes over what the local user had.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{entity::prelude::*, sea_query::Query};
 
 use super::{
-    Actor, Deed, NewUser, Result, Store, StoreError, audit, credit, image, link, preference,
-    project, saved_prompt, session, user,
+    Actor, Deed, NewUser, Result, Store, StoreError, audit, credit,
+    image::owner::{self, Column as Owner},
+    link,
+    preference::{self, Column as Preference},
+    project::{self, Column as Project},
+    saved_prompt::{self, Column as Prompt},
+    session, user,
 };
 use crate::protocol::{Account, AccountRole, CreditRules, Plan, UserId};
 
@@ -98,9 +103,10 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 project::hide_all(tx, &user).await?;
-                image::disown_all(tx, &user).await?;
-                preference::remove_all(tx, &user).await?;
-                saved_prompt::remove_all(tx, &user).await?;
+                // The sweep deletes the images that no message has.
+                remove_all::<owner::Entity>(tx, Owner::UserId, &user).await?;
+                remove_all::<preference::Entity>(tx, Preference::UserId, &user).await?;
+                remove_all::<saved_prompt::Entity>(tx, Prompt::UserId, &user).await?;
                 credit::remove_all(tx, &user).await?;
                 session::end_acting(tx, &user).await?;
                 // Sessions and links go with it.
@@ -127,11 +133,45 @@ pub(super) async fn take_over_if_first(tx: &impl ConnectionTrait, id: &UserId) -
         .filter(user::Column::Role.eq(AccountRole::Admin))
         .filter(user::Column::Id.ne(id.clone()));
     if others.one(tx).await?.is_none() {
-        project::take_over(tx, &UserId::local(), id).await?;
-        image::take_over(tx, &UserId::local(), id).await?;
-        preference::take_over(tx, &UserId::local(), id).await?;
-        saved_prompt::take_over(tx, &UserId::local(), id).await?;
+        take_over::<project::Entity>(tx, Project::UserId, Project::Id, id).await?;
+        take_over::<owner::Entity>(tx, Owner::UserId, Owner::Hash, id).await?;
+        take_over::<preference::Entity>(tx, Preference::UserId, Preference::Name, id).await?;
+        take_over::<saved_prompt::Entity>(tx, Prompt::UserId, Prompt::Id, id).await?;
     }
+    Ok(())
+}
+
+/// Gives the local user's rows to another user, except those whose key that user has already.
+async fn take_over<E: EntityTrait>(
+    tx: &impl ConnectionTrait,
+    user: E::Column,
+    key: E::Column,
+    to: &UserId,
+) -> Result<()> {
+    let own = Query::select()
+        .column(key)
+        .from(E::default())
+        .and_where(user.eq(to.clone()))
+        .to_owned();
+    E::update_many()
+        .col_expr(user, Expr::value(to.clone()))
+        .filter(user.eq(UserId::local()))
+        .filter(key.not_in_subquery(own))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Removes all of the user's rows.
+async fn remove_all<E: EntityTrait>(
+    tx: &impl ConnectionTrait,
+    user: E::Column,
+    id: &UserId,
+) -> Result<()> {
+    E::delete_many()
+        .filter(user.eq(id.clone()))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 

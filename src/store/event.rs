@@ -12,12 +12,14 @@ use super::{
     readable::{self, or_skip},
     to_json,
 };
-use crate::protocol::{Event, EventKind, FileChange, GrowingText, ProjectId, RunId, Timestamp};
+use crate::protocol::{
+    Event, EventKind, EventName, FileChange, GrowingText, ProjectId, RunId, Timestamp,
+};
 
 /// How many of a project's latest writes are read to find the most recently changed files.
 const WRITES_READ: u64 = 40;
 /// The names of events that are pieces of a growing text.
-const PIECES: [&str; 2] = ["text_piece", "thinking_piece"];
+const PIECES: [EventName; 2] = [EventName::TextPiece, EventName::ThinkingPiece];
 /// How many rows one statement removes, because the number of its parameters is limited.
 const ROWS_PER_DELETE: usize = 500;
 
@@ -30,8 +32,7 @@ pub struct Model {
     pub seq: i64,
     pub run_id: Option<RunId>,
     pub subject: Option<String>,
-    /// See [`EventKind::name`].
-    pub name: String,
+    pub name: EventName,
     /// JSON.
     pub kind: String,
     pub created_at: i64,
@@ -116,7 +117,7 @@ impl Store {
         let writes = Entity::find()
             .filter(Column::ProjectId.eq(project))
             // A literal, not a parameter: otherwise SQLite would not use the partial index.
-            .filter(Expr::cust("name = 'files'"))
+            .filter(Expr::col(Column::Name).eq(literal(EventName::Files)))
             .order_by_desc(Column::Seq)
             .limit(WRITES_READ);
         let mut paths: Vec<String> = Vec::new();
@@ -190,6 +191,10 @@ impl Store {
     }
 }
 
+fn literal(name: EventName) -> SimpleExpr {
+    Expr::cust(format!("'{}'", name.as_str()))
+}
+
 fn of_subject(project: ProjectId, run: Option<RunId>, subject: &str) -> SimpleExpr {
     let of_run = match run {
         Some(run) => Column::RunId.eq(run),
@@ -254,7 +259,7 @@ pub(super) async fn append(
         seq: Set(seq),
         run_id: Set(run),
         subject: Set(subject),
-        name: Set(kind.name().to_owned()),
+        name: Set(kind.name()),
         kind: Set(json),
         created_at: Set(at.0),
     })
@@ -273,9 +278,10 @@ pub(super) async fn append(
 /// lists all written paths, latest first, and the pieces of an unfinished text become one text.
 /// Tool uses, messages and states are complete already.
 pub(super) async fn compact(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
+    let written = [EventName::Files, EventName::Draft];
     let pieces = Entity::find()
         .filter(Column::RunId.eq(run))
-        .filter(Column::Name.is_in(["files", "draft"].into_iter().chain(PIECES)))
+        .filter(Column::Name.is_in(written.into_iter().chain(PIECES)))
         .order_by_asc(Column::Seq);
     let events = read(tx, pieces).await?;
     let Some(project) = events.first().map(|event| event.project) else {
@@ -344,7 +350,8 @@ async fn rewrite(
 
 /// Removes a finished run's events about its work: its status, texts, tool calls and drafts.
 pub(super) async fn trim(tx: &impl ConnectionTrait, run: RunId) -> Result<()> {
-    let of_work = ["status", "text", "thinking", "tool", "draft"];
+    use EventName::{Draft, Status, Text, Thinking, Tool};
+    let of_work = [Status, Text, Thinking, Tool, Draft];
     Entity::delete_many()
         .filter(Column::RunId.eq(run))
         .filter(Column::Name.is_in(of_work.into_iter().chain(PIECES)))

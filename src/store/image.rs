@@ -9,14 +9,14 @@ use super::{
     blob::{self, BlobHash},
     readable::or_skip,
 };
-use crate::protocol::{Image, ImageId, Message, Timestamp, UserId};
+use crate::protocol::{Image, ImageId, ImageType, Message, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "images")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub hash: BlobHash,
-    pub media_type: String,
+    pub media_type: ImageType,
     pub width: i32,
     pub height: i32,
     pub used_at: i64,
@@ -66,7 +66,7 @@ pub(super) mod owner {
 /// An image's bytes, as they are served and as the model gets them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageContent {
-    pub media_type: String,
+    pub media_type: ImageType,
     pub bytes: Vec<u8>,
 }
 
@@ -81,14 +81,14 @@ impl Store {
     ) -> Result<Image> {
         let model = Model {
             hash: BlobHash::of(&content.bytes),
-            media_type: content.media_type.clone(),
+            media_type: content.media_type,
             width: i32::try_from(width).unwrap_or(i32::MAX),
             height: i32::try_from(height).unwrap_or(i32::MAX),
             used_at: Timestamp::now().0,
         };
         let row = ActiveModel {
             hash: Set(model.hash.clone()),
-            media_type: Set(model.media_type.clone()),
+            media_type: Set(model.media_type),
             width: Set(model.width),
             height: Set(model.height),
             used_at: Set(model.used_at),
@@ -127,28 +127,6 @@ impl Store {
             .filter_map(|one| one.hash.as_str().parse().ok())
             .collect())
     }
-}
-
-/// Gives one user's images to another.
-pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
-    let own = owner::Entity::find().filter(owner::Column::UserId.eq(to.clone()));
-    let own: Vec<BlobHash> = own.all(tx).await?.into_iter().map(|one| one.hash).collect();
-    owner::Entity::update_many()
-        .col_expr(owner::Column::UserId, Expr::value(to.clone()))
-        .filter(owner::Column::UserId.eq(from.clone()))
-        .filter(owner::Column::Hash.is_not_in(own))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-/// Removes the user's ownership of all images. The sweep deletes those that no message has.
-pub(super) async fn disown_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
-    owner::Entity::delete_many()
-        .filter(owner::Column::UserId.eq(user.clone()))
-        .exec(tx)
-        .await?;
-    Ok(())
 }
 
 /// Looks up the image to attach to a message, and protects it from the sweep. `NotFound` if it is

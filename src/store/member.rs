@@ -50,12 +50,12 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// A project's owner, and another user's role in it.
 #[derive(FromQueryResult)]
-pub(super) struct Standing {
+pub(super) struct RoleRow {
     owner: UserId,
     member: Option<ProjectRole>,
 }
 
-impl Standing {
+impl RoleRow {
     pub(super) fn role_of(&self, user: &UserId) -> Option<ProjectRole> {
         if self.owner == *user {
             return Some(ProjectRole::Owner);
@@ -67,14 +67,14 @@ impl Standing {
 impl Store {
     /// The user's role in the project, or `NotFound`.
     pub async fn role_in(&self, user: &UserId, id: ProjectId) -> Result<ProjectRole> {
-        let found = standings(project::Entity::find_by_id(id), user);
+        let found = role_rows(project::Entity::find_by_id(id), user);
         self.role(user, found, "project").await
     }
 
     /// The user's role in the sandbox's project, or `NotFound`.
     pub async fn role_at(&self, user: &UserId, sandbox: &str) -> Result<ProjectRole> {
         let at = project::Entity::find().filter(project::Column::Sandbox.eq(sandbox));
-        self.role(user, standings(at, user), "preview").await
+        self.role(user, role_rows(at, user), "preview").await
     }
 
     async fn role(
@@ -83,8 +83,8 @@ impl Store {
         found: Select<project::Entity>,
         what: &'static str,
     ) -> Result<ProjectRole> {
-        let found = found.into_model::<Standing>().one(&self.db).await?;
-        let role = found.and_then(|standing| standing.role_of(user));
+        let found = found.into_model::<RoleRow>().one(&self.db).await?;
+        let role = found.and_then(|row| row.role_of(user));
         role.ok_or(StoreError::NotFound(what))
     }
 
@@ -240,7 +240,7 @@ pub(super) fn visible(user: &UserId) -> Condition {
 }
 
 /// What the user is in the projects that the query finds.
-fn standings(projects: Select<project::Entity>, user: &UserId) -> Select<project::Entity> {
+fn role_rows(projects: Select<project::Entity>, user: &UserId) -> Select<project::Entity> {
     projects
         .select_only()
         .column_as(project::Column::UserId, "owner")

@@ -7,7 +7,7 @@ use super::{
     blob::{self, BlobHash},
     fragment, member, message, passed_journey,
 };
-use crate::protocol::{ImageId, UserId};
+use crate::protocol::{ImageId, ImageType, UserId};
 
 impl Store {
     /// A picture of an app that the user owns or works on, or `NotFound`, also for any other blob.
@@ -20,7 +20,7 @@ impl Store {
         }
         let blob = blob::Entity::find_by_id(id).one(&self.db).await?;
         Ok(ImageContent {
-            media_type: "image/jpeg".to_owned(),
+            media_type: ImageType::Jpeg,
             bytes: blob.ok_or(StoreError::NotFound("picture"))?.content,
         })
     }

@@ -53,25 +53,3 @@ impl Store {
         .await
     }
 }
-
-/// Gives one user's preferences to another, who keeps existing ones.
-pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
-    let own = Entity::find().filter(Column::UserId.eq(to.clone()));
-    let own: Vec<String> = own.all(tx).await?.into_iter().map(|one| one.name).collect();
-    Entity::update_many()
-        .col_expr(Column::UserId, Expr::value(to.clone()))
-        .filter(Column::UserId.eq(from.clone()))
-        .filter(Column::Name.is_not_in(own))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-/// Removes all of the user's preferences.
-pub(super) async fn remove_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
-    Entity::delete_many()
-        .filter(Column::UserId.eq(user.clone()))
-        .exec(tx)
-        .await?;
-    Ok(())
-}

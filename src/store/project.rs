@@ -127,16 +127,6 @@ pub(super) async fn insert(
     Ok(project)
 }
 
-/// Gives one user's projects to another.
-pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::UserId, Expr::value(to.clone()))
-        .filter(Column::UserId.eq(from.clone()))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
 /// Hides all projects of a deleted user; nobody can restore them.
 pub(super) async fn hide_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
     Entity::update_many()

@@ -181,25 +181,6 @@ async fn expect_room(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
     }
 }
 
-/// Gives one user's saved prompts to another.
-pub(super) async fn take_over(tx: &impl ConnectionTrait, from: &UserId, to: &UserId) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::UserId, Expr::value(to.clone()))
-        .filter(Column::UserId.eq(from.clone()))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-/// Removes all of the user's saved prompts.
-pub(super) async fn remove_all(tx: &impl ConnectionTrait, user: &UserId) -> Result<()> {
-    Entity::delete_many()
-        .filter(Column::UserId.eq(user.clone()))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

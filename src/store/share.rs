@@ -12,7 +12,7 @@ use super::{
     blob::{self, BlobHash},
     fragment, project, user, version,
 };
-use crate::protocol::{Fragment, FragmentId, ProjectId, Share, Timestamp, UserId};
+use crate::protocol::{Fragment, FragmentId, ImageType, ProjectId, Share, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "shares")]
@@ -152,7 +152,7 @@ impl Store {
         let blob = blob::Entity::find_by_id(picture.ok_or_else(absent)?);
         let blob = blob.one(&self.db).await?.ok_or_else(absent)?;
         Ok(ImageContent {
-            media_type: "image/jpeg".to_owned(),
+            media_type: ImageType::Jpeg,
             bytes: blob.content,
         })
     }

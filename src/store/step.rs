@@ -54,7 +54,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// A step of a run, as it was saved.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct SavedStep {
     pub name: String,
     /// The number of attempts.
     pub attempt: i32,
@@ -84,7 +84,7 @@ impl Model {
     }
 }
 
-impl From<Model> for Step {
+impl From<Model> for SavedStep {
     fn from(model: Model) -> Self {
         let spent = model.spent();
         Self {
@@ -125,12 +125,12 @@ pub enum Begun {
 
 impl Store {
     /// The run's steps, in the order of their first attempts.
-    pub async fn list_steps(&self, run: RunId) -> Result<Vec<Step>> {
+    pub async fn list_steps(&self, run: RunId) -> Result<Vec<SavedStep>> {
         let steps = Entity::find()
             .filter(Column::RunId.eq(run))
             .order_by_asc(Column::Ordinal);
         let models = readable::models(&self.db, "step", steps).await?;
-        Ok(models.into_iter().map(Step::from).collect())
+        Ok(models.into_iter().map(SavedStep::from).collect())
     }
 
     /// The last output (JSON) of the step with this name in the message's runs; `None` if none of

@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::{
     Result, Store, StoreError, fragment,
-    member::{self, Standing},
+    member::{self, RoleRow},
     message, project, readable, run, user,
 };
 use crate::protocol::{Person, ProjectId, ProjectRole, Run, RunId, UserId};
@@ -17,7 +17,7 @@ struct RunRow {
     #[sea_orm(nested)]
     run: run::Model,
     #[sea_orm(nested)]
-    standing: Standing,
+    role: RoleRow,
 }
 
 impl Store {
@@ -30,7 +30,7 @@ impl Store {
             .column_as(project::Column::UserId, "owner")
             .column_as(member::Column::Role, "member");
         let found = found.into_model::<RunRow>().one(&self.db).await?;
-        let found = found.and_then(|row| Some((row.standing.role_of(user)?, row.run)));
+        let found = found.and_then(|row| Some((row.role.role_of(user)?, row.run)));
         let (role, run) = found.ok_or(StoreError::NotFound("run"))?;
         Ok((run.into_run(), role))
     }

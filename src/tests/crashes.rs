@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use codeflow::{
     protocol::{ProjectId, RunId},
-    store::{Step, Store},
+    store::{SavedStep, Store},
 };
 use serde_json::json;
 
@@ -21,7 +21,7 @@ async fn run_of(server: &Server, project: ProjectId) -> RunId {
     server.workspace(project).await.runs[0].id
 }
 
-async fn step(store: &Store, run: RunId, name: &str) -> Option<Step> {
+async fn step(store: &Store, run: RunId, name: &str) -> Option<SavedStep> {
     store
         .list_steps(run)
         .await

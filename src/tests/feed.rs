@@ -67,7 +67,7 @@ async fn a_text_grows_in_pieces_whoever_joins_or_reloads_in_its_middle_and_is_wh
     // A late client gets the whole text and none of its pieces.
     let mut later = server.feed(project).await;
     later.ended(1).await;
-    let kinds = later.events.iter().map(|event| event.kind.name());
+    let kinds = later.events.iter().map(|event| event.kind.name().as_str());
     let texts: Vec<_> = kinds.filter(|name| name.starts_with("text")).collect();
     assert_eq!(texts, ["text"]);
     assert_eq!(later.said(1), text);

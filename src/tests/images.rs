@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use codeflow::{
-    protocol::{MessageKind, NewPrompt, RunState, UserId},
+    protocol::{ImageType, MessageKind, NewPrompt, RunState, UserId},
     store::{ImageContent, Store},
 };
 use serde_json::json;
@@ -309,7 +309,7 @@ async fn an_upload_that_no_message_uses_is_removed_after_a_while() {
 /// Two uploads, one of which a message has: that one stays.
 pub async fn unused_images_go(store: &Store) {
     let content = |text: &str| ImageContent {
-        media_type: "image/png".to_owned(),
+        media_type: ImageType::Png,
         bytes: text.as_bytes().to_vec(),
     };
     let kept = store

@@ -74,7 +74,7 @@ async fn thinking_grows_in_pieces_over_every_protocol_and_stays_after_a_reload_a
         assert!(html.contains("<strong>The list first</strong>"), "{html}");
         // It comes before the words that it led to.
         let first = |name| {
-            let mut names = feed.events.iter().map(|event| event.kind.name());
+            let mut names = feed.events.iter().map(|event| event.kind.name().as_str());
             names.position(|other| other == name)
         };
         assert!(first("thinking_piece") < first("text_piece"));
@@ -110,7 +110,7 @@ async fn what_a_broken_answer_had_thought_is_void() {
     let kept = server.workspace(project).await.events;
     let kept: Vec<_> = kept
         .iter()
-        .filter(|event| event.kind.name().starts_with("thinking"))
+        .filter(|event| event.kind.name().as_str().starts_with("thinking"))
         .collect();
     assert_eq!(kept.len(), 1, "{kept:#?}");
     assert_eq!(whole(&[kept[0].clone()]).0, THOUGHT);

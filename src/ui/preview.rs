@@ -31,9 +31,9 @@ use crate::protocol::{PreviewState, ProjectId};
 use console::{Console, console_drawer};
 use errors::{AppErrors, ErrorBar};
 use frame::AppFrame;
-pub use frame::{POWERS, SANDBOX};
+pub use frame::{FRAME_PERMISSIONS, SANDBOX};
 use freshness::{Freshness, HOT_RELOAD};
-use notice::Notice;
+use notice::PageNotice;
 pub use picked::{Picked, PickedChip};
 use picker::{Picker, picked_panel};
 use place::address;
@@ -87,7 +87,7 @@ pub fn PreviewPane(
             return;
         }
         let unless_it_does = move || {
-            if frame.owes_a_reload() {
+            if frame.awaits_reload() {
                 load_again();
             }
         };
@@ -103,14 +103,18 @@ pub fn PreviewPane(
     };
 
     Effect::new(move || {
-        frame.listen(move |message| match Notice::read(message) {
-            Some(Notice::Loaded | Notice::Updated) => page_changed(),
-            Some(Notice::Connected) => freshness.update_value(|fresh| fresh.disconnected = false),
-            Some(Notice::Disconnected) => freshness.update_value(|fresh| fresh.disconnected = true),
-            Some(Notice::Errors(reported)) => errors.replace(reported),
-            Some(Notice::Place(place)) => frame.set_place(place),
-            Some(Notice::History(back, forward)) => frame.set_history(back, forward),
-            Some(Notice::Reloading) => frame.note_reload(),
+        frame.listen(move |message| match PageNotice::read(message) {
+            Some(PageNotice::Loaded | PageNotice::Updated) => page_changed(),
+            Some(PageNotice::Connected) => {
+                freshness.update_value(|fresh| fresh.disconnected = false)
+            }
+            Some(PageNotice::Disconnected) => {
+                freshness.update_value(|fresh| fresh.disconnected = true)
+            }
+            Some(PageNotice::Errors(reported)) => errors.replace(reported),
+            Some(PageNotice::Place(place)) => frame.set_place(place),
+            Some(PageNotice::History(back, forward)) => frame.set_history(back, forward),
+            Some(PageNotice::Reloading) => frame.note_reload(),
             None => {}
         });
     });
@@ -192,7 +196,7 @@ pub fn PreviewPane(
                                     title="Preview"
                                     src=address(&url, &frame.place.get_untracked())
                                     sandbox=SANDBOX
-                                    allow=POWERS
+                                    allow=FRAME_PERMISSIONS
                                     class=("invisible", move || !is_shown.get())
                                     on:load=on_load
                                 ></iframe>

@@ -18,7 +18,7 @@ use super::{
     live,
     page_title::PageTitle,
     pane::{page, panes},
-    preview::{POWERS, SANDBOX},
+    preview::{FRAME_PERMISSIONS, SANDBOX},
     theme::ThemeToggle,
     visitor,
 };
@@ -179,7 +179,7 @@ fn SharedView(slug: String, app: SharedApp) -> impl IntoView {
             <main class="relative flex min-h-0 flex-1 items-center justify-center overflow-hidden bg-muted/50">
                 {part(move || match url.get() {
                     Some(url) => view! {
-                        <iframe title="Preview" src=url sandbox=SANDBOX allow=POWERS class="size-full border-0 bg-white"></iframe>
+                        <iframe title="Preview" src=url sandbox=SANDBOX allow=FRAME_PERMISSIONS class="size-full border-0 bg-white"></iframe>
                     }
                     .into_any(),
                     None => ().into_any(),

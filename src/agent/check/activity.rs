@@ -9,7 +9,7 @@ use std::{
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::{browser::Browser, events::Event, launch::BrowserError};
+use super::{browser::Browser, events::PageEvent, launch::BrowserError};
 use crate::agent::nextjs::console::{
     console_text, exception, found_no_server, is_fatal, is_noise, lacks_webgl,
 };
@@ -245,7 +245,7 @@ impl PageActivity {
         }
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: PageEvent) {
         let params = &event.params;
         let request = || params["requestId"].as_str().unwrap_or_default().to_owned();
         match event.method {

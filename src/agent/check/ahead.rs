@@ -12,12 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Browsers, browser::Browser, launch::BrowserError};
 use crate::{agent::App, sandbox::PageAddress};
 
-/// A browser that waits for so long ends: it takes memory.
+/// A browser that has waited this long ends, because it takes memory.
 const IDLE: Duration = Duration::from_secs(180);
-/// One that waited proves within this time that it is still there.
+/// How long a browser that has waited may take to prove that it still runs.
 const ALIVE: Duration = Duration::from_secs(2);
 
-/// The browser that waits for a run's next check. Dropped, it ends.
+/// The browser that waits for a run's next check. It ends when it is dropped.
 pub struct Ahead {
     browsers: Browsers,
     waiting: Mutex<Option<Waiting>>,
@@ -39,7 +39,8 @@ impl Ahead {
         Self { browsers, waiting }
     }
 
-    /// Starts a browser for the app, unless one waits for it, or as many wait as may.
+    /// Starts a browser for the app, unless one is waiting for it already, or the maximum number
+    /// of browsers wait.
     pub fn start(&self, app: &App) {
         let (Ok(address), true) = (app.page_address(), self.browsers.has_program()) else {
             return;

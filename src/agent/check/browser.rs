@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::process::Child;
 
 use super::{
-    events::Event,
-    launch::{BrowserError, Launched, Remains, launch},
+    events::PageEvent,
+    launch::{BrowserError, Launched, Leftovers, launch},
     patience::{ANSWER, Patience},
     relay::Relay,
     wire::{Call, Tab, Wire},
@@ -73,7 +73,7 @@ struct Process {
     child: Mutex<Option<Child>>,
     wire: Wire,
     relay: Relay,
-    remains: Remains,
+    leftovers: Leftovers,
 }
 
 impl Browser {
@@ -105,14 +105,14 @@ impl Browser {
             to,
             from,
             relay,
-            remains,
+            leftovers,
         } = launch(settings, address, &ARGUMENTS).await?;
         let mut browser = Self {
             process: Arc::new(Process {
                 child: Mutex::new(Some(child)),
                 wire: Wire::new(to, from),
                 relay,
-                remains,
+                leftovers,
             }),
             session: None,
             visitor: Value::Null,
@@ -174,7 +174,7 @@ impl Browser {
     }
 
     async fn open_page(&mut self) -> Result<(), BrowserError> {
-        // In a window of its own: what is behind another tab is neither drawn nor in a hurry.
+        // In a window of its own, because tabs in the background are not drawn.
         let target = json!({
             "url": "about:blank", "browserContextId": self.visitor, "newWindow": true,
         });
@@ -259,17 +259,20 @@ impl Browser {
 
     /// Begins waiting for the page to respond within this time, as measured on an idle machine.
     pub fn patience(&self, answer: Duration) -> Patience {
-        Patience::new(self.process.remains.group.clone(), answer)
+        Patience::new(self.process.leftovers.group.clone(), answer)
     }
 
     /// The next event; `None` when none came in time.
-    pub async fn next_event(&mut self, deadline: Instant) -> Result<Option<Event>, BrowserError> {
+    pub async fn next_event(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Option<PageEvent>, BrowserError> {
         self.process.wire.next_event(&self.tab, deadline).await
     }
 
     /// Whether the kernel killed one of its processes because memory ran out.
     pub fn ran_out_of_memory(&self) -> bool {
-        self.process.remains.ran_out_of_memory()
+        self.process.leftovers.ran_out_of_memory()
     }
 
     /// Why the last connection to the app's data plane failed, if it did.
@@ -288,7 +291,7 @@ impl Browser {
         {
             let _ = child.kill().await;
         }
-        let _ = tokio::task::spawn_blocking(move || process.remains.remove()).await;
+        let _ = tokio::task::spawn_blocking(move || process.leftovers.remove()).await;
     }
 }
 

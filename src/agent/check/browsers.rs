@@ -23,7 +23,7 @@ const MIN_BROWSERS: usize = 2;
 pub struct Browsers {
     settings: config::Browser,
     slots: Arc<Semaphore>,
-    /// For those that wait for a check.
+    /// The permits of browsers that wait for a check.
     ahead: Arc<Semaphore>,
     /// Whether one has loaded a page. A later failure is then a fault of that browser, and not of
     /// the machine.

@@ -121,7 +121,7 @@ pub async fn read(browser: &mut Browser) -> Result<PageContent, BrowserError> {
     Err(failure)
 }
 
-/// The isolated world of the page that is there now. A navigation ends it.
+/// The isolated world of the current page. A navigation ends it.
 pub async fn world(browser: &mut Browser) -> Result<i64, BrowserError> {
     let tree = browser.ask("Page.getFrameTree", json!({})).await?;
     let frame = &tree["frameTree"]["frame"]["id"];
@@ -168,7 +168,7 @@ pub async fn has_surface(
     for number in 0..content.surfaces {
         match has_handlers(browser, content.world, number).await {
             Ok(false) => {}
-            // The page went elsewhere.
+            // The page has navigated.
             Err(BrowserError::Failed(_)) => return Ok(false),
             found => return found,
         }

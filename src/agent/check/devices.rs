@@ -75,7 +75,7 @@ fn give_address(device: &str, address: Ipv4Addr) -> io::Result<()> {
     Ok(())
 }
 
-/// A request about a device (netdevice(7)).
+/// An ioctl request for a device (netdevice(7)).
 fn request(device: &str, what: libc::__c_anonymous_ifr_ifru) -> libc::ifreq {
     let mut name = [0; libc::IFNAMSIZ];
     for (to, from) in name.iter_mut().zip(device.bytes()) {
@@ -87,7 +87,7 @@ fn request(device: &str, what: libc::__c_anonymous_ifr_ifru) -> libc::ifreq {
     }
 }
 
-/// Makes the pair, by a netlink message (rtnetlink(7)).
+/// Creates the pair with a netlink message (rtnetlink(7)).
 fn make_pair() -> io::Result<()> {
     let [own, other] =
         ENDS.map(|name| attribute(libc::IFLA_IFNAME, format!("{name}\0").as_bytes()));
@@ -104,7 +104,7 @@ fn make_pair() -> io::Result<()> {
     let mut message = length.to_ne_bytes().to_vec();
     message.extend(libc::RTM_NEWLINK.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
-    // Its sequence number and its sender: neither matters to a socket with one message.
+    // Its sequence number and sender, which do not matter for a single message.
     message.extend([0; 8]);
     message.extend(body);
 
@@ -117,7 +117,7 @@ fn make_pair() -> io::Result<()> {
     )?;
     let mut answer = [0; 256];
     let (length, _) = recv(&socket, &mut answer[..], RecvFlags::empty())?;
-    // Behind the head of the answer is an error number, negative, or zero.
+    // The answer's head is followed by a negative error number, or zero.
     let error = answer[..length]
         .get(HEAD as usize..)
         .and_then(<[u8]>::first_chunk::<4>);
@@ -128,7 +128,7 @@ fn make_pair() -> io::Result<()> {
     }
 }
 
-/// An attribute of a netlink message: its length, its kind, and what it holds, filled up to four
+/// An attribute of a netlink message: its length, its kind, and its value, padded to four
 /// bytes.
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);

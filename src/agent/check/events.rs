@@ -46,7 +46,7 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// Something that happened in the page.
 #[derive(Debug)]
-pub struct Event {
+pub struct PageEvent {
     pub method: &'static str,
     pub params: Value,
     bytes: usize,
@@ -55,7 +55,7 @@ pub struct Event {
 /// Events in the order they came.
 #[derive(Debug, Default)]
 pub struct Events {
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<PageEvent>,
     /// The count and the bytes of each kind.
     kept: HashMap<&'static str, (usize, usize)>,
 }
@@ -90,14 +90,14 @@ impl Events {
         }
         *count += 1;
         *kept += bytes;
-        self.waiting.push_back(Event {
+        self.waiting.push_back(PageEvent {
             method,
             params,
             bytes,
         });
     }
 
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn next(&mut self) -> Option<PageEvent> {
         let event = self.waiting.pop_front()?;
         if let Some((count, bytes)) = self.kept.get_mut(event.method) {
             *count -= 1;
@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    fn kept(events: &mut Events) -> Vec<Event> {
+    fn kept(events: &mut Events) -> Vec<PageEvent> {
         std::iter::from_fn(|| events.next()).collect()
     }
 

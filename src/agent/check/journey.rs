@@ -1,6 +1,6 @@
 //! Journeys: what a visitor does in the app and then sees, in small files that the agent keeps with
-//! the app (`docs/journeys.md` has their format). The check plays them in its own browser once the
-//! pages are found sound, each as a new visitor.
+//! the app (`docs/journeys.md` describes their format). The check plays them in its own browser
+//! once the pages work, each as a new visitor.
 
 mod input;
 mod keys;
@@ -13,7 +13,7 @@ mod words;
 
 use keys::Stroke;
 
-pub use round::PlayedJourney;
+pub use round::JourneyOutcome;
 
 use super::report::{Problem, ProblemKind, Report};
 use crate::{
@@ -21,23 +21,23 @@ use crate::{
     protocol::{JOURNEYS, is_journey},
 };
 
-/// How many an app may have.
+/// The maximum number per app.
 const MAX_JOURNEYS: usize = 20;
 
-/// A journey, as its file has it.
+/// A journey, as written in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journey {
     /// The file's path in the app.
     pub file: String,
     pub title: String,
-    pub steps: Vec<Step>,
+    pub steps: Vec<JourneyStep>,
 }
 
-/// One thing that the visitor does or sees.
+/// Something that the visitor does or sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct JourneyStep {
     pub action: Action,
-    /// As it is in the file, in one line.
+    /// The step as written in the file, on one line.
     pub source: String,
 }
 
@@ -47,7 +47,7 @@ pub enum Action {
     Open(String),
     Reload,
     Click(Target),
-    /// Writes into a field, in place of what is there.
+    /// Replaces the text of a field.
     Type {
         text: String,
         field: Target,
@@ -60,12 +60,12 @@ pub enum Action {
     Press(Stroke),
     See(Sight),
     NotSee(Sight),
-    /// Finds most of the page dark, or light.
+    /// Expects most of the page to be dark, or light.
     Theme(Theme),
 }
 
 impl Action {
-    /// Whether it only looks.
+    /// Whether it changes nothing.
     pub fn is_look(&self) -> bool {
         matches!(self, Self::See(_) | Self::NotSee(_) | Self::Theme(_))
     }
@@ -83,25 +83,25 @@ pub struct End {
 /// Why a journey failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The step with this number, counted from 1, and what there was instead.
+    /// The step with this number, counted from 1, failed; `why` says what was there instead.
     Step { number: usize, why: String },
-    /// All steps passed, and this is what its pages threw.
+    /// All steps passed, but its pages threw this.
     Thrown(String),
-    /// The browser failed, in a sentence.
+    /// The browser failed, as this sentence explains.
     Browser(String),
 }
 
-/// What is acted on: an element, by its accessible name.
+/// The element to act on, by its accessible name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub name: String,
-    /// `None`: whatever has the name, and first of all what can be used.
+    /// `None`: any element with the name; those that can be used come first.
     pub role: Option<String>,
-    /// Which of several, counted from 1.
+    /// Which one of several, counted from 1.
     pub number: usize,
 }
 
-/// What is looked for.
+/// What to look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
     /// A text on the page.
@@ -113,11 +113,11 @@ pub enum Sight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
     pub role: String,
-    /// Any name, where this is empty.
+    /// Empty for any name.
     pub name: String,
-    /// What a field holds.
+    /// The value of a field.
     pub value: Option<String>,
-    /// Such as `checked`, and whether it is.
+    /// States such as `checked`, and whether each must be set.
     pub states: Vec<(&'static str, bool)>,
 }
 
@@ -127,7 +127,7 @@ pub enum Theme {
     Light,
 }
 
-/// Adds those of the journeys that the app has no more. What can't be listed is not taken for gone.
+/// Reports those of the journeys that the app no longer has, if its files could be listed.
 pub fn require(journeys: &[String], listing: &Listing, report: &mut Report) {
     let gone = journeys
         .iter()
@@ -200,7 +200,7 @@ mod tests {
         require(&gone, &Listing::unknown("no answer"), &mut report);
         assert!(report.is_well());
         require(&gone, &listing, &mut report);
-        assert!(report.says_gone() && report.is_sound());
+        assert!(report.reports_missing_journey() && report.is_sound());
         assert!(report.for_model().contains("Write it again as it was"));
     }
 }

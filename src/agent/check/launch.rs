@@ -63,19 +63,19 @@ pub struct Launched {
     pub to: pipe::Sender,
     pub from: pipe::Receiver,
     pub relay: Relay,
-    pub remains: Remains,
+    pub leftovers: Leftovers,
 }
 
-/// A browser's leftovers: its folder, and its control group if it has one. Its processes may still
-/// write into the folder for a moment after they were signalled, so both are removed until they are
-/// gone.
-pub struct Remains {
+/// What a browser leaves behind: its folder, and its control group if it has one. Its processes may
+/// write into the folder for a moment after they were signalled, so the removal is repeated until
+/// both are gone.
+pub struct Leftovers {
     pub folder: PathBuf,
     pub group: Option<Cgroup>,
 }
 
-impl Remains {
-    /// Removes all of it, and waits for what is still ending.
+impl Leftovers {
+    /// Removes all of it, and waits for processes that are still ending.
     pub fn remove(&self) {
         remove_until_gone(&self.folder, self.group.as_ref());
     }
@@ -88,7 +88,7 @@ impl Remains {
     }
 }
 
-impl Drop for Remains {
+impl Drop for Leftovers {
     fn drop(&mut self) {
         let (folder, group) = (std::mem::take(&mut self.folder), self.group.take());
         if !are_removed(&folder, group.as_ref()) {
@@ -162,8 +162,8 @@ pub async fn launch(
     let group = folder
         .file_name()
         .and_then(|name| group(settings, &cgroup::base().join(name)));
-    let remains = Remains { folder, group };
-    let folder = &remains.folder;
+    let leftovers = Leftovers { folder, group };
+    let folder = &leftovers.folder;
     let user = if nix::unistd::geteuid().is_root() {
         let nobody = nix::unistd::User::from_name("nobody").ok().flatten();
         let nobody = nobody.ok_or_else(|| {
@@ -177,7 +177,7 @@ pub async fn launch(
     let (from_us, to_browser) = io::pipe()?;
     let (from_browser, to_us) = io::pipe()?;
     let (jail, jailed) = UnixStream::pair()?;
-    let join = remains
+    let join = leftovers
         .group
         .as_ref()
         .map(Cgroup::entrances)
@@ -224,7 +224,7 @@ pub async fn launch(
         to: pipe::Sender::from_owned_fd(OwnedFd::from(to_browser))?,
         from: pipe::Receiver::from_owned_fd(OwnedFd::from(from_browser))?,
         relay: Relay::start(listener, address.server.clone())?,
-        remains,
+        leftovers,
     })
 }
 

@@ -16,7 +16,7 @@ use super::{
     launch::BrowserError,
     part::part,
 };
-use crate::sandbox::PageAddress;
+use crate::{agent::nextjs::page::shown_instead, sandbox::PageAddress};
 
 /// How many times an apparently empty page is read, for content that fades in.
 const MAX_CHECKS: usize = 4;
@@ -57,7 +57,7 @@ impl Findings {
     }
 }
 
-/// What the browser says when it has no way to the app, whatever the app does.
+/// The browser's errors when it can't reach the app, whatever the app does.
 const UNREACHABLE: [&str; 6] = [
     "ERR_INTERNET_DISCONNECTED",
     "ERR_NAME_NOT_RESOLVED",
@@ -134,9 +134,7 @@ pub async fn load(
         match content.instead.as_str() {
             "" => {}
             "not-found" => activity.error(None, NOT_FOUND.to_owned()),
-            other => activity.warn(format!(
-                "Next.js shows its page “{other}” instead, so this one was not looked at"
-            )),
+            other => activity.warn(shown_instead(other)),
         }
         activity.end(blank, content.overlay);
     }

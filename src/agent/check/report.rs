@@ -28,22 +28,22 @@ pub struct Report {
     pub seen: Vec<String>,
     /// The journeys that passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub journeys: Vec<PassedJourney>,
-    /// What the first page looks like: a small JPEG. No part of what is saved.
+    pub journeys: Vec<VerifiedJourney>,
+    /// What the first page looks like: a small JPEG. It is not saved.
     #[serde(skip)]
     pub picture: Option<Vec<u8>>,
 }
 
-/// A journey that passed. Its title alone is saved.
+/// A journey that passed. Only its title is saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct PassedJourney {
+pub struct VerifiedJourney {
     pub title: String,
-    /// What it ended with: a small JPEG.
+    /// The page at its end: a small JPEG.
     pub picture: Option<Vec<u8>>,
 }
 
-impl From<String> for PassedJourney {
+impl From<String> for VerifiedJourney {
     fn from(title: String) -> Self {
         Self {
             title,
@@ -52,8 +52,8 @@ impl From<String> for PassedJourney {
     }
 }
 
-impl From<PassedJourney> for String {
-    fn from(journey: PassedJourney) -> Self {
+impl From<VerifiedJourney> for String {
+    fn from(journey: VerifiedJourney) -> Self {
         journey.title
     }
 }
@@ -223,8 +223,8 @@ impl Report {
         );
     }
 
-    /// Whether it tells the model that a journey is gone.
-    pub(in crate::agent) fn says_gone(&self) -> bool {
+    /// Whether it reports that a journey is missing.
+    pub(in crate::agent) fn reports_missing_journey(&self) -> bool {
         self.problems
             .iter()
             .any(|problem| problem.kind == ProblemKind::JourneyGone)

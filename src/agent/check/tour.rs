@@ -42,9 +42,9 @@ impl<'a> Tour<'a> {
         });
     }
 
-    /// Loads these pages side by side, in tabs of one visitor, and returns what was found on those
-    /// that are sound. That another one fails may be its neighbours' fault: then the browser ends,
-    /// so that it can be loaded as if it had never been. No page is begun after the deadline.
+    /// Loads these pages side by side, in tabs of one visitor, and returns the findings of those
+    /// that work. A failure may be another page's fault, so the browser ends after one, and the
+    /// failing page can be loaded again on its own. No page is started after the deadline.
     pub async fn load_together(
         &mut self,
         paths: &[String],

@@ -24,7 +24,7 @@ use tokio_util::{
 };
 
 use super::{
-    events::{Event, Events},
+    events::{Events, PageEvent},
     launch::BrowserError,
 };
 
@@ -47,7 +47,7 @@ struct Line {
     /// `None` once it is closed.
     writer: tokio::sync::Mutex<Option<Writer>>,
     last_id: AtomicU64,
-    /// `None` once nothing comes any more.
+    /// `None` once the browser has stopped sending.
     waiting: Mutex<Option<Waiting>>,
 }
 
@@ -130,7 +130,7 @@ impl Wire {
         &self,
         tab: &Tab,
         deadline: Instant,
-    ) -> Result<Option<Event>, BrowserError> {
+    ) -> Result<Option<PageEvent>, BrowserError> {
         loop {
             let arrived = tab.arrived.notified();
             if let Some(event) = tab.events.lock().next() {
@@ -220,7 +220,7 @@ impl Line {
                 .as_mut()
                 .and_then(|waiting| waiting.calls.remove(&id));
             if let Some(call) = call {
-                // Whoever gave up does not want it.
+                // The caller has given up.
                 let _ = call.send(message);
             }
             return;
@@ -247,7 +247,7 @@ impl Line {
         }
     }
 
-    /// Nothing comes any more.
+    /// The browser has stopped sending.
     fn end(&self) {
         let ended = self.waiting.lock().take();
         for tab in ended.iter().flat_map(|waiting| waiting.tabs.values()) {

@@ -9,6 +9,11 @@ pub const FIND: &str = r#"const meta = (name) => all(document, `meta[name="${nam
   const root = portal && shadow(portal);
   const dialog = root && method(DocumentFragment, "querySelector")(root, "[data-nextjs-dialog], [data-nextjs-error-overlay], dialog");"#;
 
+/// What visitors see if it shows its own page of this name instead.
+pub fn shown_instead(page: &str) -> String {
+    format!("Next.js shows its page “{page}” instead, so this one was not looked at")
+}
+
 /// Whether React keeps an element's handlers in this property of it.
 pub fn keeps_handlers(property: &str) -> bool {
     property.starts_with("__reactProps$")

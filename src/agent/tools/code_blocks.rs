@@ -59,13 +59,13 @@ static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Files {
     /// Each path once.
-    pub whole: Vec<File>,
+    pub whole: Vec<FileBlock>,
     pub refused: Vec<Refused>,
 }
 
 /// A file with its complete text.
 #[derive(Debug, PartialEq, Eq)]
-pub struct File {
+pub struct FileBlock {
     pub path: String,
     pub content: String,
     /// Whether the block's own fence names it, as the instructions demand; otherwise the line
@@ -78,7 +78,7 @@ pub struct File {
 pub struct Refused {
     /// What is wrong, for the model.
     pub why: String,
-    /// As in [`File`].
+    /// As in [`FileBlock`].
     pub named_on_fence: bool,
 }
 
@@ -119,7 +119,7 @@ impl Files {
             }
             self.whole.remove(at);
         }
-        self.whole.push(File {
+        self.whole.push(FileBlock {
             path,
             content,
             named_on_fence,
@@ -263,7 +263,7 @@ mod tests {
             ("```tsx\n// app/page.tsx\nx\n```", false),
             ("```tsx\n/* File: ./app/page.tsx */\nx\n```", false),
         ] {
-            let file = File {
+            let file = FileBlock {
                 path: "app/page.tsx".to_owned(),
                 content: "x\n".to_owned(),
                 named_on_fence,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::shell_words;
 use crate::{
-    agent::{App, app::path::HOME},
+    agent::{App, app::path::HOME, nextjs::log},
     protocol::first_chars,
 };
 
@@ -90,28 +90,16 @@ pub(super) async fn refusal(app: &App, command: &str) -> Option<String> {
 
 /// The command's output without advice to kill the app's server.
 pub(super) fn without_advice(content: String) -> String {
-    let is_next = content.contains("Another next dev server is already running");
+    let is_next = content.contains(log::ALREADY_RUNS);
     let is_taken = |line: &str| line.contains("EADDRINUSE") && line.contains(&format!(":{PORT}"));
     let is_used = content.contains(&format!("Port {PORT} is in use"));
     if !is_next && !is_used && !content.lines().any(is_taken) {
         return content;
     }
-    let is_advice = |line: &str| {
-        let line = line.trim_start();
-        let advice = [
-            "or run kill",
-            "run kill",
-            "kill ",
-            "- PID:",
-            "Stop the other server",
-        ];
-        is_next
-            && advice.iter().any(|advice| {
-                line.to_ascii_lowercase()
-                    .starts_with(&advice.to_ascii_lowercase())
-            })
-    };
-    let kept: Vec<&str> = content.lines().filter(|line| !is_advice(line)).collect();
+    let kept: Vec<&str> = content
+        .lines()
+        .filter(|line| !(is_next && log::is_advice(line)))
+        .collect();
     format!("{}\n{RUNS}", kept.join("\n"))
 }
 

@@ -17,7 +17,7 @@ impl Budget {
 
     /// Fails with an error for the user if the budget is used up after `lost`, which is not counted
     /// yet.
-    pub fn check(&self, limits: &config::Limits, lost: Spent) -> Result<(), RunError> {
+    pub fn check(&self, limits: &config::RunLimits, lost: Spent) -> Result<(), RunError> {
         let mut spent = self.spent;
         spent.add(lost);
         let tokens = spent.input_tokens + spent.output_tokens;
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn tokens_and_money_are_limited_and_an_unknown_price_stops_nothing() {
-        let limits = config::Limits {
+        let limits = config::RunLimits {
             max_turns: 1,
             max_tokens: 1000,
             max_cost_micros: Some(500_000),

@@ -16,14 +16,14 @@ const CUT_OFF: &str = "\n\n*(The answer was cut off here: it reached the model's
 
 /// The outcome of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct ConversationOutcome {
     pub kind: MessageKind,
     /// Markdown.
     pub content: String,
     pub part: Option<MessagePart>,
 }
 
-impl Said {
+impl ConversationOutcome {
     fn answer(content: &str) -> Self {
         Self {
             kind: MessageKind::Result,
@@ -33,7 +33,7 @@ impl Said {
     }
 }
 
-impl From<MessagePart> for Said {
+impl From<MessagePart> for ConversationOutcome {
     fn from(part: MessagePart) -> Self {
         let (kind, content) = match &part {
             MessagePart::Questions { questions } => {
@@ -63,7 +63,7 @@ impl From<MessagePart> for Said {
 pub async fn converse<J: Journal>(
     job: &Job<'_, '_, J>,
     input: &AgentInput,
-) -> Result<Said, RunError> {
+) -> Result<ConversationOutcome, RunError> {
     let limits = &job.agent.settings.limits;
     let mut conversation = Conversation::new(input);
     let (mut cuts, mut reminded) = (0, false);
@@ -110,7 +110,7 @@ pub async fn converse<J: Journal>(
         }
         take_back(job, conversation.turns, is_summary).await?;
         let end = if reply.cut { CUT_OFF } else { "" };
-        return Ok(Said::answer(&format!("{words}{end}")));
+        return Ok(ConversationOutcome::answer(&format!("{words}{end}")));
     }
     Err(RunError::User(format!(
         "The model came to no answer (after {} of at most {} turns). Ask again, perhaps for less \

@@ -13,7 +13,7 @@ use crate::agent::{
     Journal, RunError, Step,
     tools::{
         self,
-        code_blocks::{self, File},
+        code_blocks::{self, FileBlock},
     },
 };
 
@@ -55,7 +55,7 @@ pub async fn write_files<J: Journal>(
         .map(|refused| refused.why)
         .collect();
     let lengths = existing_lengths(job, turn, &files.whole).await?;
-    let (quotes, whole): (Vec<File>, Vec<File>) = files
+    let (quotes, whole): (Vec<FileBlock>, Vec<FileBlock>) = files
         .whole
         .into_iter()
         .partition(|file| is_quotation(file, &lengths));
@@ -93,7 +93,7 @@ pub async fn write_files<J: Journal>(
 async fn existing_lengths<J: Journal>(
     job: &Job<'_, '_, J>,
     turn: u32,
-    files: &[File],
+    files: &[FileBlock],
 ) -> Result<BTreeMap<String, usize>, RunError> {
     let unsure = files.iter().filter(|file| !file.named_on_fence);
     let paths: Vec<String> = unsure.map(|file| file.path.clone()).collect();
@@ -114,7 +114,7 @@ async fn existing_lengths<J: Journal>(
         .await
 }
 
-fn is_quotation(file: &File, lengths: &BTreeMap<String, usize>) -> bool {
+fn is_quotation(file: &FileBlock, lengths: &BTreeMap<String, usize>) -> bool {
     let lines = file.content.lines().count();
     let is_longer = |existing: &usize| *existing >= SHORT && *existing > lines * QUOTED;
     !file.named_on_fence && lengths.get(&file.path).is_some_and(is_longer)

@@ -14,7 +14,7 @@ use crate::llm::{
         failure,
         fields::{Fields, parts, shown_thought},
         reasons::{CUT, FAILED, FILTERED},
-        thinking::{self, Thinking},
+        thinking::{self, ThinkingSplitter},
         usage,
     },
 };
@@ -33,7 +33,7 @@ const NO_REASON: [&str; 6] = ["", "null", "none", "nil", "undefined", "unspecifi
 pub struct Answer {
     text: String,
     joiner: Joiner,
-    thinking: Thinking,
+    thinking: ThinkingSplitter,
     thoughts: Thoughts,
     thought_joiner: Joiner,
     /// For the shown reasoning.

@@ -12,7 +12,7 @@ use crate::llm::{
         failure,
         fields::Fields,
         reasons::{CUT, FILTERED},
-        thinking::{self, Thinking},
+        thinking::{self, ThinkingSplitter},
         usage,
     },
 };
@@ -25,7 +25,7 @@ const INCOMPLETE: &str = "incomplete";
 pub struct Output {
     items: Vec<Item>,
     /// Separates thinking from the growing text.
-    thinking: Thinking,
+    thinking: ThinkingSplitter,
     shown: ShownThoughts,
     usage: Option<Usage>,
     ending: Option<Ending>,
@@ -177,7 +177,7 @@ impl Assembly for Output {
             return Err(assembly::ended_early());
         }
         cut |= !assembled.cut_off.is_empty();
-        let mut filter = Thinking::default();
+        let mut filter = ThinkingSplitter::default();
         let text = filter.take(&text).said + &filter.end();
         let thoughts = (!items.is_empty()).then(|| Thoughts {
             wire: super::WIRE.to_owned(),

@@ -13,7 +13,7 @@ const TAGS: [(&str, &str); 6] = [
 
 /// Separates thinking from the answer's text, piece by piece.
 #[derive(Debug, Default)]
-pub struct Thinking {
+pub struct ThinkingSplitter {
     state: State,
     /// Text that is held back because it may be part of a tag, or white space around one.
     held: String,
@@ -38,7 +38,7 @@ enum State {
     Speaking,
 }
 
-impl Thinking {
+impl ThinkingSplitter {
     /// The parts of the answer that were not returned before.
     pub fn take(&mut self, piece: &str) -> Parted {
         let said = |said: String| Parted {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn parted(pieces: &[&str]) -> Parted {
-        let (mut thinking, mut parted) = (Thinking::default(), Parted::default());
+        let (mut thinking, mut parted) = (ThinkingSplitter::default(), Parted::default());
         for piece in pieces {
             let more = thinking.take(piece);
             parted.thought.push_str(&more.thought);

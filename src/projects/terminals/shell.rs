@@ -85,7 +85,7 @@ impl OpenShell {
     }
 
     /// Whether it is running while nobody reads its output.
-    pub(super) fn is_lost_sight_of(&self) -> bool {
+    pub(super) fn is_unread(&self) -> bool {
         let state = self.state.lock();
         state.ended.is_none() && !state.followed
     }

@@ -30,7 +30,7 @@ const FOUND_AGAIN: &[u8] =
     b"\x1b[2m[The server was restarted. What this shell showed before is gone.]\x1b[0m\r\n";
 
 /// The parts of the server that shells need.
-pub(super) struct Surroundings {
+pub(super) struct ShellContext {
     pub(super) store: Store,
     pub(super) agent: Agent,
     pub(super) apps: Apps,
@@ -40,7 +40,7 @@ pub(super) struct Surroundings {
 
 pub(super) struct Shells {
     project: ProjectId,
-    surroundings: Arc<Surroundings>,
+    surroundings: Arc<ShellContext>,
     /// Held while shells are started, found and ended.
     working: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -58,7 +58,7 @@ struct State {
 }
 
 impl Shells {
-    pub(super) fn new(project: ProjectId, surroundings: Arc<Surroundings>) -> Arc<Self> {
+    pub(super) fn new(project: ProjectId, surroundings: Arc<ShellContext>) -> Arc<Self> {
         Arc::new(Self {
             project,
             surroundings,
@@ -177,7 +177,7 @@ impl Shells {
         let tags = app.tags().await?;
         for shell in self.all() {
             let is_there = shell.app().id() == app.id() && tags.contains(&shell.tag);
-            let stream = match (is_there, shell.is_lost_sight_of()) {
+            let stream = match (is_there, shell.is_unread()) {
                 (_, false) if shell.app().id() == app.id() => continue,
                 (true, true) => app.follow_shell(&shell.tag).await?,
                 _ => None,

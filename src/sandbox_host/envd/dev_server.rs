@@ -304,7 +304,7 @@ fn start(command: &str, env: &HashMap<String, String>) -> io::Result<(Child, pip
         .stderr(Stdio::from(OwnedFd::from(writer)))
         .process_group(0)
         .spawn()?;
-    oom::prefer_to_lose(child.id());
+    oom::kill_first(child.id());
     Ok((child, pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
 }
 

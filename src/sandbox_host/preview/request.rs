@@ -93,9 +93,9 @@ const ALLOWED: [&str; 76] = [
 /// uses tokens.
 const SIGN_INS_OF_PROXIES: [&str; 4] = ["basic", "digest", "negotiate", "ntlm"];
 
-/// Path prefixes that Next.js' dev server reserves, for hot reload and sources of errors, for
+/// Paths that Next.js' dev server reserves, for hot reload and sources of errors, for
 /// example.
-const DEV_SERVER: [&str; 2] = ["/_next", "/__nextjs"];
+const NEXTJS_PATHS: [&str; 2] = ["/_next", "/__nextjs"];
 
 /// Headers that make a response partial, or empty because the browser has the page cached.
 const CONDITIONS: [HeaderName; 6] = [
@@ -115,7 +115,7 @@ pub(super) fn admit(
     is_changed: bool,
     settings: &config::SandboxHost,
 ) {
-    let is_of_dev_server = DEV_SERVER
+    let is_of_dev_server = NEXTJS_PATHS
         .iter()
         .any(|part| request.uri().path().contains(part));
     let headers = request.headers_mut();

@@ -23,6 +23,8 @@ use crate::sandbox_host::pages::Audience;
 pub(super) const PATH: &str = "/__codeflow/preview.js";
 /// In other providers' sandboxes, the template loads the same file through a hook of Next.js.
 const SOURCE: &str = include_str!("../../../sandbox-templates/nextjs/instrumentation-client.js");
+/// Where Next.js' dev server keeps what it compiles; names the files in a page's stack traces.
+const NEXTJS_DIST: &str = "/home/user/.next/dev";
 /// Additional scripts for CodeFlow's own sandboxes, appended in the same scope.
 const TOOLS: [&str; 3] = [
     include_str!("script/console.js"),
@@ -42,7 +44,9 @@ static ADDRESS: LazyLock<String> = LazyLock::new(|| {
 
 /// Serves the script, which trusts the builder at this address.
 pub(super) fn serve(public_url: &str) -> Response<Body> {
-    let env = serde_json::json!({ "CODEFLOW_URL": public_url, "NODE_ENV": "development", "__NEXT_DIST_DIR": "/home/user/.next/dev" });
+    let env = serde_json::json!({
+        "CODEFLOW_URL": public_url, "NODE_ENV": "development", "__NEXT_DIST_DIR": NEXTJS_DIST
+    });
     let tools = TOOLS.concat();
     // Next.js replaces these names at build time; here they are defined as values. The file ends
     // with a line feed.

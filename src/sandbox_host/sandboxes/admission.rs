@@ -15,7 +15,7 @@ use crate::sandbox_host::{
     template::Template,
 };
 
-/// The memory that a sandbox with a working Next.js app uses, in bytes; a new one will, too.
+/// The memory that a sandbox uses once its dev server runs, in bytes; measured with Next.js.
 const EXPECTED_WITH_SERVER: u64 = 768 << 20;
 /// The same for a sandbox without a server.
 const EXPECTED_WITHOUT: u64 = 128 << 20;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use super::{Sandbox, Sandboxes};
-use crate::sandbox_host::metrics::{Limits, Sample};
+use crate::sandbox_host::metrics::{Sample, SandboxLimits};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 /// A sandbox's files are counted only with every sixth sample.
@@ -38,7 +38,7 @@ impl Sandboxes {
             return;
         };
         let (settings, layer) = (self.settings(), sandbox.layer());
-        let limits = Limits {
+        let limits = SandboxLimits {
             cpu_count: settings.cpu_count(),
             memory: settings.memory_mb << 20,
             disk: layer.size(),

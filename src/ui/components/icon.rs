@@ -195,8 +195,8 @@ impl IconName {
     }
 }
 
-/// A decoration of 16 px unless `class` says otherwise: what it means is said by words or an
-/// `aria-label` around it.
+/// A decoration, 16 px in size unless `class` says otherwise. Its meaning is given by the text or
+/// `aria-label` of the element around it.
 #[component]
 pub fn Icon(name: IconName, #[prop(default = "size-4")] class: &'static str) -> impl IntoView {
     view! {

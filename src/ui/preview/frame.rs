@@ -38,7 +38,7 @@ pub const SANDBOX: &str = "allow-downloads allow-forms allow-modals allow-orient
                            allow-storage-access-by-user-activation";
 /// The permissions of a tab. The browser asks the user before it grants any that reveal something
 /// about them. Only those that Chromium knows on every system, because it warns about others.
-pub const POWERS: &str = "accelerometer; autoplay; camera; clipboard-read; clipboard-write; display-capture; encrypted-media; fullscreen; \
+pub const FRAME_PERMISSIONS: &str = "accelerometer; autoplay; camera; clipboard-read; clipboard-write; display-capture; encrypted-media; fullscreen; \
                           gamepad; geolocation; gyroscope; hid; idle-detection; local-fonts; magnetometer; microphone; midi; payment; \
                           picture-in-picture; publickey-credentials-create; publickey-credentials-get; screen-wake-lock; serial; \
                           storage-access; usb; window-management; xr-spatial-tracking";
@@ -174,7 +174,7 @@ impl AppFrame {
 
     /// Records the page that the app reports.
     pub fn set_place(self, place: String) {
-        if !self.owes_a_reload() {
+        if !self.awaits_reload() {
             self.script.set_value(Script::Speaks);
         }
         if self.place.with_untracked(|known| *known != place) {
@@ -204,7 +204,7 @@ impl AppFrame {
     }
 
     /// Whether the page was asked to reload, and has neither confirmed nor been loaded since.
-    pub fn owes_a_reload(self) -> bool {
+    pub fn awaits_reload(self) -> bool {
         self.script.try_get_value() == Some(Script::Asked)
     }
 

@@ -17,7 +17,7 @@ const MS_PER_NOTICE: i64 = 100;
 const MAX_BURST: i64 = 50;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum PageNotice {
     /// The page was loaded.
     Loaded,
     /// Hot reload changed the page.
@@ -35,7 +35,7 @@ pub enum Notice {
     Errors(Vec<PreviewError>),
 }
 
-impl Notice {
+impl PageNotice {
     /// The notice in a message; `None` if it is not one.
     pub fn read(message: &JsValue) -> Option<Self> {
         if text_of(message, "source", MAX_TEXT_UNITS)? != "codeflow-preview" {

@@ -15,7 +15,7 @@ const MAX_COVER: usize = 80;
 /// How much of the options of a field is quoted.
 const MAX_OPTIONS: usize = 400;
 
-/// What the functions below begin with.
+/// The beginning of the functions below.
 const TOOLS: &str = r#"const get = (type, name) => Reflect.apply(Object.getOwnPropertyDescriptor(type.prototype, name).get, this, []);
   const set = (type, name, value) => Reflect.apply(Object.getOwnPropertyDescriptor(type.prototype, name).set, this, [value]);
   const call = (type, name, on, ...given) => Reflect.apply(type.prototype[name], on, given);
@@ -188,7 +188,7 @@ pub async fn choose(
     })
 }
 
-/// What a function answers of the element, run in the isolated world.
+/// The result of a function that is called with the element in the isolated world.
 async fn ask(
     browser: &mut Browser,
     found: &Found,

@@ -1,7 +1,7 @@
 //! Keys by the names that journeys and browsers give them
 //! (w3.org/TR/uievents-key, chromedevtools.github.io/devtools-protocol/tot/Input).
 
-/// The keys that write nothing or have names: as the browser names them, and their virtual key
+/// The keys that write nothing or have names: the names that browsers use, and their virtual key
 /// codes.
 const NAMED: [(&str, u32); 26] = [
     ("Enter", 13),
@@ -42,7 +42,7 @@ const ALIASES: [(&str, &str); 9] = [
     ("space", " "),
     ("spacebar", " "),
 ];
-/// The keys that are held, with the bit that each has in the protocol.
+/// The modifier keys, with their bits in the protocol.
 const MODIFIERS: [(&str, u32); 8] = [
     ("alt", 1),
     ("option", 1),
@@ -54,22 +54,22 @@ const MODIFIERS: [(&str, u32); 8] = [
     ("shift", 8),
 ];
 
-/// A key that is pressed, while others may be held.
+/// A key press, with the modifiers that are held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stroke {
-    /// As browsers name it (`KeyboardEvent.key`).
+    /// Its name in browsers (`KeyboardEvent.key`).
     pub key: String,
     /// `KeyboardEvent.code`, where the key has one.
     pub code: String,
     pub virtual_code: u32,
-    /// What it writes; empty where that is nothing.
+    /// The text that it writes; empty if it writes none.
     pub text: String,
-    /// Bits of the protocol.
+    /// The modifiers' bits in the protocol.
     pub modifiers: u32,
 }
 
 impl Stroke {
-    /// Reads names such as `Enter`, `k` and `Control+K`; `None` when there is no such key.
+    /// Reads names such as `Enter`, `k` and `Control+K`; `None` if there is no such key.
     pub fn named(name: &str) -> Option<Self> {
         let name = name.trim();
         // The last plus sign may be the key itself.
@@ -116,7 +116,7 @@ impl Stroke {
         }
     }
 
-    /// The key that writes this letter; Enter for the end of a line.
+    /// The key that writes this letter; Enter for a line feed.
     pub fn writing(letter: char) -> Self {
         if letter == '\n' {
             return Self::of_key("Enter").unwrap_or_else(|| Self::writing(' '));

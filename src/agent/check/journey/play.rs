@@ -25,7 +25,7 @@ use crate::{
 
 /// How long a step waits for its condition, on a machine that is not busy.
 const STEP: Duration = Duration::from_secs(4);
-/// Between two looks.
+/// The time between two looks at the page.
 const LOOK_AGAIN: Duration = Duration::from_millis(80);
 /// A page is ready to be used when it has loaded and nothing has happened for this long.
 const QUIET: Duration = Duration::from_millis(250);
@@ -33,7 +33,7 @@ const QUIET: Duration = Duration::from_millis(250);
 const STAYS: Duration = Duration::from_millis(250);
 /// Requests that take longer than this after an action are not waited for.
 const BUSY: Duration = Duration::from_secs(10);
-/// After this long no further step is taken.
+/// No further step starts after this long.
 const MAX_DURATION: Duration = Duration::from_secs(60);
 /// How many errors of the page are quoted, and how much of each, in characters.
 const MAX_ERRORS: usize = 3;
@@ -47,11 +47,11 @@ const HANGS: &str = "the page hangs: it answers nothing any more";
 /// What a name without a role stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// What can be used, and else whatever has the name.
+    /// An element that can be used, or else any element with the name.
     Any,
-    /// What can be written into.
+    /// A field that can be written into.
     Field,
-    /// What has options.
+    /// A field with options.
     List,
 }
 
@@ -76,7 +76,7 @@ impl Kind {
 /// What a step led to; the error says why it failed.
 type Played<T = ()> = Result<Result<T, String>, BrowserError>;
 
-/// Plays the journey as a visitor who was never there; returns why it failed. `Err` when the
+/// Plays the journey as a new visitor; returns why it failed. `Err` when the
 /// browser fails.
 pub async fn play(
     browser: &mut Browser,
@@ -121,7 +121,7 @@ struct Player<'a> {
     frame: Value,
     /// When the visitor last did something.
     acted: Instant,
-    /// What the pages before threw.
+    /// The errors of the earlier pages.
     errors: Vec<String>,
 }
 
@@ -341,7 +341,7 @@ impl Player<'_> {
             self.browser.ask("Runtime.evaluate", idle).await
         };
         match settled.await {
-            // It went elsewhere.
+            // It has navigated.
             Ok(_) | Err(BrowserError::Failed(_)) => {}
             Err(error) => return Err(error),
         }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Action, Element, Journey, Sight, Step, Target, Theme, keys::Stroke, roles};
+use super::{Action, Element, Journey, JourneyStep, Sight, Target, Theme, keys::Stroke, roles};
 use crate::protocol::{first_chars, shorten};
 
 /// How large a file may be, in bytes.
@@ -22,7 +22,7 @@ const MAX_NUMBER: u64 = 100;
 const STEPS: &str = r##"a step is one of { "open": "/" }, { "reload": true }, { "click": "Add", "role": "button" }, { "type": "Milk", "into": "New task" }, { "select": "Done", "from": "Show" }, { "press": "Enter" }, { "see": "Milk" }, { "see": "Dark mode", "role": "switch", "checked": true }, { "not_see": "Milk" } and { "theme": "dark" }"##;
 /// Remarks for people that a step may contain.
 const REMARKS: [&str; 4] = ["comment", "note", "description", "why"];
-/// What an element may be, by the words for it.
+/// The roles of elements, by the words for them.
 const STATES: [(&str, &str); 5] = [
     ("checked", "checked"),
     ("selected", "selected"),
@@ -127,7 +127,7 @@ pub fn read(file: &str, content: &[u8]) -> Result<Journey, String> {
         let source = shorten(&source, MAX_SOURCE).into_owned();
         let action = action(step)
             .map_err(|mistake| format!("{file}, step {} ({source}): {mistake}.", number + 1))?;
-        read.push(Step { action, source });
+        read.push(JourneyStep { action, source });
     }
     proves_something(file, &read)?;
     let stem = file.rsplit('/').next().unwrap_or(file);
@@ -142,7 +142,7 @@ pub fn read(file: &str, content: &[u8]) -> Result<Journey, String> {
 }
 
 /// A journey that checks nothing after its last action can't fail.
-fn proves_something(file: &str, steps: &[Step]) -> Result<(), String> {
+fn proves_something(file: &str, steps: &[JourneyStep]) -> Result<(), String> {
     match steps.first().map(|step| &step.action) {
         None => Err(format!("{file} has no steps: {STEPS}.")),
         Some(Action::Open(_)) => match steps.last() {
@@ -171,7 +171,7 @@ impl Fields {
         Self(fields.map(|(word, value)| (plain(&word), value)).collect())
     }
 
-    /// The field with one of these words, which leaves.
+    /// Takes the field with one of these words out.
     fn take(&mut self, words: &[&str]) -> Option<Value> {
         for word in words {
             if let Some(at) = self.0.iter().position(|(own, _)| own == word) {

@@ -1,6 +1,6 @@
 //! The roles of elements (w3.org/TR/wai-aria, 5.4), as journeys and the browser name them.
 
-/// Those that a journey may name.
+/// The roles that a journey may name.
 const ROLES: [&str; 52] = [
     "alert",
     "alertdialog",
@@ -55,7 +55,7 @@ const ROLES: [&str; 52] = [
     "toolbar",
     "treeitem",
 ];
-/// Other words for them.
+/// Other words for these roles.
 const ALIASES: [(&str, &str); 14] = [
     ("btn", "button"),
     ("img", "image"),
@@ -72,7 +72,7 @@ const ALIASES: [(&str, &str); 14] = [
     ("modal", "dialog"),
     ("li", "listitem"),
 ];
-/// What the browser calls otherwise (third_party/blink/renderer/modules/accessibility).
+/// Roles that the browser names differently (third_party/blink/renderer/modules/accessibility).
 const BROWSERS: [(&str, &str); 10] = [
     ("img", "image"),
     ("popupbutton", "button"),
@@ -85,7 +85,7 @@ const BROWSERS: [(&str, &str); 10] = [
     ("comboboxmenubutton", "combobox"),
     ("comboboxselect", "combobox"),
 ];
-/// What can be used, and so is meant when a journey clicks on a name.
+/// The roles of elements that can be used: a click on a name means one of these.
 const USABLE: [&str; 18] = [
     "button",
     "link",
@@ -106,7 +106,8 @@ const USABLE: [&str; 18] = [
     "gridcell",
     "row",
 ];
-/// What can be written into. The browser has names of its own for fields of dates and colours.
+/// The roles of fields that can be written into. The browser has its own names
+/// for dates and colours.
 const FIELDS: [&str; 11] = [
     "textbox",
     "searchbox",
@@ -121,7 +122,7 @@ const FIELDS: [&str; 11] = [
     "grid",
 ];
 
-/// The role that a journey means; `None` when there is no such one.
+/// The role that a journey means; `None` if there is none.
 pub fn meant(word: &str) -> Option<&'static str> {
     let word = word.trim().to_lowercase();
     let known = ALIASES.into_iter().find(|(alias, _)| *alias == word);

@@ -10,7 +10,7 @@ use crate::{
             browser::Browser,
             launch::BrowserError,
             picture,
-            report::{PassedJourney, Problem, ProblemKind, Report, unfinished},
+            report::{Problem, ProblemKind, Report, VerifiedJourney, unfinished},
             request::{READY, answered},
         },
     },
@@ -18,23 +18,23 @@ use crate::{
     sandbox::PageAddress,
 };
 
-/// After this long no further journey is begun.
+/// No further journey starts after this long.
 const ENOUGH: Duration = Duration::from_secs(120);
 /// How many times a journey is played if its browser crashes.
 const ATTEMPTS: usize = 2;
-/// How many of the journeys that pass have a picture of their end.
+/// How many passed journeys get a picture of their end.
 const MAX_PICTURES: usize = 5;
 
-/// What can't be run as a journey.
+/// The answer to a request to play anything else.
 const NO_JOURNEY: &str = "There is no such journey: they are the files tests/journeys/<name>.json.";
 
-/// How a journey went that somebody has played.
+/// The outcome of a journey that somebody played.
 #[derive(Debug)]
-pub struct PlayedJourney {
+pub struct JourneyOutcome {
     pub title: String,
-    /// Which step failed, and why, for people; `None` when it passed.
+    /// Which step failed and why, for people; `None` if it passed.
     pub failure: Option<String>,
-    /// What it ended with: a small JPEG.
+    /// The page at its end: a small JPEG.
     pub picture: Option<Vec<u8>>,
 }
 
@@ -96,7 +96,7 @@ impl Agent {
                 let End { failure, picture } = stage.play(journey, shows_end).await?;
                 let Some(failure) = failure else {
                     let title = journey.title.clone();
-                    report.journeys.push(PassedJourney { title, picture });
+                    report.journeys.push(VerifiedJourney { title, picture });
                     continue;
                 };
                 failure.for_model(journey)
@@ -117,9 +117,9 @@ impl Agent {
         Ok(())
     }
 
-    /// Plays one journey of the running app for somebody who wants to see it. `User` says why that
-    /// can't be done.
-    pub async fn play_journey(&self, app: &App, file: &str) -> Result<PlayedJourney, RunError> {
+    /// Plays one journey of the running app for somebody who wants to see it. `Err(User)` says why
+    /// that is impossible.
+    pub async fn play_journey(&self, app: &App, file: &str) -> Result<JourneyOutcome, RunError> {
         let refuse = |why: &str| RunError::User(why.to_owned());
         if !is_journey(file) {
             return Err(refuse(NO_JOURNEY));
@@ -129,7 +129,7 @@ impl Agent {
         let journey = match read::read(file, content) {
             Ok(journey) => journey,
             Err(mistake) => {
-                return Ok(PlayedJourney {
+                return Ok(JourneyOutcome {
                     title: file.to_owned(),
                     failure: Some(mistake),
                     picture: None,
@@ -163,7 +163,7 @@ impl Agent {
             tracing::warn!(sandbox.id = app.id(), %error, "a journey could not be played");
             refuse("The server's browser fails, so the journey was not run. Try again.")
         })?;
-        Ok(PlayedJourney {
+        Ok(JourneyOutcome {
             failure: failure.map(|failure| failure.for_people(&journey)),
             title: journey.title,
             picture,
@@ -246,7 +246,7 @@ impl End {
     }
 }
 
-/// The page as a small JPEG; `None` when it can't be looked at any more.
+/// The page as a small JPEG; `None` if no picture can be taken any more.
 async fn look(browser: &mut Browser) -> Option<Vec<u8>> {
     let shot = browser.screenshot().await.ok()?;
     let small = tokio::task::spawn_blocking(move || picture::small(&shot));

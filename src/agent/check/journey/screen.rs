@@ -106,7 +106,7 @@ fn element(node: &Value) -> Option<Found> {
     })
 }
 
-/// In one line.
+/// On one line.
 fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -271,7 +271,7 @@ fn contains(shown: &str, wanted: &str) -> bool {
     })
 }
 
-/// Whether a number goes on here, after a decimal mark perhaps.
+/// Whether a number continues here, perhaps after a decimal mark.
 fn is_digit_next(mut letters: impl Iterator<Item = char>) -> bool {
     let next = match letters.next() {
         Some('.' | ',') => letters.next(),
@@ -280,7 +280,7 @@ fn is_digit_next(mut letters: impl Iterator<Item = char>) -> bool {
     next.is_some_and(|letter| letter.is_ascii_digit())
 }
 
-/// Whether most of what is shown is dark.
+/// Whether most of the page is dark.
 pub async fn theme(browser: &mut Browser) -> Result<Option<Theme>, BrowserError> {
     let shot = browser.screenshot().await?;
     Ok(picture::is_dark(&shot).map(|is_dark| if is_dark { Theme::Dark } else { Theme::Light }))

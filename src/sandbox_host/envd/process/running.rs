@@ -196,7 +196,7 @@ impl Processes {
         let mut child = command.spawn().map_err(failed)?;
         // Closes our copy of the terminal's other side, which would keep it open.
         drop(command);
-        oom::prefer_to_lose(child.id());
+        oom::kill_first(child.id());
         let pid = child.id().unwrap_or_default();
         let running = Arc::new(Running {
             pid,

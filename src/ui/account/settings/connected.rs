@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::account::{link_identity, list_identities, unlink_identity},
-    protocol::{LinkedIdentity, Provider},
+    protocol::{IdentityProvider, LinkedIdentity},
     ui::{
         account::refusal::OutsideAlert,
         components::{Alert, Button, ButtonSize, ButtonVariant, Skeleton},
@@ -28,7 +28,7 @@ pub fn ConnectedSection() -> impl IntoView {
         let unlinking = unlink_identity(identity.issuer, identity.subject);
         form.send(unlinking, move |()| identities.refetch());
     });
-    let connect = move |provider: Provider| {
+    let connect = move |provider: IdentityProvider| {
         let submit = move |event: SubmitEvent| {
             event.prevent_default();
             form.send_and_go(link_identity(provider));

@@ -11,7 +11,7 @@ use crate::llm::{
     responses::output::Output,
     wire::{
         assembly::Assembly,
-        thinking::{self, Thinking},
+        thinking::{self, ThinkingSplitter},
     },
 };
 
@@ -165,7 +165,7 @@ trait Wire: Assembly {
 
     /// What is left of a text in which the model may think aloud.
     fn said(text: &str) -> String {
-        let mut plain = Thinking::default();
+        let mut plain = ThinkingSplitter::default();
         let said = plain.take(text).said + &plain.end();
         thinking::without_begun(&said).to_owned()
     }
