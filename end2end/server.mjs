@@ -152,10 +152,11 @@ function findChromium() {
 }
 
 function browserOptions() {
-  const executablePath = findChromium();
-  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing`);
+  const program = findChromium();
+  if (!existsSync(program)) throw new Error(`${program} is missing`);
   return {
-    executablePath,
+    executablePath: join(import.meta.dirname, "browser.sh"),
+    env: { ...process.env, CHROMIUM: program },
     args: [
       "--no-sandbox",
       "--disable-gpu",

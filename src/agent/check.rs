@@ -86,17 +86,14 @@ impl Agent {
             Some(_) => Some(Tour::new(self.browsers.settings(), app.page_address()?)),
             None => None,
         };
-        // The error is `None` when nothing answers: then nobody waits for the others.
-        let answering = async {
-            match part("answer", answered(app, "/", READY)).await {
-                Ok(Some(_)) => Ok(()),
-                Ok(None) => Err(None),
-                Err(error) => Err(Some(error)),
-            }
-        };
+        // The error is `None` when nothing answers: then nobody waits for the browser.
         let remaking = async {
-            let remade = part("styles", styles::remake(app)).await;
-            remade.map_err(Some)
+            let remade = part("mark", styles::mark(app)).await.map_err(Some)?;
+            let first = part("answer", answered(app, "/", READY)).await;
+            let first = first.map_err(Some)?.ok_or(None)?;
+            let served = part("styles", remade.until_served(app, &first)).await;
+            served.map_err(Some)?;
+            Ok(remade)
         };
         let begin = async {
             if let Some(tour) = &mut tour {
@@ -104,8 +101,8 @@ impl Agent {
             }
             Ok::<_, Option<RunError>>(())
         };
-        let remade = match tokio::try_join!(answering, remaking, begin) {
-            Ok(((), remade, ())) => remade,
+        let remade = match tokio::try_join!(remaking, begin) {
+            Ok((remade, ())) => remade,
             Err(Some(error)) => return Err(error),
             Err(None) => {
                 let log = running::not_running(app, READY).await?;

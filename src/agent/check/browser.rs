@@ -24,8 +24,10 @@ use crate::{config, sandbox::PageAddress};
 
 /// How long the browser may take to start, on a busy machine.
 const START: Duration = Duration::from_secs(30);
-/// How it is started, beyond what `launch` adds.
-const ARGUMENTS: [&str; 17] = [
+/// How it is started, beyond what `launch` adds. Each window would get a process of its own for what
+/// the address bar suggests, and each page one for the next page: they would compute longer than
+/// most pages do.
+const ARGUMENTS: [&str; 19] = [
     "--headless",
     "--remote-debugging-pipe",
     "--disable-gpu",
@@ -43,6 +45,8 @@ const ARGUMENTS: [&str; 17] = [
     "--hide-scrollbars",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--noerrdialogs",
+    "--no-startup-window",
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess",
 ];
 /// The window, in pixels.
 pub const WINDOW: (u32, u32) = (1280, 800);

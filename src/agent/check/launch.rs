@@ -192,7 +192,6 @@ pub async fn launch(
             resolver_rules(address.host())
         ))
         .arg(format!("--user-data-dir={}", folder.display()))
-        .arg("about:blank")
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", folder)

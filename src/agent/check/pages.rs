@@ -45,7 +45,7 @@ impl Agent {
         app: &App,
         files: &[String],
         scope: &Scope<'_>,
-        tour: Option<Tour<'_>>,
+        mut tour: Option<Tour<'_>>,
     ) -> Result<Report, RunError> {
         let begun = Instant::now();
         let mut report = Report::default();
@@ -63,11 +63,22 @@ impl Agent {
         }
         let is_page = |route: &&Route| route.kind == RouteKind::Page;
         let others = fixed.iter().take(MAX_ROUTES).filter(is_page);
-        let others = others.map(|route| route.path.clone()).collect();
-        let well = match pages.is_empty() {
+        let others: Vec<String> = others.map(|route| route.path.clone()).collect();
+        let (well, first) = match pages.is_empty() {
             // Whatever keeps the first one from answering may keep the others.
-            true => HashSet::new(),
-            false => part("routes together", ask_together(app, others)).await?,
+            true => (HashSet::new(), None),
+            false => {
+                // The first page is loaded meanwhile.
+                let loading = async {
+                    match &mut tour {
+                        Some(tour) if !others.is_empty() => tour.load_sound("/").await,
+                        _ => None,
+                    }
+                };
+                let asking = part("routes together", ask_together(app, others.clone()));
+                let (well, first) = tokio::join!(asking, part("first page", loading));
+                (well?, first)
+            }
         };
         let mut asked = 0;
         let mut unchecked = Vec::new();
@@ -103,9 +114,11 @@ impl Agent {
             known,
             begun,
         };
+        let ahead = first.map(|findings| ("/".to_owned(), findings));
+        let ahead = ahead.into_iter().collect();
         let toured = match tour {
             Some(tour) => {
-                self.tour(tour, app, &plan, &mut unchecked, &mut report)
+                self.tour(tour, app, &plan, ahead, &mut unchecked, &mut report)
                     .await?
             }
             None => false,
@@ -135,18 +148,18 @@ impl Agent {
             .push("no browser was there to load the pages in; only what the user's open preview reports is known".to_owned());
     }
 
-    /// Loads the pages, and for each route with a parameter one page that they link to; `false` if
-    /// there is no browser.
+    /// Loads the pages that were not loaded ahead, and for each route with a parameter one page that
+    /// they link to; `false` if there is no browser.
     async fn tour(
         &self,
         mut tour: Tour<'_>,
         app: &App,
         plan: &Plan<'_>,
+        mut ahead: HashMap<String, Findings>,
         unchecked: &mut Vec<String>,
         report: &mut Report,
     ) -> Result<bool, RunError> {
         let (mut links, mut loaded) = (BTreeSet::new(), BTreeSet::new());
-        let mut ahead = HashMap::new();
         for (number, path) in plan.pages.iter().enumerate() {
             // What the first one stores for its visitors is there for the others.
             if number == 1 && plan.pages.len() > 2 {
@@ -158,6 +171,7 @@ impl Agent {
                 .await;
             }
             if let Some(findings) = ahead.remove(path) {
+                self.browsers.prove();
                 links.append(&mut report.add_page(path, findings));
                 loaded.insert(path.clone());
                 continue;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 use crate::{
-    agent::{App, RunError},
+    agent::{App, RunError, nextjs::answer::Answer},
     protocol::Timestamp,
 };
 
@@ -22,7 +22,7 @@ const MARK_END: &str = "}\n";
 /// How long the dev server may take to notice what was just written, where its styles don't show
 /// it.
 pub const NOTICED: Duration = Duration::from_millis(800);
-/// How long it may take to serve a change, once its page answers and in all.
+/// How long it may take to serve a change, and how long it may take to say that it does not.
 const SERVED: Duration = Duration::from_secs(8);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval at which the served styles are read.
@@ -41,6 +41,18 @@ impl Remade {
         !self.marks.is_empty()
     }
 
+    /// Waits until the dev server serves the styles, if it does; `first` is what the first page has
+    /// answered since they were marked.
+    pub async fn until_served(&self, app: &App, first: &Answer) -> Result<(), RunError> {
+        for mark in &self.marks {
+            match until_served(app, &mark.word, first).await {
+                Ok(()) | Err(RunError::User(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves the stylesheets as they were. Dropped, or where that fails, it tries in a task of its
     /// own.
     pub async fn remove_marks(mut self) {
@@ -57,6 +69,8 @@ struct Mark {
     path: &'static str,
     /// What was added.
     text: String,
+    /// The word in it that no other mark has.
+    word: String,
     is_there: bool,
 }
 
@@ -79,6 +93,7 @@ impl Drop for Mark {
                 app: self.app.clone(),
                 path: self.path,
                 text: std::mem::take(&mut self.text),
+                word: String::new(),
                 is_there: false,
             };
             let removing = async move {
@@ -91,8 +106,8 @@ impl Drop for Mark {
     }
 }
 
-/// Compiles the styles again.
-pub async fn remake(app: &App) -> Result<Remade, RunError> {
+/// Marks the app's stylesheets, whose styles the dev server then compiles again.
+pub async fn mark(app: &App) -> Result<Remade, RunError> {
     let mut remade = Remade::default();
     for path in STYLESHEETS {
         let Some(text) = read(app, path).await? else {
@@ -101,19 +116,13 @@ pub async fn remake(app: &App) -> Result<Remade, RunError> {
         if text.contains(TAILWIND) {
             let word = format!("n{}", Timestamp::now().0);
             // In a task of its own: a run that is stopped leaves no mark behind.
-            let marking = mark(app.clone(), path, text, format!("{MARK}{word}{MARK_END}"));
+            let marking = write_mark(app.clone(), path, text, word);
             let marking = tokio::spawn(marking.in_current_span());
-            let served = match marking.await.map_err(anyhow::Error::from)? {
-                Ok(mark) => {
-                    remade.marks.push(mark);
-                    until_served(app, &word).await
-                }
-                Err(error) => Err(error),
-            };
-            match served {
+            match marking.await.map_err(anyhow::Error::from)? {
+                Ok(mark) => remade.marks.push(mark),
                 // The folder is closed to writing, or the disk is full: the app is checked as it
                 // is.
-                Ok(()) | Err(RunError::User(_)) => {}
+                Err(RunError::User(_)) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -121,14 +130,20 @@ pub async fn remake(app: &App) -> Result<Remade, RunError> {
     Ok(remade)
 }
 
-/// Marks a stylesheet.
-async fn mark(app: App, path: &'static str, own: String, text: String) -> Result<Mark, RunError> {
+async fn write_mark(
+    app: App,
+    path: &'static str,
+    own: String,
+    word: String,
+) -> Result<Mark, RunError> {
+    let text = format!("{MARK}{word}{MARK_END}");
     // A server that was killed here has left its mark.
     let marked = without_marks(&own) + &text;
     let mark = Mark {
         app,
         path,
         text,
+        word,
         is_there: true,
     };
     write(&mark.app, path, marked).await?;
@@ -136,28 +151,27 @@ async fn mark(app: App, path: &'static str, own: String, text: String) -> Result
 }
 
 /// Waits until the styles of the first page have the mark, or that does not happen in time, or the
-/// page fails or has no styles, and goes on to do so.
-async fn until_served(app: &App, mark: &str) -> Result<(), RunError> {
+/// page fails or has no styles, and goes on to do so. The dev server compiles styles when it is
+/// asked for their page.
+async fn until_served(app: &App, mark: &str, first: &Answer) -> Result<(), RunError> {
     let looking = async {
-        let mut first_answer = None;
+        let (begun, mut later) = (Instant::now(), None);
         loop {
-            // The dev server compiles styles when it is asked for their page.
-            if let Some(page) = app.ask("/").await? {
-                let since = *first_answer.get_or_insert_with(Instant::now);
-                let stylesheets = page.stylesheets();
-                let has_styles = page.status < 400 && !stylesheets.is_empty();
-                for stylesheet in stylesheets.iter().filter(|_| has_styles) {
-                    let styles = app.ask(stylesheet).await?;
-                    if styles.is_some_and(|styles| styles.has(mark)) {
-                        return Ok(());
-                    }
-                }
-                if since.elapsed() > SERVED || (!has_styles && since.elapsed() > NOTICED) {
-                    tracing::info!("the dev server does not serve its styles as they are now");
+            let page = later.as_ref().unwrap_or(first);
+            let stylesheets = page.stylesheets();
+            let has_styles = page.status < 400 && !stylesheets.is_empty();
+            for stylesheet in stylesheets.iter().filter(|_| has_styles) {
+                let styles = app.ask(stylesheet).await?;
+                if styles.is_some_and(|styles| styles.has(mark)) {
                     return Ok(());
                 }
             }
+            if begun.elapsed() > SERVED || (!has_styles && begun.elapsed() > NOTICED) {
+                tracing::info!("the dev server does not serve its styles as they are now");
+                return Ok(());
+            }
             tokio::time::sleep(POLL_INTERVAL).await;
+            later = app.ask("/").await?.or(later);
         }
     };
     tokio::time::timeout(TIMEOUT, looking)

@@ -192,12 +192,9 @@ async fn prepare_home(
             "installing the template's packages (a minute or two, once)"
         );
         let container = containers.start(&id, work, boot(None)).await?;
-        let installed = run(&container, install).await;
+        let installed = succeed(&container, install).await;
         containers.stop(&id, work, &container).await;
-        let (code, output) = installed?;
-        if code != 0 {
-            bail!("'{install}' ended with {code}:\n{}", tail(&output));
-        }
+        installed?;
     }
     let Some(server) = &manifest.server else {
         return Ok(());
@@ -229,8 +226,12 @@ async fn prepare_home(
             "its dev server wrote no cache: each sandbox compiles its first page anew"
         );
     }
+    let warmed = match &server.warm {
+        Some(warm) if shown.is_ok() => succeed(&container, warm).await,
+        Some(_) | None => Ok(()),
+    };
     containers.stop(&id, work, &container).await;
-    shown
+    shown.and(warmed)
 }
 
 /// Waits until the cache has grown and is at rest; false when that does not happen in time.
@@ -259,6 +260,14 @@ async fn size(folder: &Path) -> u64 {
     let folder = folder.to_owned();
     let size = tokio::task::spawn_blocking(move || size_of_files(&folder));
     size.await.unwrap_or_default()
+}
+
+/// Runs a command in the container; errors when it does.
+async fn succeed(container: &RunningContainer, command: &str) -> anyhow::Result<()> {
+    match run(container, command).await? {
+        (0, _) => Ok(()),
+        (code, output) => bail!("'{command}' ended with {code}:\n{}", tail(&output)),
+    }
 }
 
 /// Runs a command in the container and returns its exit code and output.

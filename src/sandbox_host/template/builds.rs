@@ -41,6 +41,9 @@ pub(in crate::sandbox_host) struct Server {
     /// `None` if it writes none.
     #[serde(default)]
     pub cache: Option<String>,
+    /// A command that is run once beside it, for other tools' caches of what it has written.
+    #[serde(default)]
+    pub warm: Option<String>,
 }
 
 impl Template {
