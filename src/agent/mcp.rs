@@ -310,7 +310,8 @@ mod tests {
             http: reqwest::Client::default(),
             secrets: secrets_of(&server).into(),
         };
-        let said = servers.hide("Bearer header-secret-1, header-secret-1 and query-secret-1; Bearer");
+        let said =
+            servers.hide("Bearer header-secret-1, header-secret-1 and query-secret-1; Bearer");
         assert_eq!(
             said,
             format!("{PLACEHOLDER}, {PLACEHOLDER} and {PLACEHOLDER}; Bearer")
@@ -319,10 +320,20 @@ mod tests {
 
     #[test]
     fn what_is_in_any_text_is_no_secret() {
-        for value in ["", "12345", "production", "/home/user/files/of/mine", "https://a.example.com/mcp"] {
+        for value in [
+            "",
+            "12345",
+            "production",
+            "/home/user/files/of/mine",
+            "https://a.example.com/mcp",
+        ] {
             assert!(!is_secret(value), "{value}");
         }
-        for value in ["sk-12345", "correct-horse-battery", "https://me:word@a.example"] {
+        for value in [
+            "sk-12345",
+            "correct-horse-battery",
+            "https://me:word@a.example",
+        ] {
             assert!(is_secret(value), "{value}");
         }
     }

@@ -21,10 +21,11 @@ async fn each_server_that_can_t_be_used_gets_a_sentence_and_the_run_goes_on() {
         { "name": "good", "inputSchema": { "type": "object" } },
         { "name": "bad name!", "inputSchema": { "type": "string" } },
     ]);
-    let (slow, page_server, refusing, large, strange) = (
+    let (slow, page_server, refusing, failing, large, strange) = (
         McpServer::start(McpScript::Silent).await,
         McpServer::start(html(200)).await,
         McpServer::start(html(401)).await,
+        McpServer::start(html(503)).await,
         McpServer::start(McpScript::Tools(many.collect())).await,
         McpServer::start(McpScript::Tools(odd)).await,
     );
@@ -33,6 +34,7 @@ async fn each_server_that_can_t_be_used_gets_a_sentence_and_the_run_goes_on() {
         "slow": { "url": slow.url },
         "page": { "url": page_server.url },
         "refusing": { "url": refusing.url },
+        "failing": { "url": failing.url },
         "large": { "url": large.url },
         "strange": { "url": strange.url },
         "program": { "command": "no-such-program" },
@@ -54,6 +56,7 @@ async fn each_server_that_can_t_be_used_gets_a_sentence_and_the_run_goes_on() {
         "large: 40 tools\n\
          strange: 1 tool\n\
          The MCP server down can't be reached; this run does without it.\n\
+         The MCP server failing fails, or is overloaded; this run does without it.\n\
          The MCP server large offers 500 tools; the first 40 are used.\n\
          The MCP server page answers with what is not MCP; this run does without it.\n\
          The MCP server program does not run in the sandbox, or what it writes is not MCP; this \

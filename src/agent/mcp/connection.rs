@@ -3,10 +3,7 @@
 
 use std::{error::Error, time::Duration};
 
-use reqwest::{
-    StatusCode,
-    header::{HeaderName, HeaderValue},
-};
+use reqwest::header::{HeaderName, HeaderValue};
 use rmcp::{
     RoleClient, ServiceExt,
     model::{
@@ -46,6 +43,8 @@ pub enum Fault {
     Unreachable,
     #[error("refuses the credentials that it is given")]
     Refused,
+    #[error("fails, or is overloaded")]
+    Failing,
     #[error("does not answer in time")]
     Slow,
     #[error("answers with what is not MCP")]
@@ -169,37 +168,45 @@ fn answer(result: CallToolResult) -> Answer {
 /// The fault behind an error, which is logged without what the server said.
 fn fault(server: &McpServer, error: &(dyn Error + 'static)) -> Fault {
     let fault = match server.transport {
-        McpTransport::Http { .. } => {
-            let mut causes = std::iter::successors(Some(error), |&error| error.source());
-            let cause = causes.find_map(|cause| cause.downcast_ref::<reqwest::Error>());
-            match cause {
-                Some(cause) if cause.is_connect() => Fault::Unreachable,
-                Some(cause) if cause.is_timeout() => Fault::Slow,
-                Some(cause) if is_refusal(cause.status()) => Fault::Refused,
-                _ if is_challenged(error) => Fault::Refused,
-                _ => Fault::Nonsense,
-            }
-        }
+        McpTransport::Http { .. } => http_fault(error),
         McpTransport::Stdio { .. } => Fault::Program,
     };
     tracing::warn!(mcp.server = server.name, %fault, "an MCP server can't be used");
     fault
 }
 
-fn is_refusal(status: Option<StatusCode>) -> bool {
-    matches!(
-        status,
-        Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-    )
-}
+type HttpError = StreamableHttpError<reqwest::Error>;
 
-fn is_challenged(error: &(dyn Error + 'static)) -> bool {
-    use rmcp::service::ClientInitializeError;
-
+fn http_fault(error: &(dyn Error + 'static)) -> Fault {
+    // Neither names what is behind it as its source.
     let opening = error.downcast_ref::<ClientInitializeError>();
-    let calling = error.downcast_ref::<ServiceError>();
-    opening.is_some_and(ClientInitializeError::is_authorization_required)
-        || calling.is_some_and(|error| error.auth_challenge().is_some())
+    let first: &(dyn Error + 'static) = match opening {
+        Some(ClientInitializeError::TransportError { error, .. }) => error.error.as_ref(),
+        _ => error,
+    };
+    let of_http = |cause: &'_ (dyn Error + 'static)| -> Option<Fault> {
+        let quit = cause.downcast_ref::<WorkerQuitReason<HttpError>>();
+        let error = match quit {
+            Some(WorkerQuitReason::Fatal { error, .. }) => Some(error),
+            _ => cause.downcast_ref::<HttpError>(),
+        };
+        Some(match error? {
+            HttpError::Client(error) if error.is_timeout() => Fault::Slow,
+            HttpError::Client(error) if error.is_connect() || error.is_request() => {
+                Fault::Unreachable
+            }
+            HttpError::AuthRequired(_) | HttpError::InsufficientScope(_) => Fault::Refused,
+            HttpError::UnexpectedServerResponse(said)
+                if said.starts_with("HTTP 401") || said.starts_with("HTTP 403") =>
+            {
+                Fault::Refused
+            }
+            HttpError::HttpStatus(_) => Fault::Failing,
+            _ => Fault::Nonsense,
+        })
+    };
+    let mut causes = std::iter::successors(Some(first), |&error| error.source());
+    causes.find_map(of_http).unwrap_or(Fault::Nonsense)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub const PREFIX: &str = "mcp__";
 const MAX_NAME: usize = 64;
 /// How many tools of one server, and of all, a model gets.
 pub const MAX_TOOLS: usize = 40;
-const MAX_ALL_TOOLS: usize = 100;
+const MAX_ALL_TOOLS: usize = 90;
 /// The longest description, in characters, and the largest schema, in bytes.
 const MAX_DESCRIPTION: usize = 1000;
 const MAX_SCHEMA: usize = 8 << 10;

@@ -10,7 +10,6 @@ use axum::{
     routing::post,
 };
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 
 /// What it does with messages.
 #[derive(Debug, Clone)]
@@ -28,7 +27,6 @@ struct Shared {
     script: Script,
     calls: Arc<Mutex<Vec<Value>>>,
     credentials: Arc<Mutex<Vec<String>>>,
-    released: Arc<Notify>,
 }
 
 /// A running MCP server. Its tool `echo` answers with what it gets, `hostile` with orders, `huge`
@@ -48,7 +46,6 @@ impl McpServer {
             script,
             calls: Arc::default(),
             credentials: Arc::default(),
-            released: Arc::default(),
         };
         let router = Router::new()
             .route("/mcp", post(answer))
@@ -82,11 +79,6 @@ impl McpServer {
     /// The `Authorization` of each message.
     pub fn credentials(&self) -> Vec<String> {
         self.shared.credentials.lock().unwrap().clone()
-    }
-
-    /// Releases held answers.
-    pub fn release(&self) {
-        self.shared.released.notify_waiters();
     }
 }
 
@@ -123,7 +115,7 @@ async fn answer(
         "tools/list" => json!({ "tools": tools }),
         "tools/call" => {
             shared.calls.lock().unwrap().push(message["params"].clone());
-            call(&shared, &message["params"], credentials).await
+            call(&message["params"], credentials).await
         }
         _ => return StatusCode::ACCEPTED.into_response(),
     };
@@ -131,7 +123,7 @@ async fn answer(
     Json(answer).into_response()
 }
 
-async fn call(shared: &Shared, params: &Value, credentials: &str) -> Value {
+async fn call(params: &Value, credentials: &str) -> Value {
     let name = params["name"].as_str().unwrap();
     let text = match name {
         "echo" => params["arguments"].to_string(),
@@ -143,10 +135,7 @@ async fn call(shared: &Shared, params: &Value, credentials: &str) -> Value {
         "huge" => "long ".repeat(200_000),
         "endless" => "long ".repeat(2_000_000),
         "leak" => format!("You are {credentials}."),
-        "held" => {
-            shared.released.notified().await;
-            "released".to_owned()
-        }
+        "held" => std::future::pending().await,
         name => format!("{name} was called"),
     };
     json!({ "content": [{ "type": "text", "text": text }], "isError": name == "broken" })
