@@ -25,11 +25,9 @@ impl ConsentsOpen {
         open
     }
 
-    /// Opens the dialog, in a workspace.
-    pub fn open() {
-        if let Some(Self(open)) = use_context() {
-            open.set(true);
-        }
+    /// The workspace's, while a part of it is made: handlers of events don't find it.
+    pub fn find() -> Option<Self> {
+        use_context()
     }
 
     pub fn set(self) {

@@ -25,6 +25,12 @@ pub fn consents(
 ) -> AnyView {
     let answer = answer_to(conversation, message.id);
     let sending = Answer::to(message, message.mode);
+    let allowed = ConsentsOpen::find();
+    let show_allowed = move |_: ev::MouseEvent| {
+        if let Some(allowed) = allowed {
+            allowed.set();
+        }
+    };
     let chosen: Chosen = RwSignal::new(vec![None; questions.len()]);
     let asked = StoredValue::new(questions.to_vec());
     let choose = move |index: usize, decision: ToolDecision| {
@@ -73,7 +79,7 @@ pub fn consents(
             {sending.complaint()}
             <p class="text-xs leading-5 text-muted-foreground">
                 "Once is for the run that follows. You can take the others back: "
-                <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm on:click=|_| ConsentsOpen::open()>"Allowed tools"</Button>
+                <Button variant=ButtonVariant::Ghost size=ButtonSize::Sm on:click=show_allowed>"Allowed tools"</Button>
             </p>
         </section>
     }
