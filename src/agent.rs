@@ -5,6 +5,7 @@ mod app;
 mod check;
 mod input;
 mod journal;
+mod mcp;
 mod nextjs;
 mod plan;
 mod text;
@@ -20,6 +21,8 @@ pub use input::{
     provisional_title,
 };
 pub use journal::{Attempt, Fault, FaultKind, Journal, RunError, Step};
+use mcp::McpServers;
+pub use mcp::McpTools;
 pub use nextjs::{answer::PageState, jsx, routes::FIRST_PAGE};
 pub use plan::{ApprovedPlan, Tick, note as plan_note};
 use secrecy::SecretString;
@@ -86,6 +89,7 @@ pub struct Agent {
     redactor: Arc<Redactor>,
     /// For photos.
     http: reqwest::Client,
+    mcp: McpServers,
     settings: config::Agent,
 }
 
@@ -93,11 +97,13 @@ impl Agent {
     /// Errors when a rule that hides secrets does not compile (without it, nothing may be sent to a
     /// model), or when TLS can't be set up.
     pub fn new(model: Model, sandboxes: Client, settings: config::Agent) -> anyhow::Result<Self> {
+        let mcp = McpServers::new(settings.mcp.clone())?;
         Ok(Self {
             model,
             sandboxes,
             browsers: check::Browsers::new(&settings.browser),
-            redactor: Arc::new(Redactor::new()?),
+            redactor: Arc::new(Redactor::new(mcp.secrets())?),
+            mcp,
             http: http_client::builder().build()?,
             settings,
         })
@@ -106,6 +112,11 @@ impl Agent {
     /// The client and the settings for photos.
     fn photos(&self) -> (&reqwest::Client, &config::Unsplash) {
         (&self.http, &self.settings.unsplash)
+    }
+
+    /// The MCP servers whose tools runs may use.
+    pub fn mcp(&self) -> &McpServers {
+        &self.mcp
     }
 
     /// The same agent with this model first, if it is configured; the others remain fallbacks in

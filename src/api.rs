@@ -6,6 +6,7 @@ pub mod account;
 pub mod admin;
 #[cfg(feature = "ssr")]
 pub(crate) mod answer;
+pub mod consents;
 mod error;
 pub mod files;
 pub mod journeys;

@@ -14,6 +14,7 @@ mod environment;
 mod llm;
 mod log;
 mod mail;
+mod mcp;
 mod providers;
 mod sandbox;
 pub mod sandbox_host;
@@ -34,6 +35,7 @@ pub use environment::Environment;
 pub use llm::{Ability, Api, Llm, Provider, Reasoning};
 pub use log::LogFormat;
 pub use mail::Mail;
+pub use mcp::{McpServer, McpTransport, McpUrl, Secrets as McpSecrets};
 pub use providers::{Github, Oidc, ProviderClient};
 pub use sandbox::{
     DEFAULT_TEMPLATE, Sandbox, SandboxProvider, is_domain, is_service_address, scheme_of,

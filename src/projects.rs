@@ -7,6 +7,7 @@ mod administration;
 mod apps;
 mod archive;
 mod compare;
+mod consents;
 mod dashboard;
 mod deletion;
 mod edits;

@@ -3,6 +3,7 @@
 
 mod account;
 mod administration;
+mod consent;
 mod credit;
 mod dashboard;
 mod dev_log;
@@ -41,6 +42,7 @@ pub use administration::{
     FilterOperator, Invitation, Notice, ProjectFilter, ProjectInside, ProjectOverview, ProjectPage,
     SandboxOverview, SandboxUse, UserFilter, UserPage, UserState, UserSummary,
 };
+pub use consent::{ToolConsent, ToolDecision};
 pub use credit::{CreditEntry, CreditReason, CreditRules, Credits};
 pub use dashboard::{RunDetails, RunFilter, RunPage, RunSummary, StepState, StepSummary};
 pub use dev_log::{DevLine, DevLog, LogLevel};

@@ -57,6 +57,7 @@ mod team;
 #[cfg(test)]
 mod testing;
 mod title;
+mod tool_consent;
 mod turns;
 mod types;
 mod usage;

@@ -8,6 +8,7 @@ pub mod banners;
 pub mod browser;
 pub mod commands;
 pub mod components;
+pub mod consents;
 pub mod conversation;
 pub mod credits;
 pub mod erased;

@@ -14,6 +14,7 @@ mod edit_file;
 mod explore;
 mod lenient;
 mod list_files;
+pub mod mcp_tool;
 mod nearest;
 mod output;
 mod propose_plan;
@@ -105,8 +106,8 @@ impl Tool {
     fn spec(&self) -> ToolSpec {
         let (description, parameters) = (self.spec)();
         ToolSpec {
-            name: self.name,
-            description,
+            name: self.name.into(),
+            description: description.into(),
             parameters,
         }
     }
@@ -132,6 +133,9 @@ impl Tool {
 
 /// The tool with this name, however the model spells it.
 fn find(name: &str) -> Option<&'static Tool> {
+    if lenient::is_foreign(name) {
+        return None;
+    }
     let of = |name: &str| {
         TOOLS
             .iter()
@@ -160,6 +164,8 @@ pub struct ToolContext<'a> {
     pub plan: Option<ApprovedPlan<'a>>,
     /// Why the user can't be asked now; `None` if they can.
     pub no_questions: Option<&'static str>,
+    /// Why the user can't be asked for consent to a tool now; `None` if they can.
+    pub no_consent: Option<&'static str>,
     /// Whether an earlier attempt may have partly or completely executed this call.
     pub again: bool,
 }
@@ -223,11 +229,17 @@ pub struct Prepared {
 }
 
 /// Parses a call to one of these tools. An invalid call is prepared too: its result is the error.
-pub fn prepare(call: &ToolCall, set: Toolset) -> Prepared {
+/// `others` are the names of the further tools that there are.
+pub fn prepare<'a>(
+    call: &ToolCall,
+    set: Toolset,
+    others: impl IntoIterator<Item = &'a str>,
+) -> Prepared {
     match find(&call.name) {
         Some(tool) if set.has(tool.purpose) => tool.prepare(call),
         _ => {
-            let names: Vec<&str> = of(set).map(|tool| tool.name).collect();
+            let names = of(set).map(|tool| tool.name).chain(others);
+            let names: Vec<&str> = names.collect();
             let (name, names, why) = (&call.name, names.join(", "), set.refusal());
             let error = format!("there is no tool {name:?}; the tools are {names}{why}");
             refused(call, error)
@@ -285,6 +297,11 @@ pub fn step_name(tool: &str) -> String {
     } else {
         name
     }
+}
+
+/// Whether it is a call to a tool of an MCP server, which may have changed anything.
+pub fn is_foreign(call: &ToolCall) -> bool {
+    lenient::is_foreign(&call.name)
 }
 
 /// Whether it is a command, which may change anything.

@@ -114,7 +114,7 @@ pub async fn build_app<J: Journal>(
     input: &AgentInput,
 ) -> Result<Built, RunError> {
     let max_turns = job.agent.settings.limits.max_turns;
-    let mut conversation = Conversation::new(input);
+    let mut conversation = Conversation::new(input, job.mcp.note());
     let mut last_failure: Option<Report> = None;
     let mut said_gone = false;
     let (mut round, mut repairs) = (0, 0);

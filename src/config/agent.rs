@@ -1,8 +1,8 @@
 //! Settings of the agent and its runs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Browser, ConfigError, Env, Unsplash};
+use super::{Browser, ConfigError, Env, McpServer, Unsplash, mcp};
 
 /// The limits of runs and previews, and the agent's tools.
 #[derive(Debug, Clone)]
@@ -10,6 +10,8 @@ pub struct Agent {
     pub limits: RunLimits,
     pub browser: Browser,
     pub unsplash: Unsplash,
+    /// The MCP servers whose tools it may use (`MCP_SERVERS`).
+    pub mcp: Arc<[McpServer]>,
     /// The maximum duration of a run (`RUN_TIMEOUT_SECONDS`).
     pub run_timeout: Duration,
     /// How long without a viewer until a preview's app may fall asleep (`SANDBOX_IDLE_SECONDS`).
@@ -77,6 +79,7 @@ impl Agent {
             },
             browser: Browser::from_env(env)?,
             unsplash: Unsplash::from_env(env)?,
+            mcp: mcp::servers(env)?,
             run_timeout: Duration::from_secs(seconds),
             idle: super::sandbox_host::idle(env)?,
             max_runs: runs("RUNS_MAX_CONCURRENT", 16)?,

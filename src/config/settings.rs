@@ -84,6 +84,11 @@ mod tests {
                 "CODEFLOW_SECRET_KEY",
                 "c0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0dec0de",
             ),
+            (
+                "MCP_SERVERS",
+                r#"{"mcpServers": {"docs": {"url": "https://a.example/?key=hidden-query",
+                    "headers": {"Authorization": "hidden-header"}}}}"#,
+            ),
             ("DATABASE_URL", "postgres://me:hidden-database@db/codeflow"),
         ];
         let env = Env::of(variables, "/usr/bin/codeflow");

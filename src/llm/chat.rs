@@ -1,5 +1,7 @@
 //! A chat, independent of the provider: messages and tools in, an answer in pieces out.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -124,8 +126,8 @@ impl Thoughts {
 /// A tool's description for the model.
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolSpec {
-    pub name: &'static str,
-    pub description: &'static str,
+    pub name: Cow<'static, str>,
+    pub description: Cow<'static, str>,
     /// JSON Schema of the arguments.
     pub parameters: Value,
 }

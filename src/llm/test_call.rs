@@ -29,8 +29,8 @@ impl Model {
                 content: format!("This is a test. Call the tool `{TOOL}` once, and say nothing."),
             }],
             tools: vec![ToolSpec {
-                name: TOOL,
-                description: "Says that you are ready.",
+                name: TOOL.into(),
+                description: "Says that you are ready.".into(),
                 parameters: json!({
                     "type": "object",
                     "properties": {},

@@ -24,6 +24,9 @@ pub struct Question {
     pub question: String,
     #[serde(default)]
     pub options: Vec<String>,
+    /// The tool of an MCP server, as models call it, whose use the answer decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
 }
 
 /// What is to be built, step by step.
@@ -56,7 +59,13 @@ impl PlanStep {
 /// The questions as Markdown.
 pub fn questions_to_markdown(questions: &[Question]) -> String {
     let mut text = String::new();
-    for (index, Question { question, options }) in questions.iter().enumerate() {
+    for (
+        index,
+        Question {
+            question, options, ..
+        },
+    ) in questions.iter().enumerate()
+    {
         text.push_str(&format!("{}. {question}\n", index + 1));
         for option in options {
             text.push_str(&format!("   - {option}\n"));

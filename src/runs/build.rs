@@ -185,6 +185,9 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         let store = versions.clone();
         Box::pin(async move { files_before(&store, project, &paths).await })
     };
+    let decided = persistently(|| store.decided_for(message)).await?;
+    let mcp = agent.mcp().of_run(&journal, sandbox, message.mode, decided);
+    let mcp = mcp.await?;
     let plan = approved.zip(tick.as_ref());
     let plan = plan.map(|((_, plan), tick)| ApprovedPlan { plan, tick });
     let job = Job {
@@ -196,6 +199,7 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         is_answer: message.answers.is_some(),
         plan,
         before: &before,
+        mcp,
         journeys: agent::kept_journeys(listed.paths(), &message.content),
         browser: agent.ahead(),
         reports: &move || {

@@ -132,6 +132,7 @@ const TABLES: &[Shown] = &[
         "model", "input_digest", "input_tokens", "output_tokens", "cost_micros", "estimated",
         "crashes", "stopped", "cached_tokens",
     ]),
+    shown("tool_consents", &["project_id", "tool", "decision", "decided_at"]),
     Shown {
         // The ending is part of the key.
         secrets: &["sealed", "ending"],

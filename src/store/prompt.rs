@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
 
-use super::{Result, Store, credit, event, message, order, plan, project, run, user_key};
+use super::{
+    Result, Store, credit, event, message, order, plan, project, run, tool_consent, user_key,
+};
 use crate::protocol::{
     CreditRules, Event, EventKind, ImageId, MessageId, ModelId, NewPrompt, Project, ProjectId, Run,
     UserId,
@@ -113,6 +115,7 @@ pub(super) async fn insert_prompt(
     image: Option<&ImageId>,
 ) -> Result<(Run, Vec<Event>)> {
     let part = plan::approved_by(tx, project, prompt).await?;
+    tool_consent::decide(tx, project, prompt).await?;
     let mut message = message::insert_prompt(tx, user, project, prompt, part, image).await?;
     let asked_for = (message.id, message.model.as_ref());
     let run = insert_run(tx, payment, user, project, asked_for).await?;

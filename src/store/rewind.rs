@@ -9,7 +9,8 @@ use super::{
     blob::BlobHash,
     credit, event, fragment,
     message::{self, Column, Entity},
-    plan, project, prompt, readable, run, step, to_json, user_key, version, without_nul,
+    plan, project, prompt, readable, run, step, to_json, tool_consent, user_key, version,
+    without_nul,
 };
 use crate::protocol::{
     Event, EventKind, FragmentId, ImageId, Message, MessageId, ModelId, NewPrompt, ProjectId, Role,
@@ -152,6 +153,7 @@ impl Store {
                 }
                 let content = without_nul(prompt.as_str());
                 let part = plan::approved_by(tx, project, &prompt).await?;
+                tool_consent::decide(tx, project, &prompt).await?;
                 let json = part
                     .as_ref()
                     .map(|part| to_json("part", part))

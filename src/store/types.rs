@@ -11,7 +11,7 @@ use super::{blob::BlobHash, edit, file_kind::FileKind, link::Purpose};
 use crate::protocol::{
     AccountRole, ApiTokenId, Author, CreditReason, EventName, FragmentId, ImageType, MessageId,
     MessageKind, Mode, ModelId, ModelProvider, PasskeyId, Plan, ProjectId, ProjectRole, Role,
-    RunId, RunState, SavedPromptId, SessionId, UserId,
+    RunId, RunState, SavedPromptId, SessionId, ToolDecision, UserId,
 };
 
 /// Makes each type a text column, written by `$to_text` and read by `$from_text`.
@@ -98,6 +98,7 @@ text_columns! {
     MessageKind: |kind: &MessageKind| kind.as_str().to_owned(), str::parse::<MessageKind>;
     EventName: |name: &EventName| name.as_str().to_owned(), str::parse::<EventName>;
     ImageType: |kind: &ImageType| kind.as_str().to_owned(), str::parse::<ImageType>;
+    ToolDecision: |decision: &ToolDecision| decision.as_str().to_owned(), str::parse::<ToolDecision>;
     Purpose: |purpose: &Purpose| purpose.as_str().to_owned(), str::parse::<Purpose>;
     edit::Kind: |kind: &edit::Kind| kind.as_str().to_owned(), str::parse::<edit::Kind>;
     FileKind: |kind: &FileKind| kind.as_str().to_owned(), str::parse::<FileKind>;

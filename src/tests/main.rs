@@ -38,6 +38,8 @@ mod killed_hosts;
 mod kills;
 mod ledger;
 mod listeners;
+mod mcp_faults;
+mod mcp_tools;
 mod memory;
 mod messages;
 mod metrics;

@@ -112,6 +112,7 @@ async fn a_plan_asks_waits_through_a_crash_is_approved_once_and_ticked_as_it_is_
     let expected = Question {
         question: "Which colours?".to_owned(),
         options: vec!["Blue".to_owned(), "Red".to_owned()],
+        tool: None,
     };
     match &asked.part {
         Some(MessagePart::Questions { questions }) => assert_eq!(questions[0], expected),

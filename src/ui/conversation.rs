@@ -4,6 +4,7 @@
 
 mod actions;
 mod answering;
+mod consent;
 mod draft;
 mod editing;
 mod entry;

@@ -16,6 +16,7 @@ use super::{
     components::{
         ButtonSize, ButtonVariant, IconName, Skeleton, Tab, TabsList, TabsPanel, button_class,
     },
+    consents::{ConsentsDialog, ConsentsOpen},
     conversation::{Conversation, ConversationLog, Editing},
     erased::{self, part_when},
     feed,
@@ -192,7 +193,8 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
             part.set(PhonePart::App);
         }
     });
-    commands::add(project, (tab, part), viewed, versions_open);
+    let consents_open = ConsentsOpen::provide();
+    commands::add(project, (tab, part), viewed, versions_open, consents_open);
     let code_shown = Memo::new(move |_| tab.get() == CODE.id && viewed.with(Option::is_none));
     // The code is fetched when first needed, then stays.
     let code_seen =
@@ -251,6 +253,7 @@ fn WorkspaceView(workspace: Workspace) -> impl IntoView {
                         None => ().into_any(),
                     })}
                 </section>
+                <ConsentsDialog project open=consents_open/>
                 {part_when(move || versions_open.get(), move || pane("the versions", move || versions_panel(project, conversation, versions_open)))}
             </main>
         </div>

@@ -67,12 +67,18 @@ pub struct Redactor {
     passwords: Regex,
     assignments: Regex,
     line_start: Regex,
+    /// Values that are known to be secret.
+    known: Vec<String>,
 }
 
 impl Redactor {
-    /// Compiles the rules: all of them, or none.
-    pub fn new() -> Result<Self, regex::Error> {
-        Self::compile(&RULES)
+    /// Compiles the rules: all of them, or none. `known` are values that are removed wherever they
+    /// are.
+    pub fn new(known: &[String]) -> Result<Self, regex::Error> {
+        Ok(Self {
+            known: known.to_vec(),
+            ..Self::compile(&RULES)?
+        })
     }
 
     fn compile(rules: &Rules) -> Result<Self, regex::Error> {
@@ -82,6 +88,7 @@ impl Redactor {
             passwords: Regex::new(rules.passwords)?,
             assignments: Regex::new(rules.assignments)?,
             line_start: Regex::new(rules.line_start)?,
+            known: Vec::new(),
         })
     }
 
@@ -95,7 +102,7 @@ impl Redactor {
 
     /// The text without the values of keys and passwords.
     pub fn redact(&self, text: &str) -> String {
-        let text = self.without_assigned(text);
+        let text = self.without_assigned(&without(text, &self.known));
         let text = self.private_keys.replace_all(&text, PLACEHOLDER);
         let text = self.keys.replace_all(&text, PLACEHOLDER);
         self.passwords
@@ -187,6 +194,17 @@ impl Redactor {
             .or((near.len() == before.len()).then_some(0));
         begin.is_some_and(|begin| self.line_start.is_match(&near[begin..]))
     }
+}
+
+/// The text without these values.
+pub fn without(text: &str, values: &[String]) -> String {
+    let mut text = text.to_owned();
+    for value in values.iter().filter(|value| !value.is_empty()) {
+        if text.contains(value.as_str()) {
+            text = text.replace(value.as_str(), PLACEHOLDER);
+        }
+    }
+    text
 }
 
 /// The rest of the line from this offset, as far as it is read.
@@ -310,12 +328,12 @@ mod tests {
     use super::*;
 
     fn redact(text: &str) -> String {
-        Redactor::new().unwrap().redact(text)
+        Redactor::new(&[]).unwrap().redact(text)
     }
 
     #[test]
     fn a_rule_that_does_not_compile_is_an_error_and_never_skipped() {
-        assert!(Redactor::new().is_ok());
+        assert!(Redactor::new(&[]).is_ok());
         let broken = "(";
         for rules in [
             Rules {

@@ -87,6 +87,7 @@ fn question(value: &Value) -> Option<Question> {
     (!question.is_empty()).then_some(Question {
         question,
         options: kept,
+        tool: None,
     })
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Deserializer, Value};
 
+use crate::agent::mcp::PREFIX;
+
 /// Namespaces that models put before a tool's name with `_` or `-` instead of a dot:
 /// `functions_terminal`, `mcp__app__terminal`.
 const NAMESPACES: [&str; 9] = [
@@ -26,6 +28,19 @@ pub fn name(name: &str) -> String {
         .unwrap_or_default();
     let letters = own.chars().filter(|letter| !matches!(letter, '_' | '-'));
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// Whether it is the name of a tool of an MCP server, `mcp__server__tool`: never one of our own,
+/// behind any namespace.
+pub fn is_foreign(name: &str) -> bool {
+    let server = own_name(name)
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.split_once("__"));
+    server.is_some_and(|(server, _)| {
+        !NAMESPACES
+            .iter()
+            .any(|namespace| server.eq_ignore_ascii_case(namespace))
+    })
 }
 
 /// The name without a namespace separated by `_` or `-`; `None` if it has none.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::{RunError, app::path::PathError},
-    protocol::{FileChange, Spent},
+    protocol::{FileChange, Question, Spent},
     sandbox::SandboxError,
 };
 
@@ -34,6 +34,9 @@ pub struct ToolOutput {
     /// The cost of explorers, which their own steps record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explored: Option<Spent>,
+    /// What the user is asked before the tool may be used, which ends the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Question>,
     /// How long the call took, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<u64>,
@@ -121,6 +124,7 @@ impl ToolOutput {
             missed: None,
             sandbox: None,
             explored: None,
+            asks: None,
             took: None,
         }
     }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn prepared(name: &str, arguments: &str) -> Prepared {
-    prepare(&call(name, arguments), Toolset::Build)
+    prepare(&call(name, arguments), Toolset::Build, [])
 }
 
 fn call(name: &str, arguments: &str) -> ToolCall {
@@ -71,7 +71,7 @@ fn what_changes_the_app_is_refused_where_nothing_is_built() {
         (Toolset::Ask, "answer in words"),
         (Toolset::Plan, "proposePlan"),
     ] {
-        let prepared = prepare(&write, set);
+        let prepared = prepare(&write, set, []);
         assert_eq!(prepared.access(), FileAccess::None);
         let error = prepared.handler.err().unwrap_or_default();
         assert!(

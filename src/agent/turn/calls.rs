@@ -26,6 +26,8 @@ const SHOWN_OUTPUT: usize = 4000;
 pub(super) struct State<'a> {
     /// Why the user can't be asked now.
     pub no_questions: Option<&'static str>,
+    /// Why the user can't be asked for consent to a tool now.
+    pub no_consent: Option<&'static str>,
     /// What the run has used so far.
     pub budget: &'a Budget,
 }
@@ -38,10 +40,7 @@ pub(super) async fn call_tools<J: Journal>(
     calls: &[ToolCall],
     state: State<'_>,
 ) -> Result<Vec<ToolOutput>, RunError> {
-    let prepared: Vec<Prepared> = calls
-        .iter()
-        .map(|call| tools::prepare(call, job.toolset()))
-        .collect();
+    let prepared: Vec<Prepared> = calls.iter().map(|call| job.prepare(call)).collect();
     let accesses: Vec<FileAccess> = prepared.iter().map(Prepared::access).collect();
     let mut outputs = Vec::with_capacity(calls.len());
     for batch in batches(&accesses) {
@@ -133,6 +132,7 @@ async fn call_tool<J: Journal>(
                                 scope,
                                 plan: job.plan,
                                 no_questions: state.no_questions,
+                                no_consent: state.no_consent,
                                 again,
                             })
                             .await

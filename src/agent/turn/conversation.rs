@@ -39,6 +39,11 @@ const TOO_LATE: &str = "the user can only be asked before anything is changed in
                         beside which nothing is changed; decide it yourself now, and say in the \
                         summary what you assumed";
 
+/// Why a build may not ask for consent to a tool.
+const NO_CONSENT: &str = "the user has to allow this tool first, and can only be asked before \
+                          anything is changed in a run; go on without it now, and say in the \
+                          summary that it was not used";
+
 /// The messages to the model in its mode.
 struct Words {
     /// To one without tool calls.
@@ -118,11 +123,17 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(input: &AgentInput) -> Self {
+    /// `note`: what the model is to know before the user's message.
+    pub(super) fn new(input: &AgentInput, note: Option<String>) -> Self {
         let mut budget = Budget::default();
         budget.spend(input.spent);
+        let mut messages = input.messages.clone();
+        if let Some(content) = note {
+            let prompt = messages.len().saturating_sub(1);
+            messages.insert(prompt, ChatMessage::System { content });
+        }
         Self {
-            messages: input.messages.clone(),
+            messages,
             turns: 0,
             budget,
             guards: Guards::default(),
@@ -153,6 +164,7 @@ impl Conversation {
         self.has_changed |= changes;
         let state = State {
             no_questions,
+            no_consent: self.has_changed.then_some(NO_CONSENT),
             budget: &self.budget,
         };
         let outputs = call_tools(job, self.turns, &reply.tool_calls, state).await?;
@@ -189,7 +201,7 @@ impl Conversation {
         compaction::make_room(&mut self.messages, job.agent.model.context_tokens());
         let request = &ChatRequest {
             messages: job.agent.redactor.redact_messages(&self.messages),
-            tools: tools::specs(job.toolset()),
+            tools: job.specs(),
             may_call: !is_last,
             in_words: words.in_words,
             takes_unfinished: false,
@@ -263,8 +275,17 @@ impl Conversation {
     }
 }
 
-/// The part of the first call that ends the run.
+/// What the run ends with: questions about tools, or the part of the first call that has one.
 pub(super) fn ended_with(reply: &ModelReply, outputs: &[ToolOutput]) -> Option<MessagePart> {
+    let mut questions = Vec::new();
+    for question in outputs.iter().filter_map(|output| output.asks.as_ref()) {
+        if !questions.contains(question) {
+            questions.push(question.clone());
+        }
+    }
+    if !questions.is_empty() {
+        return Some(MessagePart::Questions { questions });
+    }
     let executed = reply.tool_calls.iter().zip(outputs);
     executed
         .filter(|(_, output)| !output.failed)
@@ -275,7 +296,7 @@ pub(super) fn ended_with(reply: &ModelReply, outputs: &[ToolOutput]) -> Option<M
 fn changes_app<J>(job: &Job<'_, '_, J>, reply: &ModelReply) -> bool {
     let mut calls = reply.tool_calls.iter();
     calls.any(|call| {
-        let access = tools::prepare(call, job.toolset()).access();
+        let access = job.prepare(call).access();
         !access.is_read_only()
     })
 }

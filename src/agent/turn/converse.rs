@@ -65,7 +65,7 @@ pub async fn converse<J: Journal>(
     input: &AgentInput,
 ) -> Result<ConversationOutcome, RunError> {
     let limits = &job.agent.settings.limits;
-    let mut conversation = Conversation::new(input);
+    let mut conversation = Conversation::new(input, job.mcp.note());
     let (mut cuts, mut reminded) = (0, false);
     while conversation.turns < limits.max_turns {
         conversation.budget.check(limits, Spent::default())?;

@@ -166,7 +166,7 @@ impl<J: Journal> Explorer<'_, '_, '_, J> {
     /// The call's output, as a step.
     async fn call(&self, name: String, call: &ToolCall) -> Result<ToolOutput, RunError> {
         let job = self.job;
-        let prepared = &tools::prepare(call, Toolset::Ask);
+        let prepared = &tools::prepare(call, Toolset::Ask, []);
         let step = Step::new(&name, call).within(prepared.timeout());
         let executing = |_| async move {
             let scope = &job.scope().await;
@@ -177,6 +177,7 @@ impl<J: Journal> Explorer<'_, '_, '_, J> {
                     scope,
                     plan: None,
                     no_questions: None,
+                    no_consent: None,
                     again: false,
                 };
                 prepared.execute(&context).await

@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 use super::summary;
 use crate::{
     agent::{
-        Agent, ApprovedPlan, Journal, RunError, RunSandbox,
+        Agent, ApprovedPlan, Journal, McpTools, RunError, RunSandbox,
         check::{Ahead, Reports, Scope},
-        tools::Toolset,
+        tools::{self, Prepared, Toolset},
     },
-    llm::ModelReply,
+    llm::{ModelReply, ToolCall, ToolSpec},
     protocol::{EventKind, Mode, ProjectId},
 };
 
@@ -36,6 +36,8 @@ pub struct Job<'a, 's, J> {
     pub is_answer: bool,
     /// The plan that a build follows.
     pub plan: Option<ApprovedPlan<'a>>,
+    /// The tools of MCP servers.
+    pub mcp: McpTools,
     /// The app's journeys that the run must keep.
     pub journeys: Vec<String>,
     /// The browser that waits for its next check.
@@ -45,6 +47,19 @@ pub struct Job<'a, 's, J> {
 impl<J> Job<'_, '_, J> {
     pub(super) fn toolset(&self) -> Toolset {
         Toolset::of(self.mode, self.plan.is_some())
+    }
+
+    /// The tools as the model gets them; those of MCP servers last.
+    pub(super) fn specs(&self) -> Vec<ToolSpec> {
+        let mut specs = tools::specs(self.toolset());
+        specs.extend(self.mcp.specs());
+        specs
+    }
+
+    /// Parses a call of the model.
+    pub(super) fn prepare(&self, call: &ToolCall) -> Prepared {
+        tools::mcp_tool::prepare(call, &self.mcp)
+            .unwrap_or_else(|| tools::prepare(call, self.toolset(), self.mcp.names()))
     }
 
     /// The scope of a check of the app.

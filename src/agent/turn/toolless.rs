@@ -71,6 +71,7 @@ pub async fn write_files<J: Journal>(
     if !whole.is_empty() {
         let call = tools::writing_call(format!("words_{turn}"), &whole);
         let state = State {
+            no_consent: None,
             no_questions: None,
             budget: &Budget::default(),
         };

@@ -47,7 +47,7 @@ impl Work {
             return;
         };
         let prepared = tools::prepare_executed(&call);
-        if prepared.access().is_read_only() {
+        if prepared.access().is_read_only() && !tools::is_foreign(&call) {
             return;
         }
         self.has_begun = true;

@@ -281,8 +281,8 @@ mod tests {
         ChatRequest {
             messages,
             tools: vec![ToolSpec {
-                name: "readFiles",
-                description: "Reads files.",
+                name: "readFiles".into(),
+                description: "Reads files.".into(),
                 parameters: json!({}),
             }],
             may_call: true,

@@ -132,6 +132,9 @@ pub const TABLE: &[Row] = rows! {
     // As JSON, below.
     POST "/api/preview/element" => Read;
     POST "/api/preview/element/change" => Write;
+    GET "/api/consents/list" at "/api/consents/list?project={project}" => Read;
+    POST "/api/consents/forget"
+        with ["project" = "{project}", "tool" = "mcp__docs__search"] => Write;
     POST "/api/journeys/play"
         with ["project" = "{project}", "file" = "tests/journeys/a.json"] => Write;
     POST "/api/preview/errors" with ["project" = "{project}"] => Write;

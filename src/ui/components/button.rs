@@ -17,7 +17,7 @@ impl ButtonVariant {
         match self {
             Self::Default => "bg-primary text-primary-foreground shadow-xs hover:bg-primary/90",
             Self::Outline => {
-                "border border-border bg-card text-foreground shadow-xs hover:bg-accent hover:text-accent-foreground"
+                "border border-border bg-card text-foreground shadow-xs hover:bg-accent hover:text-accent-foreground aria-pressed:bg-accent"
             }
             Self::Ghost => {
                 "text-muted-foreground hover:bg-accent hover:text-accent-foreground aria-pressed:bg-accent aria-pressed:text-accent-foreground"

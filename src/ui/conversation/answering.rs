@@ -21,17 +21,17 @@ const OPEN: &str = "You decide.";
 
 /// An answering message that is being sent.
 #[derive(Clone, Copy)]
-struct Answer {
+pub(super) struct Answer {
     project: ProjectId,
     answered: MessageId,
     mode: Mode,
     order: Order,
-    busy: RwSignal<bool>,
+    pub(super) busy: RwSignal<bool>,
     trouble: RwSignal<Option<String>>,
 }
 
 impl Answer {
-    fn to(message: &Message, mode: Mode) -> Self {
+    pub(super) fn to(message: &Message, mode: Mode) -> Self {
         Self {
             project: message.project,
             answered: message.id,
@@ -42,7 +42,7 @@ impl Answer {
         }
     }
 
-    fn send(self, text: &str) {
+    pub(super) fn send(self, text: &str) {
         if self.busy.get_untracked() {
             return;
         }
@@ -63,7 +63,7 @@ impl Answer {
         });
     }
 
-    fn complaint(self) -> AnyView {
+    pub(super) fn complaint(self) -> AnyView {
         let trouble = move || self.trouble.get().unwrap_or_default();
         part_when(
             move || self.trouble.with(Option::is_some),
@@ -76,7 +76,10 @@ impl Answer {
 }
 
 /// The text of the message that answers this one.
-fn answer_to(conversation: RwSignal<Conversation>, id: MessageId) -> Memo<Option<String>> {
+pub(super) fn answer_to(
+    conversation: RwSignal<Conversation>,
+    id: MessageId,
+) -> Memo<Option<String>> {
     Memo::new(move |_| {
         conversation.with(|all| all.answer_to(id).map(|answer| answer.content.clone()))
     })
@@ -265,7 +268,7 @@ pub fn plan(
         .into_any()
 }
 
-fn done(word: &'static str) -> AnyView {
+pub(super) fn done(word: &'static str) -> AnyView {
     view! {
         <p class="inline-flex items-center gap-1.5 text-xs text-muted-foreground">
             <Icon name=IconName::Check class="size-3.5 text-success"/>

@@ -8,6 +8,7 @@ use super::{
     Block, BlockKey, Conversation, RunView, Shared, Text,
     actions::{Act, acts, retry},
     answering,
+    consent::consents,
     draft::{Draft, DraftView},
     text::{said, thinking, whole},
     timeline::timeline,
@@ -256,6 +257,11 @@ fn ended_with(
     state: RunState,
 ) -> AnyView {
     match &message.part {
+        Some(MessagePart::Questions { questions })
+            if questions.iter().all(|question| question.tool.is_some()) =>
+        {
+            return consents(conversation, message, questions);
+        }
         Some(MessagePart::Questions { questions }) => {
             return answering::questions(conversation, message, questions);
         }

@@ -93,6 +93,13 @@ fn portrait(
             "made a plan",
             "",
         ),
+        "listMcpTools" => (
+            IconName::Wrench,
+            "Asking",
+            "Asked",
+            "asked MCP servers for their tools",
+            "",
+        ),
         "completeStep" => (IconName::Check, "Ticking", "Ticked", "ticked", "step"),
         _ => (IconName::Wrench, "Using", "Used", "used", "other tool"),
     }

@@ -14,6 +14,7 @@ use crate::{
         browser,
         commands::Commands,
         components::IconName,
+        consents::ConsentsOpen,
         prompt_field::{LIBRARY_ID, MESSAGE_ID},
         share::SHARE_ID,
         team,
@@ -26,6 +27,7 @@ pub fn add(
     (tab, part): (RwSignal<&'static str>, RwSignal<PhonePart>),
     viewed: Memo<Option<String>>,
     versions_open: RwSignal<bool>,
+    consents_open: ConsentsOpen,
 ) {
     let commands = Commands::expect();
     let can_edit = team::can_edit();
@@ -59,6 +61,9 @@ pub fn add(
             commands.add("New message", IconName::MessageSquare, move || {
                 part.set(PhonePart::Chat);
                 request_animation_frame(|| browser::focus(MESSAGE_ID));
+            });
+            commands.add("Allowed tools", IconName::Wrench, move || {
+                consents_open.set()
             });
             commands.add("Saved prompts", IconName::Bookmark, move || {
                 part.set(PhonePart::Chat);

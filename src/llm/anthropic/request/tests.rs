@@ -58,8 +58,8 @@ fn sent(
     let request = ChatRequest {
         messages,
         tools: vec![ToolSpec {
-            name: "listFiles",
-            description: "Lists files.",
+            name: "listFiles".into(),
+            description: "Lists files.".into(),
             parameters: json!({}),
         }],
         may_call: true,

@@ -45,8 +45,8 @@ fn request(messages: Vec<ChatMessage>) -> ChatRequest {
     ChatRequest {
         messages,
         tools: vec![ToolSpec {
-            name: "listFiles",
-            description: "Lists files.",
+            name: "listFiles".into(),
+            description: "Lists files.".into(),
             parameters: json!({}),
         }],
         may_call: true,
