@@ -35,7 +35,7 @@ pub use llm::{Ability, Api, Llm, Provider, Reasoning};
 pub use log::LogFormat;
 pub use mail::Mail;
 pub use providers::{Github, Oidc, ProviderClient};
-pub use sandbox::{Sandbox, SandboxProvider, is_domain, is_service_address, scheme_of};
+pub use sandbox::{RemoteHost, Sandbox, SandboxProvider, is_domain, is_service_address, scheme_of};
 pub use sandbox_host::SandboxHost;
 pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};
 pub use settings::Settings;

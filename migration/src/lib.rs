@@ -38,6 +38,7 @@ mod m20261129_100145_add_order_keys;
 mod m20261130_100020_add_passed_journeys;
 mod m20261130_100030_add_leases;
 mod m20261130_100040_add_saved_prompts;
+mod m20261130_100050_add_sandbox_hosts;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_100020_add_passed_journeys::Migration),
             Box::new(m20261130_100030_add_leases::Migration),
             Box::new(m20261130_100040_add_saved_prompts::Migration),
+            Box::new(m20261130_100050_add_sandbox_hosts::Migration),
         ]
     }
 }

@@ -75,18 +75,24 @@ pub(super) fn idle(env: &Env) -> Result<Duration, ConfigError> {
     )?))
 }
 
+/// The domain of previews (`SANDBOX_DOMAIN`), if it is set.
+pub(super) fn preview_domain(env: &Env) -> Result<Option<String>, ConfigError> {
+    let domain = env.var("SANDBOX_DOMAIN");
+    if let Some(domain) = &domain
+        && !is_domain(domain)
+    {
+        return Err(ConfigError::new(
+            "SANDBOX_DOMAIN",
+            domain,
+            "a host name, with a port if need be, such as localhost:3000",
+        ));
+    }
+    Ok(domain)
+}
+
 impl SandboxHost {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let domain = env.var("SANDBOX_DOMAIN");
-        if let Some(domain) = &domain
-            && !is_domain(domain)
-        {
-            return Err(ConfigError::new(
-                "SANDBOX_DOMAIN",
-                domain,
-                "a host name, with a port if need be, such as localhost:3000",
-            ));
-        }
+        let domain = preview_domain(env)?;
         let egress = env
             .var("SANDBOX_EGRESS_ALLOW")
             .unwrap_or_else(|| "registry.npmjs.org".to_owned());
