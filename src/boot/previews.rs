@@ -64,12 +64,12 @@ impl PreviewServer {
             Self::Remote { projects, .. } => match projects.preview_server(sandbox).await {
                 Ok(Some(server)) => pass_on(&server, request).await.unwrap_or_else(|error| {
                     tracing::info!(server, error = format!("{error:#}"), "no preview");
-                    unreachable(StatusCode::BAD_GATEWAY)
+                    no_answer(StatusCode::BAD_GATEWAY)
                 }),
-                Ok(None) => unreachable(StatusCode::NOT_FOUND),
+                Ok(None) => no_answer(StatusCode::NOT_FOUND),
                 Err(error) => {
                     tracing::info!(sandbox.id = sandbox, %error, "a preview's host is unknown");
-                    unreachable(StatusCode::BAD_GATEWAY)
+                    no_answer(StatusCode::BAD_GATEWAY)
                 }
             },
         }
@@ -100,7 +100,7 @@ impl PreviewServer {
     }
 }
 
-fn unreachable(status: StatusCode) -> Response<Body> {
+fn no_answer(status: StatusCode) -> Response<Body> {
     let text = match status {
         StatusCode::NOT_FOUND => "There is no such preview. Open its project in CodeFlow.",
         _ => {

@@ -177,7 +177,10 @@ fn remote_hosts(env: &Env) -> Result<Vec<RemoteHost>, ConfigError> {
             return Err(wrong("each address once"));
         }
         let key = key.ok_or_else(|| {
-            wrong("with its key, as in http://10.0.0.5:3002=e2b_1, or one for all in SANDBOX_HOST_KEY")
+            wrong(
+                "with its key, as in http://10.0.0.5:3002=e2b_1, or one for all in \
+                 SANDBOX_HOST_KEY",
+            )
         })?;
         hosts.push(RemoteHost { url, key });
     }

@@ -339,8 +339,8 @@ impl Apps {
         Ok(Released::Ended)
     }
 
-    /// Saves the unsaved files of an app whose sandbox is about to be ended; `why` begins the notice
-    /// about what can't be saved. Returns whether that was possible.
+    /// Saves the unsaved files of an app whose sandbox is about to be ended; `why` begins the
+    /// notice about what can't be saved. Returns whether that was possible.
     async fn keep(&self, project: ProjectId, app: &App, why: &str) -> Result<bool, RunError> {
         // The sandbox's files were saved before the version that is still being restored.
         if self.store.restoring(project).await?.is_some() {

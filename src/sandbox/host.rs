@@ -160,7 +160,7 @@ impl Host {
     }
 
     /// Counts a sandbox that is being created on it, until the guard is dropped.
-    pub(super) fn place(&self) -> impl Drop + use<'_> {
+    pub(super) fn place(&self) -> Placing<'_> {
         self.placing.fetch_add(1, Ordering::Relaxed);
         Placing(self)
     }
@@ -222,7 +222,8 @@ impl Host {
     }
 }
 
-struct Placing<'a>(&'a Host);
+/// Counts a sandbox as being created until it is dropped.
+pub(super) struct Placing<'a>(&'a Host);
 
 impl Drop for Placing<'_> {
     fn drop(&mut self) {

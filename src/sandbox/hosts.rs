@@ -1,4 +1,4 @@
-//! The client of all services that have our sandboxes: E2B's cloud or a single host, or the hosts of
+//! The client of all services that have our sandboxes: E2B's cloud, a single host, or the hosts of
 //! `SANDBOX_HOSTS`. Of several, a new sandbox goes to the one with the best rank (`host`), and an
 //! existing one is found by what this process knows, by what is recorded, or by asking each.
 

@@ -1,5 +1,5 @@
-//! Several sandbox hosts: a new sandbox goes where there is room, an old one is found again, previews
-//! reach it through any server, and projects leave a host that is drained or dies.
+//! Several sandbox hosts: a new sandbox goes where there is room, an old one is found again,
+//! previews reach it through any server, and projects leave a host that is drained or dies.
 
 use std::{
     path::Path,
@@ -51,8 +51,9 @@ impl Hosts {
     }
 
     fn server(&self, data: &Path, model: &Model) -> Server {
+        let listed = self.env();
         let env = [
-            ("SANDBOX_HOSTS", &*self.env()),
+            ("SANDBOX_HOSTS", &*listed),
             ("SANDBOX_HOST_LOST_SECONDS", "3"),
         ];
         Server::start_and(data, model, &env)
@@ -347,8 +348,8 @@ async fn projects_leave_a_host_that_is_drained_with_their_unsaved_files() {
     assert!(!ask(&drained, "drain", Some("e2b_wrong")).status.success());
     let asked = ask(&drained, "drain", Some("e2b_test"));
     assert!(asked.status.success(), "{asked:?}");
-    let refused = drained.answer("/v2/sandboxes", &json!({ "templateID": "nextjs" }));
-    let (status, refusal) = refused.await;
+    let new = json!({ "templateID": "nextjs", "timeout": 300 });
+    let (status, refusal) = drained.answer("/v2/sandboxes", &new).await;
     assert_eq!(status, 503, "{refusal}");
     until("the server knows", async || {
         let metrics = server.get("/metrics").await.text().await.unwrap();
@@ -380,11 +381,7 @@ async fn projects_leave_a_host_that_is_drained_with_their_unsaved_files() {
     assert_eq!(notices.count(), 0);
 
     assert!(ask(&drained, "undrain", Some("e2b_test")).status.success());
-    let made = drained.post(
-        "/v2/sandboxes",
-        &json!({ "templateID": "nextjs", "timeout": 300 }),
-    );
-    made.await;
+    drained.post("/v2/sandboxes", &new).await;
 }
 
 #[tokio::test]
