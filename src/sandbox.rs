@@ -1,8 +1,8 @@
 //! The app's client of E2B's protocol: it creates sandboxes and works in them, whoever hosts them.
 //! `control` is the control plane; `files`, `process` and `shell` are the data plane, the latter
 //! two over `connect`'s frames. `address` builds every URL, and `retry` repeats requests where that
-//! is safe. Of several sandbox hosts, `hosts` chooses one and finds what is where; `host` knows
-//! whether one answers.
+//! is safe. Of several sandbox hosts, `hosts` chooses one and finds what is where; `probe`
+//! asks each whether it answers, and `host` knows it.
 
 mod address;
 mod body;
@@ -13,6 +13,7 @@ mod files;
 mod host;
 mod hosts;
 mod output;
+mod probe;
 mod process;
 mod retry;
 mod shell;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::{ConfigError, Env, sandbox_host::preview_domain};
+use super::{ConfigError, Env};
 
 /// The provider of sandboxes (`SANDBOX_PROVIDER`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +150,21 @@ impl Sandbox {
         self.api_key = key.into();
         self.domain = domain.to_owned();
     }
+}
+
+/// The domain of previews (`SANDBOX_DOMAIN`), if it is set.
+pub(super) fn preview_domain(env: &Env) -> Result<Option<String>, ConfigError> {
+    let domain = env.var("SANDBOX_DOMAIN");
+    if let Some(domain) = &domain
+        && !is_domain(domain)
+    {
+        return Err(ConfigError::new(
+            "SANDBOX_DOMAIN",
+            domain,
+            "a host name, with a port if need be, such as localhost:3000",
+        ));
+    }
+    Ok(domain)
 }
 
 /// The hosts of `SANDBOX_HOSTS`. An error shows no key.

@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 
 use super::{
-    ConfigError, Connections, Env, is_domain,
+    ConfigError, Connections, Env,
+    sandbox::preview_domain,
     server::{host_of, is_loopback_url, public_url},
 };
 
@@ -73,21 +74,6 @@ pub(super) fn idle(env: &Env) -> Result<Duration, ConfigError> {
         "seconds without a request, at least 1",
         |idle| *idle >= 1,
     )?))
-}
-
-/// The domain of previews (`SANDBOX_DOMAIN`), if it is set.
-pub(super) fn preview_domain(env: &Env) -> Result<Option<String>, ConfigError> {
-    let domain = env.var("SANDBOX_DOMAIN");
-    if let Some(domain) = &domain
-        && !is_domain(domain)
-    {
-        return Err(ConfigError::new(
-            "SANDBOX_DOMAIN",
-            domain,
-            "a host name, with a port if need be, such as localhost:3000",
-        ));
-    }
-    Ok(domain)
 }
 
 impl SandboxHost {

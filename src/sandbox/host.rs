@@ -1,5 +1,5 @@
-//! One of several sandbox hosts: whether it answers, what it has room for, and when it counts as
-//! lost. It is asked every few seconds, and before each new sandbox.
+//! What is known of one of several sandbox hosts: whether it answers, what it has room for, and when
+//! it counts as lost. `probe` asks it.
 
 use std::{
     collections::HashMap,
@@ -7,19 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{SandboxError, Service, address};
+use super::SandboxError;
 
-/// How long a host may take to say what it has room for.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// How many times in a row a host must fail to answer until it counts as lost: one failure may be
 /// this server's own, which stood still for a while.
 const MIN_FAILURES: u32 = 3;
-/// How many outages of a host one request waits for.
-const MAX_OUTAGES: u32 = 3;
 /// The memory that a sandbox with a working app uses, in bytes.
 const EXPECTED: u64 = 768 << 20;
 /// A host with a waiting sandbox is chosen before one that has this much more free memory.
@@ -45,7 +40,7 @@ pub(super) struct Capacity {
 
 /// What is known of a host.
 #[derive(Debug, Clone)]
-enum State {
+pub(super) enum State {
     Answers(Capacity),
     /// It answers, and can't be used; the text says why.
     Useless(String),
@@ -117,7 +112,7 @@ impl Host {
     }
 
     /// Waits until it answers again; `false` if it is lost.
-    async fn answers_again(&self) -> bool {
+    pub(super) async fn answers_again(&self) -> bool {
         let mut state = self.state.subscribe();
         let decided = state.wait_for(|state| !matches!(state, State::Silent { .. }));
         decided
@@ -182,7 +177,8 @@ impl Host {
         }
     }
 
-    fn answered(&self, state: State) {
+    /// Notes an answer.
+    pub(super) fn answered(&self, state: State) {
         let before = self.state.send_replace(state);
         if matches!(before, State::Silent { failures, .. } if failures > 0)
             || matches!(before, State::Lost)
@@ -198,7 +194,7 @@ impl Host {
     }
 
     /// Notes that a request begun then was not answered.
-    fn failed(&self, begun: Instant, error: &SandboxError) {
+    pub(super) fn failed(&self, begun: Instant, error: &SandboxError) {
         self.state.send_modify(|state| {
             let (since, failures) = match state {
                 State::Lost => return,
@@ -238,78 +234,6 @@ fn same_name(one: &str, other: &str) -> bool {
         name.to_ascii_lowercase()
     };
     name(one) == name(other)
-}
-
-impl Service {
-    /// Asks the host for its capacity, and notes whether it answers. Returns whether it does.
-    pub(super) async fn probe(&self) -> bool {
-        let Some(host) = &self.host else {
-            return true;
-        };
-        let begun = Instant::now();
-        let asked = tokio::time::timeout(PATIENCE, self.capacity());
-        let answer = asked.await.unwrap_or_else(|_| {
-            let why = format!("no answer within {} seconds", PATIENCE.as_secs());
-            Err(SandboxError::Unavailable(why))
-        });
-        match answer {
-            Ok(capacity) => host.answered(State::Answers(capacity)),
-            Err(error @ (SandboxError::Unavailable(_) | SandboxError::RateLimited { .. })) => {
-                host.failed(begun, &error);
-                return false;
-            }
-            Err(SandboxError::Unauthenticated(_)) => {
-                let why = "refuses the key that SANDBOX_HOSTS has for it".to_owned();
-                host.answered(State::Useless(why));
-            }
-            Err(error) => {
-                let why = format!("is no sandbox host of this version: {error}");
-                host.answered(State::Useless(why));
-            }
-        }
-        true
-    }
-
-    async fn capacity(&self) -> Result<Capacity, SandboxError> {
-        let url = address::join(&self.control_plane, "/host/capacity")?;
-        let response = self.control(Method::GET, url).send().await?;
-        if response.status() != StatusCode::OK {
-            let subject = super::error::Subject::Template;
-            return Err(super::error::of(response, subject).await);
-        }
-        Ok(response.json().await?)
-    }
-
-    /// Repeats the request while its host can't be reached; `None` once the host counts as lost.
-    pub(super) async fn reach<T, Fut>(
-        &self,
-        request: impl Fn() -> Fut,
-    ) -> Result<Option<T>, SandboxError>
-    where
-        Fut: Future<Output = Result<T, SandboxError>>,
-    {
-        let Some(host) = &self.host else {
-            return request().await.map(Some);
-        };
-        let mut outages = 0;
-        loop {
-            let answer = tokio::select! {
-                biased;
-                () = host.lost() => return Ok(None),
-                answer = request() => answer,
-            };
-            let is_outage = matches!(answer, Err(SandboxError::Unavailable(_)))
-                && outages < MAX_OUTAGES
-                && !self.probe().await;
-            if !is_outage {
-                return answer.map(Some);
-            }
-            outages += 1;
-            if !host.answers_again().await {
-                return Ok(None);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
