@@ -33,7 +33,7 @@ pub use turn::{
 };
 
 pub use crate::llm::{TestCall, recorded_apps};
-pub use crate::sandbox::{SandboxNotice, ShellEvent, ShellStream, TerminalSize};
+pub use crate::sandbox::{HostStatus, SandboxNotice, ShellEvent, ShellStream, TerminalSize};
 use crate::{
     config, http_client,
     llm::Model,
@@ -208,6 +208,27 @@ impl Agent {
     /// Long enough for a whole run.
     fn awake(&self) -> Duration {
         AWAKE.max(self.settings.run_timeout)
+    }
+
+    /// Where to send a request for a preview of the sandbox, as `host:port`; `None` if no host has
+    /// it.
+    pub async fn server_of(&self, sandbox: &str) -> Result<Option<String>, RunError> {
+        Ok(self.sandboxes.server_of(sandbox).await?)
+    }
+
+    /// Whether the sandbox's host is being drained.
+    pub async fn is_draining(&self, sandbox: &str) -> bool {
+        self.sandboxes.is_draining(sandbox).await
+    }
+
+    /// The sandbox's host, if it counts as lost.
+    pub async fn lost_host(&self, sandbox: &str) -> Option<String> {
+        self.sandboxes.lost_host(sandbox).await
+    }
+
+    /// The hosts of `SANDBOX_HOSTS`, as last seen.
+    pub fn sandbox_hosts(&self) -> Vec<HostStatus> {
+        self.sandboxes.hosts()
     }
 
     /// Kills a sandbox that is no longer needed.

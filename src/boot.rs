@@ -4,21 +4,16 @@
 mod backup;
 mod database;
 mod doctor;
+mod previews;
 mod reset;
 mod shelf;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use axum::{
-    Router,
-    extract::Request,
-    http::header,
-    middleware::{self, Next},
-};
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use crate::{
     accounts::Accounts,
@@ -29,10 +24,10 @@ use crate::{
     llm::Model,
     projects::Projects,
     sandbox,
-    sandbox_host::{EndsWith, SandboxHost},
+    sandbox_host::SandboxHost,
     server::{
-        self, Admission, AppState, Bundle, FindPreview, Measures, PreviewGate, PreviewHosts,
-        PreviewNames, SandboxCounts, Site,
+        self, AppState, Bundle, Measures, PreviewGate, PreviewHosts, PreviewNames, SandboxCounts,
+        Site,
     },
     store::Store,
 };
@@ -40,6 +35,7 @@ use crate::{
 pub use backup::{backup, restore};
 use database::{DataLock, node_name, open_store};
 pub use doctor::doctor;
+use previews::{PreviewServer, with_previews};
 pub use reset::reset;
 
 /// How long open connections may take to end when the server stops.
@@ -134,9 +130,11 @@ impl Service {
             }
         };
 
+        sandbox.follow_port(address.port());
+        let has_remote_hosts = !sandbox.hosts.is_empty();
         let (preview_scheme, preview_domain) = (sandbox.preview_scheme(), sandbox.domain.clone());
         let resuming = async {
-            let client = sandbox::Client::new(sandbox)?;
+            let client = sandbox::Client::with_records(sandbox, Some(recorded_host(&store)))?;
             let agent = Agent::new(model, client, agent_settings.clone())?;
             let projects = Projects::new(
                 store.clone(),
@@ -162,6 +160,14 @@ impl Service {
             scheme: preview_scheme,
             domain: preview_domain.into(),
         };
+        let preview_server = match &host {
+            Some(host) => Some(PreviewServer::Own(host.clone())),
+            None if has_remote_hosts => Some(PreviewServer::Remote {
+                projects: projects.clone(),
+                domain: previews.domain.clone(),
+            }),
+            None => None,
+        };
         let public_url: Arc<str> = settings.public_url.as_str().into();
         let state = AppState {
             projects: projects.clone(),
@@ -175,10 +181,9 @@ impl Service {
             bundle,
             public_url: public_url.clone(),
             previews,
-            preview_names: host.clone().map(|host| {
-                let find: FindPreview = Arc::new(move |name| host.preview_at(name));
-                Arc::new(PreviewNames::new(find))
-            }),
+            preview_names: preview_server
+                .clone()
+                .map(|server| Arc::new(PreviewNames::new(server.finder()))),
             is_staging: environment == Environment::Staging,
             measures: Arc::new(Measures {
                 token: settings.metrics_token,
@@ -202,7 +207,7 @@ impl Service {
             shutdown.clone(),
         );
         let mut router = server::router(state)?;
-        if let Some(host) = &host {
+        if let Some(server) = preview_server {
             let gate = accounts.are_on().then(|| {
                 let on_loopback = config::is_loopback_url(&settings.public_url);
                 let (projects, accounts) = (projects.clone(), accounts.clone());
@@ -214,7 +219,7 @@ impl Service {
                     shutdown.clone(),
                 )
             });
-            router = with_previews(router, host.clone(), gate);
+            router = with_previews(router, server, gate);
         }
 
         projects.keep_swept(sweeps, shutdown.clone());
@@ -267,6 +272,21 @@ impl Service {
     }
 }
 
+/// Looks up where a project's sandbox is.
+fn recorded_host(store: &Store) -> sandbox::RecordedHost {
+    let store = store.clone();
+    Arc::new(move |id| {
+        let store = store.clone();
+        Box::pin(async move {
+            let found = store.host_of_sandbox(&id).await;
+            found.unwrap_or_else(|error| {
+                tracing::warn!(sandbox.id = id, %error, "the sandbox's host can't be looked up");
+                None
+            })
+        })
+    })
+}
+
 /// Logs what the server's operator should know at the start.
 fn log_notices(projects: &Projects, accounts: &Accounts, public_url: &str) {
     if !accounts.are_on() && !config::is_loopback_url(public_url) {
@@ -284,45 +304,6 @@ fn log_notices(projects: &Projects, accounts: &Accounts, public_url: &str) {
     } else {
         tracing::info!(model = notice.label, "apps are built by a real model");
     }
-}
-
-/// Passes requests for a preview's host name to the sandbox host, once the gate admits them; all
-/// other requests go to the app.
-fn with_previews(app: Router, host: Arc<SandboxHost>, gate: Option<Arc<PreviewGate>>) -> Router {
-    let previews = host.previews();
-    app.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let (mut request, body) = request.into_parts();
-        let name = request
-            .headers
-            .get(header::HOST)
-            .and_then(|name| name.to_str().ok())
-            .unwrap_or_default();
-        let (is_preview, app) = (host.is_preview(name), host.app_at(name));
-        let (previews, gate) = (previews.clone(), gate.clone());
-        async move {
-            if !is_preview {
-                return next.run(Request::from_parts(request, body)).await;
-            }
-            let mut admission = Admission::default();
-            if let (Some(gate), Some((port, sandbox))) = (gate, app) {
-                admission = match gate.admit(port, &sandbox, &request).await {
-                    Ok(admission) => admission,
-                    Err(answer) => return answer,
-                };
-            }
-            if let Some(ends) = admission.ends {
-                request.extensions.insert(EndsWith(ends));
-            }
-            let mut response = match previews.oneshot(Request::from_parts(request, body)).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
-            for cookie in admission.cookies {
-                response.headers_mut().append(header::SET_COOKIE, cookie);
-            }
-            response
-        }
-    }))
 }
 
 /// Applies the database's migrations.

@@ -38,7 +38,8 @@ pub use mail::Mail;
 pub use mcp::{McpServer, McpTransport, McpUrl, Secrets as McpSecrets};
 pub use providers::{Github, Oidc, ProviderClient};
 pub use sandbox::{
-    DEFAULT_TEMPLATE, Sandbox, SandboxProvider, is_domain, is_service_address, scheme_of,
+    DEFAULT_TEMPLATE, RemoteHost, Sandbox, SandboxProvider, is_domain, is_service_address,
+    scheme_of,
 };
 pub use sandbox_host::SandboxHost;
 pub use server::{Connections, Database, Server, is_loopback_url, loopback_only};

@@ -17,6 +17,7 @@ use codeflow::{
     listener,
     log::OneLine,
     protocol::{AccountRole, Plan},
+    sandbox,
     sandbox_host::{self, SandboxHost, template},
     server,
     setup::Setup,
@@ -57,7 +58,10 @@ enum Command {
     /// Turn this machine into a server: report what is missing, and set it up
     Setup(Setup),
     /// Serve only sandboxes, for apps on other machines
-    SandboxHost,
+    SandboxHost {
+        #[command(subcommand)]
+        command: Option<HostCommand>,
+    },
     /// The init process of a sandbox
     #[command(hide = true)]
     Envd,
@@ -108,6 +112,14 @@ enum Command {
         #[command(subcommand)]
         command: TemplateCommand,
     },
+}
+
+#[derive(Subcommand)]
+enum HostCommand {
+    /// Make the running host at SANDBOX_HOST_ADDR take no new sandboxes: projects leave it
+    Drain,
+    /// Make it take new sandboxes again
+    Undrain,
 }
 
 #[derive(Subcommand)]
@@ -209,7 +221,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
     // The TLS provider for the whole process. It fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let env = Env::of_process();
-    let is_server = matches!(command, Command::Serve | Command::SandboxHost);
+    let is_server = matches!(
+        command,
+        Command::Serve | Command::SandboxHost { command: None }
+    );
     let traces = match config::Traces::from_env(&env)?.filter(|_| is_server) {
         Some(settings) => Some(Traces::start(&settings)?),
         None => None,
@@ -232,7 +247,10 @@ async fn perform(command: Command) -> anyhow::Result<()> {
             say(&report.lines)?;
             report.expect_nothing_left()
         }
-        Command::SandboxHost => sandbox_host().await,
+        Command::SandboxHost { command: None } => sandbox_host().await,
+        Command::SandboxHost {
+            command: Some(command),
+        } => drain(matches!(command, HostCommand::Drain)).await,
         Command::User { command } => user(command).await,
         Command::Backup { folder } => say(&boot::backup(&Env::of_process(), &folder).await?),
         Command::Restore { folder } => say(&boot::restore(&Env::of_process(), &folder).await?),
@@ -351,12 +369,7 @@ async fn sandbox_host() -> anyhow::Result<()> {
     let env = Env::of_process();
     config::Environment::from_env(&env)?.check_host(&env)?;
     let mut settings = config::SandboxHost::from_env(&env)?;
-    let address: SocketAddr = env.parsed(
-        "SANDBOX_HOST_ADDR",
-        SocketAddr::from(([127, 0, 0, 1], 3002)),
-        "an address and port, such as 127.0.0.1:3002",
-        |_| true,
-    )?;
+    let address = host_address(&env)?;
     if env.var("SANDBOX_HOST_KEY").is_none() {
         config::loopback_only("SANDBOX_HOST_ADDR", address, NO_KEY)?;
     }
@@ -368,6 +381,35 @@ async fn sandbox_host() -> anyhow::Result<()> {
     stop.await;
     host.shutdown().await;
     Ok(())
+}
+
+fn host_address(env: &Env) -> Result<SocketAddr, config::ConfigError> {
+    env.parsed(
+        "SANDBOX_HOST_ADDR",
+        SocketAddr::from(([127, 0, 0, 1], 3002)),
+        "an address and port, such as 127.0.0.1:3002",
+        |_| true,
+    )
+}
+
+/// Begins or ends the draining of the sandbox host that runs on this machine.
+async fn drain(is_wanted: bool) -> anyhow::Result<()> {
+    let env = Env::of_process();
+    let mut address = host_address(&env)?;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let key = env.var("SANDBOX_HOST_KEY");
+    let key = key.context("set SANDBOX_HOST_KEY to the running host's key")?;
+    let host = config::Sandbox::of_host(&format!("http://{address}"), &key, "localhost");
+    let asked = sandbox::Client::new(host)?.drain(is_wanted).await;
+    asked.with_context(|| format!("the sandbox host at {address} did not do it"))?;
+    say(match is_wanted {
+        true => {
+            "the host takes no new sandboxes; the projects on it move when they are next opened"
+        }
+        false => "the host takes new sandboxes",
+    })
 }
 
 async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {

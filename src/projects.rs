@@ -53,7 +53,7 @@ pub use terminals::{TerminalItem, TerminalViewer};
 
 use crate::{
     accounts::{Accounts, Identity},
-    agent::Agent,
+    agent::{Agent, HostStatus},
     config,
     protocol::{
         DevLog, ImageId, NewPrompt, PreviewError, Project, ProjectId, ProjectSummary, ProjectTitle,
@@ -319,6 +319,22 @@ impl Projects {
     /// The number of unfinished runs of all users.
     pub async fn backlog(&self) -> Result<Backlog, ProjectError> {
         Ok(self.inner.store.backlog().await?)
+    }
+
+    /// The hosts of `SANDBOX_HOSTS`, as last seen.
+    pub fn sandbox_hosts(&self) -> Vec<HostStatus> {
+        self.inner.agent.sandbox_hosts()
+    }
+
+    /// Where to send a request for a preview of the sandbox, as `host:port`; `None` if no host has
+    /// it.
+    pub async fn preview_server(&self, sandbox: &str) -> Result<Option<String>, ProjectError> {
+        Ok(self.inner.agent.server_of(sandbox).await?)
+    }
+
+    /// Whether a host has the sandbox.
+    pub async fn has_sandbox(&self, sandbox: &str) -> Result<bool, ProjectError> {
+        Ok(self.inner.agent.is_awake(sandbox).await?.is_some())
     }
 
     /// The number of open database connections, and how many of them are idle.

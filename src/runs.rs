@@ -20,7 +20,7 @@ mod slots;
 mod supervisor;
 
 pub use app_locks::{AppLock, AppLocks};
-pub use build::{BUILD_INPUT, RunContext};
+pub use build::{BUILD_INPUT, RunContext, SANDBOX_STEP};
 pub use crash::point as crash_point;
 pub use events::{Events, FeedEvent, FollowEvent, Follower, OpenCode, Shown};
 pub use journal::persistently;

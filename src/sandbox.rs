@@ -1,7 +1,8 @@
 //! The app's client of E2B's protocol: it creates sandboxes and works in them, whoever hosts them.
 //! `control` is the control plane; `files`, `process` and `shell` are the data plane, the latter
 //! two over `connect`'s frames. `address` builds every URL, and `retry` repeats requests where that
-//! is safe.
+//! is safe. Of several sandbox hosts, `hosts` chooses one and finds what is where; `probe`
+//! asks each whether it answers, and `host` knows it.
 
 mod address;
 mod body;
@@ -9,8 +10,11 @@ mod connect;
 mod control;
 mod error;
 mod files;
+mod host;
+mod hosts;
 mod output;
 mod pipe;
+mod probe;
 mod process;
 mod retry;
 mod shell;
@@ -22,6 +26,9 @@ use std::{sync::Arc, time::Duration};
 pub use control::SandboxNotice;
 pub use error::SandboxError;
 pub use files::{Entry, EntryKind, MAX_FILE, Page};
+use host::Host;
+pub use host::HostStatus;
+pub use hosts::{Client, RecordedHost};
 pub use output::{CommandOutput, Gap, Left, RunningProcess};
 pub use pipe::PipedOutput;
 pub use process::RunOptions;
@@ -42,14 +49,9 @@ const STREAM_IDLE: Duration = Duration::from_secs(120);
 /// Previews answer a browser-like name with HTML.
 const USER_AGENT: &str = concat!("codeflow/", env!("CARGO_PKG_VERSION"));
 
-/// Creates and finds sandboxes; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Client {
-    inner: Arc<Inner>,
-}
-
+/// A server of the protocol: E2B's cloud, or one sandbox host.
 #[derive(Debug)]
-struct Inner {
+struct Service {
     provider: config::SandboxProvider,
     template: String,
     /// The domain of previews, unless the server names another.
@@ -62,11 +64,13 @@ struct Inner {
     http: reqwest::Client,
     /// For streams, which may last long but not fall silent.
     streaming: reqwest::Client,
+    /// Whether it answers; `None` unless it is one of `SANDBOX_HOSTS`.
+    host: Option<Host>,
 }
 
-impl Client {
+impl Service {
     /// Fails if TLS can't be set up, or if the settings contain an invalid address or key.
-    pub fn new(settings: config::Sandbox) -> Result<Self, SandboxError> {
+    fn new(settings: &config::Sandbox) -> Result<Self, SandboxError> {
         // HTTP/1.1 only: E2B's proxy pads downloads in a way that makes HTTP/2 clients disconnect.
         let builder = || {
             http_client::builder()
@@ -78,27 +82,44 @@ impl Client {
                 .redirect(reqwest::redirect::Policy::none())
         };
         Ok(Self {
-            inner: Arc::new(Inner {
-                http: builder().timeout(REQUEST_TIMEOUT).build()?,
-                streaming: builder().read_timeout(STREAM_IDLE).build()?,
-                control_plane: address::service("E2B_API_URL", &settings.api_url)?,
-                data_plane: address::service("E2B_SANDBOX_URL", &settings.sandbox_url)?,
-                api_key: secret(settings.api_key.expose_secret()).ok_or_else(|| {
-                    SandboxError::Refused(
-                        "E2B_API_KEY has characters that no key has. Copy it again from \
-                         https://e2b.dev."
-                            .to_owned(),
-                    )
-                })?,
-                provider: settings.provider,
-                template: settings.template,
-                domain: settings.domain,
-            }),
+            http: builder().timeout(REQUEST_TIMEOUT).build()?,
+            streaming: builder().read_timeout(STREAM_IDLE).build()?,
+            control_plane: address::service("E2B_API_URL", &settings.api_url)?,
+            data_plane: address::service("E2B_SANDBOX_URL", &settings.sandbox_url)?,
+            api_key: secret(settings.api_key.expose_secret()).ok_or_else(|| {
+                SandboxError::Refused(
+                    "E2B_API_KEY has characters that no key has. Copy it again from \
+                     https://e2b.dev."
+                        .to_owned(),
+                )
+            })?,
+            provider: settings.provider,
+            template: settings.template.clone(),
+            domain: settings.domain.clone(),
+            host: None,
         })
     }
-}
 
-impl Inner {
+    /// One of `SANDBOX_HOSTS`.
+    fn of_host(
+        settings: &config::Sandbox,
+        remote: &config::RemoteHost,
+    ) -> Result<Self, SandboxError> {
+        let (url, key) = (&remote.url, &remote.key);
+        let key = secret(key.expose_secret()).ok_or_else(|| {
+            SandboxError::Refused(format!(
+                "the key of {url} in SANDBOX_HOSTS has characters that no key has"
+            ))
+        })?;
+        let own = config::Sandbox::of_host(url, "", &settings.domain);
+        Ok(Self {
+            api_key: key,
+            template: settings.template.clone(),
+            host: Some(Host::new(url.clone(), settings.lost_after)),
+            ..Self::new(&own)?
+        })
+    }
+
     /// Continues the current trace in requests to our own host. Trace ids are not sent to E2B.
     fn traced(&self, request: RequestBuilder) -> RequestBuilder {
         match traces::traceparent() {
@@ -120,7 +141,7 @@ fn secret(text: &str) -> Option<HeaderValue> {
 /// A running sandbox; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
-    client: Arc<Inner>,
+    service: Arc<Service>,
     id: String,
     token: Option<HeaderValue>,
     /// The domain of its previews: the server's choice, else the configured one.
@@ -158,16 +179,29 @@ impl Sandbox {
         &self.id
     }
 
+    /// The host that has it, where there are several.
+    pub fn host(&self) -> Option<&str> {
+        self.service.host.as_ref().map(Host::name)
+    }
+
+    /// Returns when its host counts as lost; never where there is only one.
+    pub async fn lost(&self) {
+        match &self.service.host {
+            Some(host) => host.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// A port's address for browsers, with a trailing slash.
     pub fn preview_url(&self, port: u16) -> String {
-        // `Client::sandbox` has validated the parts: none of them can end a host name early.
+        // `Service::sandbox` has validated the parts: none of them can end a host name early.
         format!("{}://{port}-{}.{}/", self.scheme(), self.id, self.domain)
     }
 
     /// A port's address for a browser on this machine: directly at our own sandbox host, past any
     /// proxy in front of it.
     pub fn page_address(&self, port: u16) -> Result<PageAddress, SandboxError> {
-        let data_plane = &self.client.data_plane;
+        let data_plane = &self.service.data_plane;
         if data_plane.scheme() != "http" {
             let url = address::preview(self.scheme(), port, &self.id, &self.domain)?;
             let server = address::server(&url)?;
@@ -175,7 +209,7 @@ impl Sandbox {
         }
         // Names below localhost are secure contexts without TLS
         // (w3c.github.io/webappsec-secure-contexts).
-        let is_own = self.client.provider == config::SandboxProvider::Local;
+        let is_own = self.service.provider == config::SandboxProvider::Local;
         let domain = if is_own { "localhost" } else { &self.domain };
         let url = address::preview("http", port, &self.id, domain)?;
         let server = address::server(data_plane)?;
@@ -195,7 +229,7 @@ impl Sandbox {
         path: &str,
     ) -> Result<RequestBuilder, SandboxError> {
         let mut request = http
-            .request(method, address::join(&self.client.data_plane, path)?)
+            .request(method, address::join(&self.service.data_plane, path)?)
             .header(e2b::SANDBOX_ID, &self.id)
             .header(e2b::SANDBOX_PORT, port);
         if let (Some(token), e2b::ENVD_PORT) = (&self.token, port) {
@@ -203,13 +237,13 @@ impl Sandbox {
         }
         // Apps are not part of our trace.
         if port == e2b::ENVD_PORT {
-            request = self.client.traced(request);
+            request = self.service.traced(request);
         }
         Ok(request)
     }
 
     /// A unary request to envd.
     fn envd(&self, method: Method, path: &str) -> Result<RequestBuilder, SandboxError> {
-        self.request(&self.client.http, method, e2b::ENVD_PORT, path)
+        self.request(&self.service.http, method, e2b::ENVD_PORT, path)
     }
 }

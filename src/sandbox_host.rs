@@ -55,7 +55,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{config, e2b, listener};
+use crate::{config, listener};
 
 /// The first id of sandboxes' files on this machine's disk, and the number of ids.
 pub const FILE_IDS: (u32, u32) = (ids::STORED, ids::COUNT);
@@ -80,6 +80,11 @@ impl SandboxHost {
         match sandboxes.runtime() {
             Ok(runtime) => tracing::info!(runtime = runtime.name(), "sandboxes are ready"),
             Err(fault) => tracing::error!("{fault}"),
+        }
+        if sandboxes.is_draining() {
+            tracing::warn!(
+                "this host takes no new sandboxes; codeflow sandbox-host undrain ends that"
+            );
         }
         let settings = sandboxes.settings();
         if let Some(site) = settings.shared_site() {
@@ -138,18 +143,6 @@ impl SandboxHost {
         self.sandboxes.counts()
     }
 
-    /// Whether a Host header names a sandbox's port.
-    pub fn is_preview(&self, host: &str) -> bool {
-        data_plane::by_host(host, self.domain()).is_some()
-    }
-
-    /// The app that a Host header names, by its port and its sandbox; `None` for envd, which
-    /// requires a token itself.
-    pub fn app_at(&self, host: &str) -> Option<(u16, String)> {
-        let target = data_plane::by_host(host, self.domain())?;
-        (target.port != e2b::ENVD_PORT).then_some((target.port, target.id))
-    }
-
     /// The port and the sandbox of a preview's host name; `None` if there is no such sandbox. Each
     /// preview has one name.
     pub fn preview_at(&self, host: &str) -> Option<(u16, String)> {
@@ -159,7 +152,7 @@ impl SandboxHost {
         is_there.then_some((target.port, target.id))
     }
 
-    /// The data plane, for requests that match [`Self::is_preview`]. It does not include the
+    /// The data plane, for requests that name one ([`preview_target`]). It does not include the
     /// control plane.
     pub fn previews(&self) -> Router {
         let sandboxes = self.sandboxes.clone();
@@ -174,6 +167,12 @@ impl SandboxHost {
         self.sandboxes.shutdown().await;
         self.shutdown.cancel();
     }
+}
+
+/// The port and the sandbox that a Host header below the domain names, if any.
+pub fn preview_target(host: &str, domain: &str) -> Option<(u16, String)> {
+    let target = data_plane::by_host(host, domain)?;
+    Some((target.port, target.id))
 }
 
 /// A request that names a sandbox's port goes to the data plane, every other one to the control

@@ -39,6 +39,7 @@ mod m20261130_100020_add_passed_journeys;
 mod m20261130_100030_add_leases;
 mod m20261130_100040_add_saved_prompts;
 mod m20261130_100050_add_tool_consents;
+mod m20261130_100060_add_sandbox_hosts;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -84,6 +85,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_100030_add_leases::Migration),
             Box::new(m20261130_100040_add_saved_prompts::Migration),
             Box::new(m20261130_100050_add_tool_consents::Migration),
+            Box::new(m20261130_100060_add_sandbox_hosts::Migration),
         ]
     }
 }

@@ -60,6 +60,16 @@ impl App {
         self.sandbox.id()
     }
 
+    /// The host that has its sandbox, where there are several.
+    pub fn host(&self) -> Option<&str> {
+        self.sandbox.host()
+    }
+
+    /// Returns when that host counts as lost.
+    async fn lost(&self) {
+        self.sandbox.lost().await;
+    }
+
     /// The app's address for users' browsers.
     pub fn url(&self) -> String {
         self.sandbox.preview_url(PORT)

@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 
 use super::{
-    ConfigError, Connections, Env, is_domain,
+    ConfigError, Connections, Env,
+    sandbox::preview_domain,
     server::{host_of, is_loopback_url, public_url},
 };
 
@@ -77,16 +78,7 @@ pub(super) fn idle(env: &Env) -> Result<Duration, ConfigError> {
 
 impl SandboxHost {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let domain = env.var("SANDBOX_DOMAIN");
-        if let Some(domain) = &domain
-            && !is_domain(domain)
-        {
-            return Err(ConfigError::new(
-                "SANDBOX_DOMAIN",
-                domain,
-                "a host name, with a port if need be, such as localhost:3000",
-            ));
-        }
+        let domain = preview_domain(env)?;
         let egress = env
             .var("SANDBOX_EGRESS_ALLOW")
             .unwrap_or_else(|| "registry.npmjs.org".to_owned());

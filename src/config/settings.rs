@@ -39,7 +39,7 @@ impl Settings {
         environment.check(env, &server, &llm)?;
         let agent = Agent::from_env(env)?;
         let accounts = Accounts::from_env(env)?;
-        let is_local = sandbox.provider == SandboxProvider::Local;
+        let is_local = sandbox.provider == SandboxProvider::Local && sandbox.hosts.is_empty();
         Ok(Self {
             environment,
             alerts: Alerts::from_env(env, accounts.mail.as_ref())?,
@@ -73,6 +73,7 @@ mod tests {
             ("OPENAI_API_KEY", "hidden-openai"),
             ("SANDBOX_HOST_KEY", "hidden-host"),
             ("E2B_API_KEY", "hidden-e2b"),
+            ("SANDBOX_HOSTS", "http://10.0.0.5:3002=hidden-remote"),
             ("UNSPLASH_ACCESS_KEY", "hidden-unsplash"),
             ("OIDC_ISSUER", "https://accounts.example.com"),
             ("OIDC_CLIENT_ID", "codeflow"),

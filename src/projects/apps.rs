@@ -1,6 +1,7 @@
 //! The app of a project: opened in the project's sandbox, or rebuilt in a new one from the latest
 //! version when the sandbox is gone.
 
+mod draining;
 mod rewind;
 
 use tokio_util::task::TaskTracker;
@@ -24,6 +25,19 @@ pub enum Released {
     /// The sandbox stays: a run needs it, or its files can't be listed right now.
     Needed,
 }
+
+/// What happened to a sandbox that is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Sandbox,
+    /// Its whole host does not answer any more.
+    Host,
+}
+
+/// Why a sandbox was ended that nobody had used.
+const UNUSED: &str = "The project was not in use, so its sandbox was removed to free disk space.";
+const CHANGES_GONE: &str = "What the app itself or its commands had changed since then is gone, \
+                            such as data that it kept in files.";
 
 /// Opens apps, as a cheap handle.
 #[derive(Clone)]
@@ -61,35 +75,56 @@ impl Apps {
     async fn find_or_create(&self, project: ProjectId) -> Result<App, RunError> {
         let _one_at_a_time = self.opening.lock(project).await;
         persistently(|| self.store.note_use(project)).await?;
-        if let Some(app) = self.find(project).await? {
-            return Ok(app);
+        loop {
+            if let Some(app) = self.find(project).await? {
+                return self.off_draining_host(project, app).await;
+            }
+            let before = self.store.sandbox_of(project).await?;
+            let mut loss = None;
+            if let Some(sandbox) = &before {
+                tracing::warn!(
+                    project.id = %project,
+                    sandbox.id = sandbox,
+                    "the sandbox is gone; rebuilding it from the latest version"
+                );
+                loss = Some(match self.agent.lost_host(sandbox).await {
+                    Some(_) => Loss::Host,
+                    None => Loss::Sandbox,
+                });
+            }
+            if let Some(app) = self.create(project, before.as_deref(), loss).await? {
+                return Ok(app);
+            }
         }
-        let before = self.store.sandbox_of(project).await?;
-        let lost = before.is_some();
-        if let Some(sandbox) = before {
-            tracing::warn!(
-                project.id = %project,
-                sandbox.id = sandbox,
-                "the sandbox is gone; rebuilding it from the latest version"
-            );
-        }
+    }
+
+    /// A new sandbox for the project in place of this previous one, with the project's saved work.
+    /// `None` if another server was faster.
+    async fn create(
+        &self,
+        project: ProjectId,
+        previous: Option<&str>,
+        loss: Option<Loss>,
+    ) -> Result<Option<App>, RunError> {
         let installation = persistently(|| self.store.installation()).await?;
         let app = self
             .agent
             .create(project, SandboxPurpose::Project, &installation)
             .await?;
-        match self.fill(project, &app, lost).await {
-            Ok(()) => Ok(app),
-            Err(error) => {
-                if let Err(left) = self.agent.discard(app.id()).await {
-                    tracing::warn!(
-                        sandbox.id = app.id(),
-                        error = format!("{left:#}"),
-                        "an unfinished sandbox could not be removed"
-                    );
-                }
-                Err(error)
-            }
+        let filled = self.fill(project, &app, previous, loss).await;
+        if !matches!(filled, Ok(true)) {
+            self.discard(app.id()).await;
+        }
+        Ok(filled?.then_some(app))
+    }
+
+    async fn discard(&self, sandbox: &str) {
+        if let Err(left) = self.agent.discard(sandbox).await {
+            tracing::warn!(
+                sandbox.id = sandbox,
+                error = format!("{left:#}"),
+                "a sandbox that nobody needs could not be removed"
+            );
         }
     }
 
@@ -241,12 +276,23 @@ impl Apps {
         Ok(now.map(|(entries, partial)| unsaved_changes(entries, partial)))
     }
 
-    /// Writes the project's saved work into a new sandbox, and makes it the project's sandbox;
-    /// `lost` says that it replaces another one.
-    async fn fill(&self, project: ProjectId, app: &App, lost: bool) -> Result<(), RunError> {
+    /// Writes the project's saved work into a new sandbox, and makes it the project's sandbox in
+    /// place of this previous one; `loss` says that that one was lost. Returns `false` if the
+    /// project has another one meanwhile.
+    async fn fill(
+        &self,
+        project: ProjectId,
+        app: &App,
+        previous: Option<&str>,
+        loss: Option<Loss>,
+    ) -> Result<bool, RunError> {
         let restoring = self.store.restoring(project).await?;
         let kept = KeptWork::of_project(&self.store, project).await?;
-        let mut notice = kept.as_ref().filter(|_| lost).map(rebuilt);
+        let mut notice = match loss {
+            None => None,
+            Some(Loss::Sandbox) => kept.as_ref().map(rebuilt),
+            Some(Loss::Host) => Some(rebuilt_elsewhere(kept.as_ref())),
+        };
         if let Some(kept) = kept {
             let refused = kept.rebuild(app).await?;
             let not_written = not_written(&refused).into_iter();
@@ -255,14 +301,17 @@ impl Apps {
                 .chain(not_written)
                 .reduce(|all, more| all + " " + &more);
         }
-        self.store.set_sandbox(project, app.id()).await?;
+        let (id, host) = (app.id(), app.host());
+        if !self.store.set_sandbox(project, previous, id, host).await? {
+            return Ok(false);
+        }
         if let Some(version) = restoring {
             self.store.restored(project, version).await?;
         }
         if let Some(text) = notice {
             self.notify(project, text).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Ends the project's sandbox, after saving the app as a draft unless a version equals it. The
@@ -272,7 +321,7 @@ impl Apps {
         match self.agent.open(sandbox).await? {
             Some(app) => {
                 let is_used = self.store.next_run(project).await?.is_some();
-                if is_used || !self.keep(project, &app).await? {
+                if is_used || !self.keep(project, &app, UNUSED).await? {
                     // The sweep comes back to it only after the same time has passed again.
                     self.store.note_use(project).await?;
                     return Ok(Released::Needed);
@@ -290,9 +339,9 @@ impl Apps {
         Ok(Released::Ended)
     }
 
-    /// Saves the unsaved files of an app whose sandbox is about to be ended. Returns whether that
-    /// was possible.
-    async fn keep(&self, project: ProjectId, app: &App) -> Result<bool, RunError> {
+    /// Saves the unsaved files of an app whose sandbox is about to be ended; `why` begins the
+    /// notice about what can't be saved. Returns whether that was possible.
+    async fn keep(&self, project: ProjectId, app: &App, why: &str) -> Result<bool, RunError> {
         // The sandbox's files were saved before the version that is still being restored.
         if self.store.restoring(project).await?.is_some() {
             return Ok(true);
@@ -305,7 +354,7 @@ impl Apps {
         let saved = self.store.keep_as_draft(project, &draft).await?;
         self.events.announce(saved);
         if !now.left_out.is_empty() {
-            self.notify(project, not_kept(&now.left_out)).await?;
+            self.notify(project, not_kept(why, &now.left_out)).await?;
         }
         Ok(true)
     }
@@ -335,10 +384,9 @@ fn unsaved_changes(entries: Vec<AppEntry>, partial: bool) -> NewFragment {
 }
 
 /// The notice about files that no version could keep when a sandbox was ended.
-fn not_kept(left_out: &[LeftOut]) -> String {
+fn not_kept(why: &str, left_out: &[LeftOut]) -> String {
     format!(
-        "The project was not in use, so its sandbox was removed to free disk space. The app is \
-         made again from its latest version, which could not keep:\n{}",
+        "{why} The app is made again from its latest version, which could not keep:\n{}",
         list_left_out(left_out)
     )
 }
@@ -361,13 +409,25 @@ fn not_written(refused: &[LeftOut]) -> Option<String> {
 
 /// The notice about a sandbox that was lost and rebuilt.
 fn rebuilt(kept: &KeptWork) -> String {
-    let from = match &kept.fragment {
+    format!(
+        "The sandbox was lost, and the app was rebuilt from {}. {CHANGES_GONE}",
+        source(kept)
+    )
+}
+
+/// The same, where the sandbox's machine was lost. Without saved work, only a run can be at work.
+fn rebuilt_elsewhere(kept: Option<&KeptWork>) -> String {
+    let from = kept.map_or_else(|| "what the run has written".to_owned(), source);
+    format!(
+        "The machine with the sandbox does not answer, so the app was rebuilt on another one from \
+         {from}. {CHANGES_GONE}"
+    )
+}
+
+fn source(kept: &KeptWork) -> String {
+    match &kept.fragment {
         Some(fragment) if fragment.draft => format!("the draft “{}”", fragment.title),
         Some(fragment) => format!("version {}", fragment.number),
         None => "what the runs wrote".to_owned(),
-    };
-    format!(
-        "The sandbox was lost, and the app was rebuilt from {from}. What the app itself or its \
-         commands had changed since then is gone, such as data that it kept in files."
-    )
+    }
 }

@@ -12,6 +12,7 @@
 //! | sandboxes of versions that nobody looks at | the same | one |
 //! | a project's sandbox, whose files are saved as a draft first | unused for `SANDBOX_KEEP_DAYS` | one |
 //! | the same, the longest unused first | when the disk runs low: looked at every minute | one |
+//! | the same, on a sandbox host that is being drained | unused for three minutes | one |
 //!
 //! A version with its picture, a message, or an image that a message shows is never removed. The
 //! images of old runs that go are those in their steps' outputs: checks' pictures, and what tools
@@ -46,6 +47,8 @@ const YOUNGEST_ORPHAN: Duration = Duration::from_secs(3600);
 const DISK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// When the disk runs low, a sandbox that was used this recently stays.
 const IN_USE: Duration = Duration::from_secs(3600);
+/// The same on a host that is being drained; use is noted every minute.
+const IN_USE_DRAINED: Duration = Duration::from_secs(180);
 
 struct Sweeper {
     projects: Projects,
@@ -81,7 +84,10 @@ impl Sweeper {
         loop {
             tokio::select! {
                 _ = sweeps.tick() => self.sweep().await,
-                _ = looks.tick() => log("sandboxes for want of disk", self.make_room().await),
+                _ = looks.tick() => {
+                    log("sandboxes for want of disk", self.make_room().await);
+                    log("sandboxes on hosts that are being drained", self.drained().await);
+                }
             }
         }
     }
@@ -199,6 +205,21 @@ impl Sweeper {
             ended += u64::from(self.release(&unused).await);
             if !is_low(disk)? {
                 break;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends unused sandboxes on hosts that are being drained.
+    async fn drained(&self) -> Result<u64, RunError> {
+        let (store, agent) = (&self.projects.inner.store, &self.projects.inner.agent);
+        if !agent.sandbox_hosts().iter().any(|host| host.draining) {
+            return Ok(0);
+        }
+        let mut ended = 0;
+        for unused in store.unused_projects(IN_USE_DRAINED).await? {
+            if agent.is_draining(&unused.sandbox).await {
+                ended += u64::from(self.release(&unused).await);
             }
         }
         Ok(ended)

@@ -255,7 +255,8 @@ impl Inner {
         for listed in self.agent.sandboxes().await? {
             let is_it = listed.installation.as_deref() == Some(&*installation)
                 && listed.shared == (self.audience == Audience::Visitors)
-                && listed.version.as_deref() == Some(&*version.to_string());
+                && listed.version.as_deref() == Some(&*version.to_string())
+                && !self.agent.is_draining(&listed.id).await;
             if is_it && let Some(app) = self.agent.open(&listed.id).await? {
                 return Ok(app);
             }

@@ -32,6 +32,8 @@ use crate::{
     store::{NewFragment, NewPassedJourney, Reply, Store, StoreError},
 };
 
+/// The step that opens the project's app.
+pub const SANDBOX_STEP: &str = "get-or-create-sandbox";
 /// The step that describes an attached image.
 pub const BUILD_INPUT: &str = "build-agent-input";
 /// How many messages before the prompt the model sees in full.
@@ -88,15 +90,12 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     // After a restart the first step that needs the app opens it: its sandbox is asleep or gone.
     let opened = &Mutex::new(None);
     let begun_in: String = journal
-        .step(
-            Step::new("get-or-create-sandbox", &project),
-            |_| async move {
-                let app = apps.open(project).await?;
-                let id = app.id().to_owned();
-                *opened.lock().await = Some(app);
-                Ok(id)
-            },
-        )
+        .step(Step::new(SANDBOX_STEP, &project), |_| async move {
+            let app = apps.open(project).await?;
+            let id = app.id().to_owned();
+            *opened.lock().await = Some(app);
+            Ok(id)
+        })
         .await?;
     let app = opened.lock().await.take();
     apps.changed(project);

@@ -1,12 +1,12 @@
 //! The control plane: creating sandboxes, finding them again, keeping them alive, and ending them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use reqwest::{Method, RequestBuilder, Url};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Client, Inner, Sandbox, SandboxError, address,
+    Sandbox, SandboxError, Service, address,
     error::{self, Subject},
     retry::{self, Repeat},
     secret,
@@ -63,6 +63,8 @@ struct ListedAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub id: String,
+    /// The host that has it, where there are several.
+    pub host: Option<String>,
     /// Unix time in milliseconds.
     pub started_at: i64,
     pub awake: bool,
@@ -79,6 +81,7 @@ impl TryFrom<ListedAnswer> for Listed {
             })?;
         Ok(Self {
             id: answer.id,
+            host: None,
             started_at: started_at.timestamp_millis(),
             awake: answer.state != "paused",
             metadata: answer.metadata.unwrap_or_default(),
@@ -143,13 +146,13 @@ impl Sandbox {
     /// wake the sandbox.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn notice(&self) -> Result<Option<SandboxNotice>, SandboxError> {
-        Ok(self.client.detail(&self.id).await?.notice)
+        Ok(self.service.detail(&self.id).await?.notice)
     }
 }
 
-impl Inner {
+impl Service {
     /// A request to the control plane.
-    fn control(&self, method: Method, url: Url) -> RequestBuilder {
+    pub(super) fn control(&self, method: Method, url: Url) -> RequestBuilder {
         let request = self.http.request(method, url);
         self.traced(request.header(e2b::API_KEY, &self.api_key))
     }
@@ -162,19 +165,15 @@ impl Inner {
         }
         Ok(response.json().await?)
     }
-}
 
-impl Client {
-    /// Creates a sandbox that stays awake for `timeout`; `metadata` shows in the service's lists.
-    /// `Refused` if there is no such template.
-    #[tracing::instrument(skip_all)]
-    pub async fn create(
-        &self,
+    /// See [`super::Client::create`].
+    pub(super) async fn create(
+        self: &Arc<Self>,
         timeout: Duration,
         metadata: &HashMap<&'static str, String>,
     ) -> Result<Sandbox, SandboxError> {
         let body = Create {
-            template: &self.inner.template,
+            template: &self.template,
             timeout: timeout.as_secs(),
             metadata,
             auto_pause: true,
@@ -186,13 +185,12 @@ impl Client {
         self.sandbox(response, Subject::Template).await
     }
 
-    /// The sandbox, awake for at least `timeout` more; a paused one is resumed. `NotFound` if it is
-    /// gone.
-    #[tracing::instrument(skip_all, fields(sandbox.id = id))]
-    pub async fn connect(&self, id: &str, timeout: Duration) -> Result<Sandbox, SandboxError> {
-        if !address::is_id(id) {
-            return Err(SandboxError::NotFound);
-        }
+    /// See [`super::Client::connect`].
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        id: &str,
+        timeout: Duration,
+    ) -> Result<Sandbox, SandboxError> {
         let request = self
             .post(&format!("/v2/sandboxes/{id}/connect"))?
             .json(&serde_json::json!({ "timeout": timeout.as_secs() }));
@@ -200,13 +198,9 @@ impl Client {
         self.sandbox(response, Subject::Sandbox).await
     }
 
-    /// Whether the sandbox is awake; `None` if it is gone. Does not wake it.
-    #[tracing::instrument(skip_all, fields(sandbox.id = id))]
-    pub async fn is_awake(&self, id: &str) -> Result<Option<bool>, SandboxError> {
-        if !address::is_id(id) {
-            return Ok(None);
-        }
-        match self.inner.detail(id).await {
+    /// See [`super::Client::is_awake`].
+    pub(super) async fn is_awake(&self, id: &str) -> Result<Option<bool>, SandboxError> {
+        match self.detail(id).await {
             Ok(detail) => Ok(Some(detail.state != "paused")),
             Err(SandboxError::NotFound) => Ok(None),
             Err(error) => Err(error),
@@ -214,18 +208,17 @@ impl Client {
     }
 
     /// All sandboxes that the key can see, running and paused.
-    #[tracing::instrument(name = "list_sandboxes", skip_all)]
-    pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
+    pub(super) async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
         let (mut listed, mut next) = (Vec::new(), None::<String>);
         loop {
             let mut url = address::join(
-                &self.inner.control_plane,
+                &self.control_plane,
                 "/v2/sandboxes?state=running,paused&limit=100",
             )?;
             if let Some(token) = &next {
                 url.query_pairs_mut().append_pair("nextToken", token);
             }
-            let request = self.inner.control(Method::GET, url);
+            let request = self.control(Method::GET, url);
             let response = retry::send(request, Repeat::Harmless).await?;
             if !response.status().is_success() {
                 return Err(error::of(response, Subject::Sandbox).await);
@@ -239,7 +232,9 @@ impl Client {
             // A server that repeats a page would keep us here forever.
             let ended = page.is_empty() || token.is_none() || token == next;
             for answer in page {
-                listed.push(answer.try_into()?);
+                let found: Listed = answer.try_into()?;
+                let host = self.host.as_ref().map(|host| host.name().to_owned());
+                listed.push(Listed { host, ..found });
             }
             if ended {
                 return Ok(listed);
@@ -249,14 +244,16 @@ impl Client {
     }
 
     /// What these sandboxes used a moment ago, where it was measured.
-    #[tracing::instrument(name = "measure_sandboxes", skip_all)]
-    pub async fn measure(&self, ids: &[&str]) -> Result<HashMap<String, SandboxUse>, SandboxError> {
+    pub(super) async fn measure(
+        &self,
+        ids: &[&str],
+    ) -> Result<HashMap<String, SandboxUse>, SandboxError> {
         let mut measured = HashMap::new();
         for ids in ids.chunks(MEASURED) {
-            let mut url = address::join(&self.inner.control_plane, "/sandboxes/metrics")?;
+            let mut url = address::join(&self.control_plane, "/sandboxes/metrics")?;
             url.query_pairs_mut()
                 .append_pair("sandbox_ids", &ids.join(","));
-            let request = self.inner.control(Method::GET, url);
+            let request = self.control(Method::GET, url);
             let response = retry::send(request, Repeat::Harmless).await?;
             if !response.status().is_success() {
                 return Err(error::of(response, Subject::Sandbox).await);
@@ -269,13 +266,9 @@ impl Client {
     }
 
     /// Kills the sandbox, running or paused. One that is already gone is no error.
-    #[tracing::instrument(skip_all, fields(sandbox.id = id))]
-    pub async fn kill(&self, id: &str) -> Result<(), SandboxError> {
-        if !address::is_id(id) {
-            return Ok(());
-        }
-        let url = address::join(&self.inner.control_plane, &format!("/sandboxes/{id}"))?;
-        let request = self.inner.control(Method::DELETE, url);
+    pub(super) async fn kill(&self, id: &str) -> Result<(), SandboxError> {
+        let url = address::join(&self.control_plane, &format!("/sandboxes/{id}"))?;
+        let request = self.control(Method::DELETE, url);
         let response = retry::send(request, Repeat::Harmless).await?;
         if response.status().is_success() {
             return Ok(());
@@ -287,12 +280,12 @@ impl Client {
     }
 
     fn post(&self, path: &str) -> Result<reqwest::RequestBuilder, SandboxError> {
-        let url = address::join(&self.inner.control_plane, path)?;
-        Ok(self.inner.control(Method::POST, url))
+        let url = address::join(&self.control_plane, path)?;
+        Ok(self.control(Method::POST, url))
     }
 
     async fn sandbox(
-        &self,
+        self: &Arc<Self>,
         response: reqwest::Response,
         subject: Subject,
     ) -> Result<Sandbox, SandboxError> {
@@ -300,7 +293,9 @@ impl Client {
             return Err(error::of(response, subject).await);
         }
         let created: Created = response.json().await?;
-        let domain = created.domain.unwrap_or_else(|| self.inner.domain.clone());
+        // Previews of several hosts share this server's domain.
+        let domain = created.domain.filter(|_| self.host.is_none());
+        let domain = domain.unwrap_or_else(|| self.domain.clone());
         address::preview("https", u16::MAX, &created.id, &domain)?;
         let token = match created.envd_access_token {
             Some(token) => Some(secret(&token).ok_or_else(|| {
@@ -309,7 +304,7 @@ impl Client {
             None => None,
         };
         Ok(Sandbox {
-            client: self.inner.clone(),
+            service: self.clone(),
             id: created.id,
             token,
             domain,

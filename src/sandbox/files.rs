@@ -136,7 +136,7 @@ impl Sandbox {
         limit: usize,
     ) -> Result<Option<Page>, SandboxError> {
         let request = self
-            .request(&self.client.http, Method::GET, port, path)?
+            .request(&self.service.http, Method::GET, port, path)?
             .header("accept", "text/html,application/json");
         let response = request.send().await?;
         let status = response.status();

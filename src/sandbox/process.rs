@@ -127,7 +127,7 @@ impl Sandbox {
         command: &str,
         options: &RunOptions,
     ) -> Result<CommandOutput, SandboxError> {
-        let is_e2b = self.client.provider == config::SandboxProvider::E2b;
+        let is_e2b = self.service.provider == config::SandboxProvider::E2b;
         let supervisor = is_e2b.then(Supervisor::new);
         let start = Start {
             process: Process {

@@ -170,7 +170,7 @@ impl Sandbox {
     /// Ends a shell and everything it started. A shell that has ended is no error.
     #[tracing::instrument(skip_all, fields(sandbox.id = %self.id))]
     pub async fn end_shell(&self, tag: &str) -> Result<(), SandboxError> {
-        if self.client.provider == config::SandboxProvider::E2b {
+        if self.service.provider == config::SandboxProvider::E2b {
             self.end_session(tag).await?;
         }
         let mut message = to(tag);

@@ -83,7 +83,7 @@ impl Sandbox {
     ) -> Result<RequestBuilder, SandboxError> {
         let message = serde_json::to_vec(message)
             .map_err(|error| SandboxError::Protocol(error.to_string()))?;
-        let request = self.request(&self.client.streaming, Method::POST, e2b::ENVD_PORT, path)?;
+        let request = self.request(&self.service.streaming, Method::POST, e2b::ENVD_PORT, path)?;
         Ok(request
             .header("content-type", e2b::STREAM)
             .header("accept-encoding", "identity")

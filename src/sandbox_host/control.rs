@@ -1,5 +1,6 @@
 //! The control plane: E2B's REST API. Bodies (`messages`), statuses and errors match E2B's.
 
+mod host;
 mod list;
 mod messages;
 mod observe;
@@ -53,6 +54,8 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
         .route("/sandboxes/{id}/metrics", get(observe::metrics))
         .route("/sandboxes/{id}/logs", get(observe::logs_v1))
         .route("/v2/sandboxes/{id}/logs", get(observe::logs))
+        .route("/host/capacity", get(host::capacity))
+        .route("/host/drain", put(host::drain).delete(host::undrain))
         .layer(middleware::from_fn(run_to_completion))
         .layer(middleware::from_fn_with_state(sandboxes.clone(), check_key));
     Router::new()
@@ -283,7 +286,7 @@ impl IntoResponse for HostError {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::NoTemplate(_) | Self::NoSandbox(_) => StatusCode::NOT_FOUND,
-            Self::NoRuntime(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRuntime(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Full(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(error) => {

@@ -21,6 +21,9 @@ pub(super) enum HostError {
     /// No more sandboxes can run at the same time.
     #[error("{0}")]
     Full(String),
+    /// The host takes no new sandboxes.
+    #[error("this host is being drained; codeflow sandbox-host undrain ends that")]
+    Draining,
     /// Nothing can run here; the text says what to install.
     #[error("{0}")]
     NoRuntime(String),

@@ -2,6 +2,7 @@
 //! files are a layer on disk that outlives its container; only killing the sandbox removes them.
 
 mod admission;
+mod draining;
 mod health;
 mod orphans;
 mod pool;
@@ -127,6 +128,16 @@ impl Sandboxes {
         ]
     }
 
+    /// The number of waiting sandboxes, by template.
+    pub(super) fn waiting(&self) -> HashMap<String, usize> {
+        let built = template::all(&self.settings().data_dir).into_iter();
+        let counted = built.map(|(name, template)| {
+            let waiting = self.pool.count(&name, &template.version);
+            (name, waiting)
+        });
+        counted.collect()
+    }
+
     /// The limits that this machine can't enforce, and why.
     pub(super) fn unenforced(&self) -> &[String] {
         self.containers.unenforced()
@@ -164,6 +175,9 @@ impl Sandboxes {
             .ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
         if self.shutdown.is_cancelled() {
             return Err(anyhow::anyhow!("the sandbox host is stopping").into());
+        }
+        if self.is_draining() {
+            return Err(HostError::Draining);
         }
         let begun = now();
         let (sandbox, from) = match self.take_warm(&template, &new).await {

@@ -131,7 +131,7 @@ const HISTOGRAMS: [(&str, &str); 3] = [
     ),
 ];
 /// Current values.
-const GAUGES: [(&str, &str); 9] = [
+const GAUGES: [(&str, &str); 12] = [
     ("codeflow_runs", "Runs that have not ended, by state"),
     (
         "codeflow_run_queue_age_seconds",
@@ -140,7 +140,19 @@ const GAUGES: [(&str, &str); 9] = [
     ("codeflow_feeds_open", "WebSockets that follow a project"),
     (
         "codeflow_sandboxes",
-        "Sandboxes of this machine: running, asleep, or pooled",
+        "Sandboxes of this machine, or by host: running, asleep, or pooled",
+    ),
+    (
+        "codeflow_sandbox_host_up",
+        "1 when the host of SANDBOX_HOSTS answers",
+    ),
+    (
+        "codeflow_sandbox_host_draining",
+        "1 while the host of SANDBOX_HOSTS is being drained",
+    ),
+    (
+        "codeflow_sandbox_host_free_bytes",
+        "Memory for further sandboxes on the host of SANDBOX_HOSTS",
     ),
     ("codeflow_database_up", "1 when the database answered"),
     (
@@ -345,6 +357,16 @@ async fn read(state: &AppState) {
         .set(open.saturating_sub(idle) as f64);
     for (kind, count) in state.measures.sandboxes.iter().flat_map(|counts| counts()) {
         gauge!("codeflow_sandboxes", "state" => kind).set(count as f64);
+    }
+    for host in state.projects.sandbox_hosts() {
+        let name = host.name;
+        for (kind, count) in [("running", host.running), ("asleep", host.asleep)] {
+            gauge!("codeflow_sandboxes", "state" => kind, "host" => name.clone()).set(count as f64);
+        }
+        let yes = |is_so: bool| f64::from(u8::from(is_so));
+        gauge!("codeflow_sandbox_host_up", "host" => name.clone()).set(yes(host.answers));
+        gauge!("codeflow_sandbox_host_draining", "host" => name.clone()).set(yes(host.draining));
+        gauge!("codeflow_sandbox_host_free_bytes", "host" => name).set(host.free_memory as f64);
     }
     match statvfs(&state.measures.data_dir) {
         Ok(disk) => {

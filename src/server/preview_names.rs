@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 /// How many ports of one sandbox get certificates: an app may serve on every port, and an authority
@@ -12,7 +13,8 @@ use parking_lot::Mutex;
 const PORTS: usize = 8;
 
 /// The port and the sandbox of a preview's host name, if that sandbox exists.
-pub type FindPreview = Arc<dyn Fn(&str) -> Option<(u16, String)> + Send + Sync>;
+pub type FindPreview =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Option<(u16, String)>> + Send + Sync>;
 
 /// The preview names that may get certificates.
 pub struct PreviewNames {
@@ -30,8 +32,8 @@ impl PreviewNames {
     }
 
     /// Whether it names an existing sandbox, with a port that gets a certificate.
-    pub fn has(&self, domain: &str) -> bool {
-        let Some((port, sandbox)) = (self.find)(domain) else {
+    pub async fn has(&self, domain: &str) -> bool {
+        let Some((port, sandbox)) = (self.find)(domain.to_owned()).await else {
             return false;
         };
         let mut ports = self.ports.lock();
@@ -44,16 +46,18 @@ impl PreviewNames {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_sandbox_gets_certificates_for_a_few_of_its_ports() {
+    #[tokio::test]
+    async fn a_sandbox_gets_certificates_for_a_few_of_its_ports() {
         let names = PreviewNames::new(Arc::new(|name| {
-            let (port, sandbox) = name.split_once('-')?;
-            Some((port.parse().ok()?, sandbox.to_owned()))
+            Box::pin(async move {
+                let (port, sandbox) = name.split_once('-')?;
+                Some((port.parse().ok()?, sandbox.to_owned()))
+            })
         }));
         for port in 3000..3008 {
-            assert!(names.has(&format!("{port}-ione")), "{port}");
+            assert!(names.has(&format!("{port}-ione")).await, "{port}");
         }
-        assert!(!names.has("3008-ione") && !names.has("none"));
-        assert!(names.has("3000-ione") && names.has("3008-itwo"));
+        assert!(!names.has("3008-ione").await && !names.has("none").await);
+        assert!(names.has("3000-ione").await && names.has("3008-itwo").await);
     }
 }

@@ -24,10 +24,13 @@ pub struct Asked {
 pub async fn ask(State(state): State<AppState>, Query(Asked { domain }): Query<Asked>) -> Response {
     let domain = domain.unwrap_or_default().to_ascii_lowercase();
     let previews = state.preview_names.as_ref();
-    let is_own = domain.len() <= MAX_NAME_BYTES
-        && (domain.eq_ignore_ascii_case(origin::host(&state.public_url))
-            || previews.is_some_and(|names| names.has(&domain)));
-    if is_own {
+    let is_short = domain.len() <= MAX_NAME_BYTES;
+    let is_builder = domain.eq_ignore_ascii_case(origin::host(&state.public_url));
+    let is_preview = match previews {
+        Some(names) if is_short && !is_builder => names.has(&domain).await,
+        _ => false,
+    };
+    if is_short && (is_builder || is_preview) {
         StatusCode::OK.into_response()
     } else {
         ApiError::new(ErrorCode::NotFound, "CodeFlow has no such name.").into_response()

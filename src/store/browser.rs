@@ -98,7 +98,7 @@ const TABLES: &[Shown] = &[
     shown("project_members", &["project_id", "user_id", "role", "added_by", "created_at"]),
     shown("projects", &[
         "id", "user_id", "title", "sandbox", "last_seq", "created_at", "updated_at", "used_at",
-        "renamed", "restoring", "deleted_at", "picture",
+        "renamed", "restoring", "deleted_at", "picture", "sandbox_host",
     ]),
     Shown { secrets: &["code_hash"], ..shown("recovery_codes", &["user_id"]) },
     shown("runs", &[

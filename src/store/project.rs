@@ -16,6 +16,8 @@ pub struct Model {
     pub user_id: UserId,
     pub title: String,
     pub sandbox: Option<String>,
+    /// The host that has the sandbox, where there are several.
+    pub sandbox_host: Option<String>,
     pub last_seq: i64,
     pub created_at: i64,
     pub updated_at: i64,
@@ -76,13 +78,32 @@ impl Store {
         Ok(self.project_model(id).await?.sandbox)
     }
 
-    /// Records the project's sandbox in place of the previous one.
-    pub async fn set_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
+    /// Records the project's sandbox, with its host where there are several, in place of this
+    /// previous one. Returns `false` if the project has another one meanwhile.
+    pub async fn set_sandbox(
+        &self,
+        id: ProjectId,
+        previous: Option<&str>,
+        sandbox: &str,
+        host: Option<&str>,
+    ) -> Result<bool> {
+        let is_previous = match previous {
+            Some(previous) => Column::Sandbox.eq(previous),
+            None => Column::Sandbox.is_null(),
+        };
         let noted = Entity::update_many()
             .col_expr(Column::Sandbox, Expr::value(sandbox))
-            .filter(Column::Id.eq(id));
-        self.update(noted).await?;
-        Ok(())
+            .col_expr(Column::SandboxHost, Expr::value(host))
+            .filter(Column::Id.eq(id))
+            .filter(is_previous);
+        Ok(self.update(noted).await? > 0)
+    }
+
+    /// The recorded host of a project's sandbox.
+    pub async fn host_of_sandbox(&self, sandbox: &str) -> Result<Option<String>> {
+        let found = Entity::find().filter(Column::Sandbox.eq(sandbox));
+        let model = found.one(&self.db).await?;
+        Ok(model.and_then(|model| model.sandbox_host))
     }
 
     /// The id of the project's sandbox, also while its deletion can be undone.
@@ -114,6 +135,7 @@ pub(super) async fn insert(
         user_id: Set(user.clone()),
         title: Set(project.title.clone()),
         sandbox: Set(None),
+        sandbox_host: Set(None),
         last_seq: Set(0),
         created_at: Set(now.0),
         updated_at: Set(now.0),

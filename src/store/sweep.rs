@@ -214,6 +214,7 @@ impl Store {
     pub async fn forget_sandbox(&self, id: ProjectId, sandbox: &str) -> Result<()> {
         let forgotten = project::Entity::update_many()
             .col_expr(project::Column::Sandbox, Expr::value(None::<String>))
+            .col_expr(project::Column::SandboxHost, Expr::value(None::<String>))
             .filter(project::Column::Id.eq(id))
             .filter(project::Column::Sandbox.eq(sandbox));
         self.update(forgotten).await?;

@@ -32,6 +32,7 @@ mod feed;
 mod file_edits;
 mod greedy_apps;
 mod history;
+mod hosts;
 mod ids;
 mod images;
 mod killed_hosts;

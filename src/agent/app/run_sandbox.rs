@@ -13,6 +13,7 @@ use super::App;
 use crate::{
     agent::{RunError, tools::Written},
     protocol::AppEntry,
+    sandbox::SandboxError,
 };
 
 /// What the model reads after the sandbox was replaced.
@@ -114,7 +115,11 @@ impl<'a> RunSandbox<'a> {
     {
         let app = self.app().await?;
         let mut doubt = Doubt(Some(&self.in_doubt));
-        let worked = work(app).await;
+        let worked = tokio::select! {
+            worked = work(app.clone()) => worked,
+            // A machine that is cut off doesn't even refuse connections.
+            () = app.lost() => Err(SandboxError::NotFound.into()),
+        };
         if !worked.as_ref().is_err_and(RunError::is_sandbox_fault) {
             doubt.0 = None;
         }

@@ -59,6 +59,9 @@ impl Sandboxes {
     /// Room for another sandbox waiting in the pool; `None` if it would have to make room for the
     /// next sandbox at once.
     pub(super) async fn room_for_waiting(&self) -> Option<Reservation> {
+        if self.is_draining() {
+            return None;
+        }
         let expected = self.expected_memory(true);
         let _turn = self.reservations.turn.lock().await;
         self.shortage(2, expected)
@@ -103,13 +106,7 @@ impl Sandboxes {
         let usage = all.usage()?;
         // Even the smallest machine starts two sandboxes.
         let most = memory / 2;
-        let young: u64 = self
-            .containers_at_work()
-            .iter()
-            .map(|(sandbox, container)| self.still_to_come(sandbox, container, most))
-            .sum();
-        let starting = self.reservations.total(most);
-        let used = usage.memory + young + starting.memory;
+        let used = self.used_memory(usage.memory, most);
         if used + more * expected.min(most) > memory {
             return Some(format!(
                 "The machine is full: its sandboxes use {} of the {} MB of memory that they may have together. Try again later, end \
@@ -118,13 +115,36 @@ impl Sandboxes {
                 memory >> 20
             ));
         }
-        let used = all.processes().unwrap_or(0) + starting.count * EXPECTED_PROCESSES;
+        let starting = self.reservations.total(most).count;
+        let used = all.processes().unwrap_or(0) + starting * EXPECTED_PROCESSES;
         (used + more * EXPECTED_PROCESSES.min(processes / 2) > processes).then(|| {
             format!(
                 "The machine is full: its sandboxes have {used} of the {processes} processes that they may have together. Try again \
                  later, end sandboxes that nobody needs, or raise SANDBOX_TOTAL_PIDS."
             )
         })
+    }
+
+    /// The memory that the sandboxes use, or will when they are at work, in bytes: beyond their
+    /// current usage, each is assumed to use at most `most`.
+    fn used_memory(&self, usage: u64, most: u64) -> u64 {
+        let at_work = self.containers_at_work();
+        let young = at_work
+            .iter()
+            .map(|(sandbox, container)| self.still_to_come(sandbox, container, most));
+        usage + young.sum::<u64>() + self.reservations.total(most).memory
+    }
+
+    /// The memory for further sandboxes, in bytes.
+    pub(in crate::sandbox_host) fn free_memory(&self) -> u64 {
+        let available = available_memory().map_or(u64::MAX, |available| {
+            available.saturating_sub(MIN_AVAILABLE)
+        });
+        let own = self.containers.capacity().and_then(|(capacity, all)| {
+            let used = self.used_memory(all.usage()?.memory, capacity.memory / 2);
+            Some(capacity.memory.saturating_sub(used))
+        });
+        available.min(own.unwrap_or(u64::MAX))
     }
 
     /// All containers that hold memory, except those being started or stopped.

@@ -235,15 +235,9 @@ impl Drop for E2b {
 /// A client of the service at this address.
 pub fn client(url: &str) -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::new(config::Sandbox {
-        provider: config::SandboxProvider::E2b,
-        api_url: url.to_owned(),
-        sandbox_url: url.to_owned(),
-        domain: "e2b.app".to_owned(),
-        api_key: "e2b_0000".into(),
-        template: "nextjs".to_owned(),
-    })
-    .unwrap()
+    let mut settings = config::Sandbox::of_host(url, "e2b_0000", "e2b.app");
+    settings.provider = config::SandboxProvider::E2b;
+    Client::new(settings).unwrap()
 }
 
 /// One request and its answer.

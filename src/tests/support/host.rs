@@ -125,16 +125,7 @@ pub async fn run(sandbox: &Sandbox, command: &str) -> (i32, String) {
 
 /// A client of the host at this address.
 pub fn client(url: &str, key: &str, domain: &str) -> Client {
-    let mut reached = config::Sandbox {
-        provider: config::SandboxProvider::Local,
-        api_url: String::new(),
-        sandbox_url: String::new(),
-        domain: String::new(),
-        api_key: Default::default(),
-        template: "nextjs".to_owned(),
-    };
-    reached.use_host(url, key, domain);
-    Client::new(reached).unwrap()
+    Client::new(config::Sandbox::of_host(url, key, domain)).unwrap()
 }
 
 /// A running host with its own data folder.
