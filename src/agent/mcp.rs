@@ -292,6 +292,7 @@ impl McpTools {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::{secrets::PLACEHOLDER, *};
     use crate::config::{McpTransport, McpUrl};

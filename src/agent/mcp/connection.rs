@@ -10,9 +10,11 @@ use rmcp::{
         CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ContentBlock,
         Implementation, JsonObject, PaginatedRequestParams, Tool,
     },
-    service::{RunningService, ServiceError},
+    service::{ClientInitializeError, RunningService, ServiceError},
     transport::{
-        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+        StreamableHttpClientTransport,
+        streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
+        worker::WorkerQuitReason,
     },
 };
 use secrecy::ExposeSecret;

@@ -209,6 +209,7 @@ mod tests {
             sandbox: None,
             explored: None,
             took: None,
+            asks: None,
         }
     }
 
