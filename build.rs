@@ -1,7 +1,10 @@
 //! Makes every way of building give pages that come alive, and stops the build where it can't:
 //! server and browser must agree on the flags and the name that `.cargo/config.toml` sets.
 
-use std::env;
+use std::{env, fs, path::Path};
+
+/// What examines pages for barriers (`src/agent/check/axe.rs`), among the npm packages.
+const AXE: &str = "node_modules/axe-core/axe.min.js";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -26,7 +29,26 @@ fn main() {
     // browser, so they are ordinary functions there. The server only names the files.
     let is_server = env::var_os("CARGO_FEATURE_SSR").is_some();
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if is_server {
+        embed_axe();
+    }
     if is_server || flags.contains("--emit-relocs") {
         println!("cargo::rustc-cfg=lazy_parts");
+    }
+}
+
+/// Puts the program where the server includes it.
+fn embed_axe() {
+    println!("cargo::rerun-if-changed={AXE}");
+    let axe = fs::read(AXE).unwrap_or_else(|_| {
+        println!(
+            "cargo::warning={AXE} is missing, so apps are not checked for what keeps people from \
+             using them. Run script/setup, which installs the npm packages, and build again."
+        );
+        Vec::new()
+    });
+    let folder = env::var_os("OUT_DIR").unwrap_or_default();
+    if let Err(error) = fs::write(Path::new(&folder).join("axe.js"), axe) {
+        println!("cargo::error=the build's own folder can't be written: {error}");
     }
 }

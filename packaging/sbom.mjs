@@ -1,5 +1,5 @@
 // node packaging/sbom.mjs <version>: what the program is made of, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/). The crates that are
-// linked into it or build it, the npm packages within the page's scripts, and those that the apps' template installs on the server.
+// linked into it or build it, the npm packages within the page's scripts and within the check of apps, and those that the apps' template installs on the server.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
@@ -89,6 +89,7 @@ function npm(folder, part, isRoot) {
 const { components, dependencies, root } = crates();
 components.push(
   ...npm("", "page", (name) => /^@(codemirror|lezer|xterm)\//.test(name)),
+  ...npm("", "check", (name) => name === "axe-core"),
   ...npm("sandbox-templates/nextjs/", "template", () => true),
 );
 const bom = {

@@ -4,6 +4,7 @@
 
 mod activity;
 mod ahead;
+mod axe;
 mod browser;
 mod browsers;
 mod content;
@@ -127,7 +128,7 @@ impl Agent {
         let mut types = types?;
         // Failures that prevent a page from being shown come before errors in it.
         let mut report = routes?;
-        if matches!(types, Types::Unfinished { .. }) && report.is_well() {
+        if matches!(types, Types::Unfinished { .. }) && report.is_sound() {
             // The machine is less busy by now.
             types = types::check(app, types::RECHECK_TIMEOUT).await?;
         }
@@ -139,7 +140,7 @@ impl Agent {
                     .problems
                     .push(Problem::new(ProblemKind::Types, "tsc --noEmit", errors))
             }
-            Types::Unfinished { why, killed: true } if report.is_well() => {
+            Types::Unfinished { why, killed: true } if report.is_sound() => {
                 return Err(unfinished(&format!("Types could not be checked: {why}.")));
             }
             // Before the notes on pages, because only the first notes are reported.
@@ -150,6 +151,7 @@ impl Agent {
             part("journeys", self.play_journeys(app, &files, &mut report)).await?;
         }
         remade.remove_marks().await;
+        report.barriers_last();
         Ok(report)
     }
 }

@@ -1,6 +1,7 @@
 //! The check that decides whether an app is done: how many times its findings may be fixed, and
 //! pages loaded in a real browser that reaches only the app and leaves nothing behind.
 
+mod barriers;
 mod doubts;
 mod hostile;
 mod jail;

@@ -149,6 +149,15 @@ impl PageActivity {
         self.crashed || self.hangs || self.loads > MAX_LOADS
     }
 
+    pub fn has_loaded(&self) -> bool {
+        self.loaded.is_some()
+    }
+
+    /// Whether nothing speaks against the page yet.
+    pub fn is_sound(&self) -> bool {
+        self.errors.is_empty() && !self.is_lost() && !self.is_busy()
+    }
+
     /// Whether the page, or something it requested, is still loading.
     pub fn is_busy(&self) -> bool {
         self.loaded.is_none() || !self.requests.is_empty()

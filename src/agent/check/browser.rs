@@ -228,8 +228,18 @@ impl Browser {
     /// Like [`Browser::call`], for questions that the page itself must answer: it counts as silent
     /// once it has had its turn on the processors.
     pub async fn ask(&mut self, method: &str, params: Value) -> Result<Value, BrowserError> {
+        self.ask_within(method, params, ANSWER).await
+    }
+
+    /// The same for an answer within this time, as measured on an idle machine.
+    pub async fn ask_within(
+        &mut self,
+        method: &str,
+        params: Value,
+        answer: Duration,
+    ) -> Result<Value, BrowserError> {
         let mut call = self.send(method, params).await?;
-        let patience = self.patience(ANSWER);
+        let patience = self.patience(answer);
         loop {
             if let Some(answer) = call.result(patience.deadline()).await? {
                 return Ok(answer);

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{
     activity::{PageActivity, QUIET, STALLED},
+    axe::{self, Barrier},
     browser::Browser,
     content::{self, PageContent},
     launch::BrowserError,
@@ -48,6 +49,8 @@ pub struct Findings {
     pub links: BTreeSet<String>,
     /// What it looks like: a PNG.
     pub screenshot: Option<Vec<u8>>,
+    /// What keeps people from using it, if it works.
+    pub barriers: Vec<Barrier>,
 }
 
 impl Findings {
@@ -80,6 +83,24 @@ pub async fn load(
     address: &PageAddress,
     path: &str,
 ) -> Result<Findings, BrowserError> {
+    load_and(browser, address, path, false).await
+}
+
+/// Loads a page of the app, and looks for barriers if it works.
+pub async fn examine(
+    browser: &mut Browser,
+    address: &PageAddress,
+    path: &str,
+) -> Result<Findings, BrowserError> {
+    load_and(browser, address, path, true).await
+}
+
+async fn load_and(
+    browser: &mut Browser,
+    address: &PageAddress,
+    path: &str,
+    examines: bool,
+) -> Result<Findings, BrowserError> {
     let url = address
         .page(path)
         .map_err(|error| BrowserError::Failed(error.to_string()))?;
@@ -102,7 +123,27 @@ pub async fn load(
         Err(BrowserError::Silent) => {}
         Err(error) => return Err(error),
     }
-    part("until it rests", activity.until_it_rests(browser, QUIET)).await?;
+    let mut barriers = Vec::new();
+    let resting = async {
+        if examines {
+            // While the page may still do something.
+            activity.until_it_rests(browser, QUIET / 2).await?;
+            if activity.is_sound() {
+                match content::world(browser).await {
+                    Ok(world) => barriers = part("axe", axe::barriers(browser, world)).await,
+                    Err(BrowserError::Silent) => activity.hangs(),
+                    // The page went elsewhere.
+                    Err(BrowserError::Failed(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if !activity.has_loaded() {
+                return Ok(());
+            }
+        }
+        activity.until_it_rests(browser, QUIET).await
+    };
+    part("until it rests", resting).await?;
     let mut content = PageContent::default();
     let mut screenshot = None;
     if !activity.is_lost() {
@@ -140,6 +181,9 @@ pub async fn load(
     }
     let (lost, doubtful) = (activity.is_lost(), activity.is_doubtful());
     let (errors, warnings) = activity.into_findings();
+    if lost || doubtful || !errors.is_empty() {
+        barriers.clear();
+    }
     Ok(Findings {
         lost,
         doubtful,
@@ -151,6 +195,7 @@ pub async fn load(
             .filter_map(|link| address.own_path(link))
             .collect(),
         screenshot,
+        barriers,
     })
 }
 

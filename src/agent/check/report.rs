@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{page::Findings, picture};
+use super::{axe::Barrier, page::Findings, picture};
 use crate::agent::{Fault, FaultKind, RunError, text::plain};
 
 /// The longest report for people, in characters.
@@ -82,6 +82,8 @@ pub enum ProblemKind {
     JourneyFile,
     /// A journey that was there and is not any more.
     JourneyGone,
+    /// Something that keeps people from using a page that works.
+    Barrier,
 }
 
 impl ProblemKind {
@@ -96,6 +98,7 @@ impl ProblemKind {
             Self::Journey => "A journey fails",
             Self::JourneyFile => "A journey can't be read",
             Self::JourneyGone => "A journey is gone",
+            Self::Barrier => "Not everybody can use the page",
         }
     }
 }
@@ -119,7 +122,29 @@ impl Report {
     /// Whether the app itself is sound, so that its journeys can be played.
     pub(super) fn is_sound(&self) -> bool {
         let mut kinds = self.problems.iter().map(|problem| problem.kind);
-        kinds.all(|kind| kind == ProblemKind::JourneyGone)
+        kinds.all(|kind| matches!(kind, ProblemKind::JourneyGone | ProblemKind::Barrier))
+    }
+
+    /// Whether the app does what it should, if not for everybody.
+    pub(in crate::agent) fn has_only_barriers(&self) -> bool {
+        let mut problems = self.problems.iter();
+        problems.all(|problem| problem.kind == ProblemKind::Barrier)
+    }
+
+    /// The summary of an app that works, with the barriers that are left.
+    pub(in crate::agent) fn with_barriers(&self, summary: String) -> String {
+        let barriers = self.problems.iter().map(|problem| {
+            let text = shortened(&problem.text, FOR_PEOPLE / 5).replace('`', "'");
+            format!("\n- {}: `{text}`", problem.place)
+        });
+        let barriers: String = barriers.collect();
+        format!("{summary}\n\nThe app works, but not everybody can use it:\n{barriers}")
+    }
+
+    /// Puts what fails before what keeps only some people from using it.
+    pub(super) fn barriers_last(&mut self) {
+        self.problems
+            .sort_by_key(|problem| problem.kind == ProblemKind::Barrier);
     }
 
     pub fn for_model(&self) -> String {
@@ -199,6 +224,14 @@ impl Report {
             .into_iter()
             .map(|text| Problem::new(ProblemKind::Runtime, path, text));
         self.problems.extend(problems);
+        for Barrier { advice, elements } in findings.barriers {
+            // The pages of an app have much in common.
+            if !self.problems.iter().any(|one| one.text.starts_with(advice)) {
+                let text = format!("{advice}: {elements}.");
+                self.problems
+                    .push(Problem::new(ProblemKind::Barrier, path, text));
+            }
+        }
         findings.links
     }
 

@@ -61,7 +61,7 @@ impl<'a> Tour<'a> {
             let next = || waiting.lock().next().filter(|_| Instant::now() < deadline);
             let mut sound = Vec::new();
             while let Some(path) = next() {
-                match page::load(tab, address, path).await {
+                match page::examine(tab, address, path).await {
                     Ok(findings) if findings.is_sound() => sound.push((path.clone(), findings)),
                     Ok(_) | Err(_) => break,
                 }
@@ -102,7 +102,7 @@ impl<'a> Tour<'a> {
                     continue;
                 }
             };
-            let findings = page::load(&mut browser, &self.address, path).await;
+            let findings = page::examine(&mut browser, &self.address, path).await;
             // The kernel killed its tab, or all of it; the page would cause that again.
             if browser.ran_out_of_memory()
                 && findings.as_ref().map_or(true, |findings| findings.lost)
