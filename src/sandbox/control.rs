@@ -9,7 +9,7 @@ use super::{
     Sandbox, SandboxError, Service, address,
     error::{self, Subject},
     retry::{self, Repeat},
-    secret,
+    service::secret,
 };
 use crate::{e2b, protocol::SandboxUse};
 

@@ -137,10 +137,11 @@ impl ControlPlane for HostProcess {
 impl Drop for HostProcess {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            let _ = kill(
-                Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
-                Signal::SIGTERM,
-            );
+            let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+            // One that a test has stopped hears nothing before it goes on.
+            for signal in [Signal::SIGTERM, Signal::SIGCONT] {
+                let _ = kill(pid, signal);
+            }
             let _ = self.child.wait();
         }
     }
