@@ -306,7 +306,12 @@ async fn a_run_goes_on_elsewhere_when_the_host_of_its_sandbox_hangs() {
     assert_eq!(sandboxes(&left).await.len(), 1);
     signal(&hung, Signal::SIGCONT);
     // It is back with a sandbox that no project has; the sweep ends it after an hour.
-    assert_eq!(sandboxes(&hung).await.len(), 1);
+    let client = client(&[&hung]);
+    until("it lists its sandbox", async || {
+        let listed = client.list().await.ok()?;
+        (listed.len() == 1).then_some(())
+    })
+    .await;
 }
 
 /// Runs `codeflow sandbox-host` with this argument on the running host.

@@ -125,8 +125,12 @@ async fn figures_follow_a_run_and_labels_stay_few() {
         .keys()
         .map(|name| name.split('{').next().unwrap().to_owned())
         .collect();
+    // Nobody was refused or woken, and there are no other hosts (`hosts`).
     let rest = [
         "codeflow_refused_sign_ins_total",
+        "codeflow_sandbox_host_draining",
+        "codeflow_sandbox_host_free_bytes",
+        "codeflow_sandbox_host_up",
         "codeflow_sandbox_wakes_total",
     ];
     // Those of other hosts are there with SANDBOX_HOSTS: see `hosts`.
