@@ -86,7 +86,7 @@ async fn an_unusual_page_that_works_passes() {
         ),
         // An empty sheet of paper, and a toy that changes its colour.
         (
-            r#"<style>* { margin: 0; border: 0; outline: 0; resize: none }</style><textarea style="width: 100vw; height: 100vh"></textarea>"#,
+            r#"<style>* { margin: 0; border: 0; outline: 0; resize: none }</style><textarea aria-label="Note" style="width: 100vw; height: 100vh"></textarea>"#,
             "fills the window",
         ),
         (
