@@ -1,6 +1,6 @@
 // What axe (Deque) finds wrong with a page for people who use assistive technology: nothing serious is let through.
 import assert from "node:assert/strict";
-import axe from "axe-core";
+import { AxeBuilder } from "@axe-core/playwright";
 
 /** A phone, a laptop and a wide screen, in pixels. */
 export const WIDTHS = [390, 1024, 1920];
@@ -9,12 +9,9 @@ export const WIDTHS = [390, 1024, 1920];
 export async function assertAccessible(page, where, within = "html") {
   // A colour on its way to another one is nobody's choice.
   await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((each) => each instanceof CSSTransition).map((each) => each.finished)));
-  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe.source);
-  // In this page alone, not in the frames of apps.
-  const { violations } = await page.evaluate(
-    (within) => globalThis.axe.run({ include: [within], exclude: ["iframe"] }, { iframes: false, resultTypes: ["violations"] }),
-    within,
-  );
+  // In legacy mode, the results are not put together on a page of their own.
+  const axe = new AxeBuilder({ page }).setLegacyMode().include(within).exclude("iframe").options({ resultTypes: ["violations"] });
+  const { violations } = await axe.analyze();
   const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
   const text = grave.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`);
   assert.equal(grave.length, 0, `${where}:\n${text.join("\n")}`);
