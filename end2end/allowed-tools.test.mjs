@@ -56,7 +56,7 @@ test("a tool is allowed by a button, then used without a question, and taken bac
   await ui.finished(1);
   for (const name of ["Allow once", "Always allow", "Never"]) await asked().getByRole("button", { name, exact: true }).waitFor();
   await assertAccessible(tab, "a question about a tool");
-  await tab.screenshot({ path: join(results, "allowed-tools.png") });
+  await tab.screenshot({ caret: "initial", path: join(results, "allowed-tools.png") });
   await asked().getByRole("button", { name: "Always allow", exact: true }).click();
   await ui.finished(2);
   await tab.getByText("It was found.").waitFor();
