@@ -308,24 +308,6 @@ test("the app sends messages to the builder alone: not to a stranger that frames
   opening.close();
 });
 
-test("a change that is announced before the app has started is no error of the app, and the page gets it", async () => {
-  const thrown = [];
-  const onError = ({ message }) => thrown.push(message);
-  page.on("pageerror", onError);
-  let opened = 0;
-  await page.routeWebSocket(/\/_next\//, (line) => {
-    const end = line.connectToServer();
-    if (opened++ === 0) line.send(JSON.stringify({ type: "serverComponentChanges", hmrVersion: 1 }));
-    line.onMessage((message) => end.send(message));
-    end.onMessage((message) => line.send(message));
-  });
-  await page.getByRole("button", { name: "Reload", exact: true }).click();
-  await until("the page is loaded again", () => opened > 1);
-  await button("Throw").waitFor();
-  assert.deepEqual(thrown, []);
-  page.off("pageerror", onError);
-});
-
 test("errors are hidden during a run, and those that it did not fix come back", async () => {
   let answer;
   held = new Promise((go) => (answer = go));
@@ -388,6 +370,24 @@ test("what the dev server can't compile can be fixed where the app would be", as
   assert.match(model.requests.filter((request) => request.tools).map(prompt).at(-1), /^Fix this error in the app:\n\n```\n\.\/app\/page\.tsx/);
   await failure.waitFor({ state: "detached" });
   await ui.preview().getByRole("heading", { name: "Mended" }).waitFor();
+});
+
+test("a change that is announced before the app has started is no error of the app, and the page gets it", async () => {
+  const thrown = [];
+  const onError = ({ message }) => thrown.push(message);
+  page.on("pageerror", onError);
+  let opened = 0;
+  await page.routeWebSocket(/\/_next\//, (line) => {
+    const end = line.connectToServer();
+    if (opened++ === 0) line.send(JSON.stringify({ type: "serverComponentChanges", hmrVersion: 1 }));
+    line.onMessage((message) => end.send(message));
+    end.onMessage((message) => line.send(message));
+  });
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
+  await until("the page is loaded again", () => opened > 1);
+  await ui.preview().getByRole("heading", { name: "Mended" }).waitFor();
+  assert.deepEqual(thrown, []);
+  page.off("pageerror", onError);
 });
 
 test("with a public address of the builder, the app sends messages to that one and to no other on this machine", async () => {
