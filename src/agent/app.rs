@@ -157,11 +157,24 @@ impl App {
     }
 
     /// Releases programs that wait for input from one of the app's named pipes: they read its end.
+    /// So do those that begin within the next half a minute, even if the pipe is deleted by then.
     pub(super) async fn release_pipes(&self) -> Result<(), RunError> {
         // Opening a pipe for both reading and writing does not block, and gives its readers a
-        // writer.
-        let release = "cd /home/user && find . -name node_modules -prune -o -type p -print0 | \
-                       while IFS= read -r -d '' pipe; do : <>\"$pipe\"; done";
+        // writer. A second link to it outlives the first.
+        let release = r#"cd /home/user && mkdir -p .cache && links=$(mktemp -d .cache/pipes.XXXXXX) || exit 0
+            count=0
+            while IFS= read -r -d '' pipe; do
+              : <>"$pipe"
+              count=$((count + 1))
+              ln "$pipe" "$links/$count"
+            done < <(find . \( -name node_modules -o -name .cache \) -prune -o -type p -print0)
+            {
+              for _ in $(seq 100); do
+                sleep 0.3
+                for pipe in "$links"/*; do : <>"$pipe"; done
+              done
+              rm -r "$links"
+            } </dev/null >/dev/null 2>&1 &"#;
         self.run_isolated(release).await?;
         Ok(())
     }

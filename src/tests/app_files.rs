@@ -207,7 +207,11 @@ async fn a_named_pipe_in_the_app_is_reported_at_once_and_the_model_deletes_it() 
                 json!({ "command": "mkfifo pipe1; (cat pipe1; echo freed > freed) >/dev/null 2>&1 & disown" }),
             ),
             Reply::done(),
-            Reply::call("terminal", json!({ "command": "rm pipe1; until [ -f freed ]; do sleep 0.1; done" })),
+            // Another one begins later, and still waits when the pipe is deleted.
+            Reply::call(
+                "terminal",
+                json!({ "command": "(cat pipe1; echo freed > freed2) >/dev/null 2>&1 & sleep 0.1; rm pipe1; until [ -f freed ] && [ -f freed2 ]; do sleep 0.1; done" }),
+            ),
             Reply::done(),
         ],
     )])
