@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { after, before, test } from "./suite.mjs";
+import { after, before, stopAll, test } from "./suite.mjs";
 import { assertAccessible } from "./accessible.mjs";
 import { call, say, startModel } from "./model.mjs";
 import { results, startBrowser, startServer, until } from "./server.mjs";
@@ -37,9 +37,7 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await server?.stop();
-  model?.stop();
+  await stopAll(browser, server, model);
   docs.close();
 });
 

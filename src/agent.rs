@@ -221,9 +221,9 @@ impl Agent {
         self.sandboxes.is_draining(sandbox).await
     }
 
-    /// The sandbox's host, if it counts as lost.
-    pub async fn lost_host(&self, sandbox: &str) -> Option<String> {
-        self.sandboxes.lost_host(sandbox).await
+    /// Whether the sandbox's host counts as lost.
+    pub async fn is_host_lost(&self, sandbox: &str) -> bool {
+        self.sandboxes.is_host_lost(sandbox).await
     }
 
     /// The hosts of `SANDBOX_HOSTS`, as last seen.

@@ -21,6 +21,7 @@ mod egress;
 pub mod envd;
 mod error;
 mod first_page;
+pub mod hop;
 mod http;
 mod ids;
 mod killed_hosts;

@@ -214,7 +214,7 @@ impl McpTools {
         self.inner.listing.tools.iter().filter(is_offered)
     }
 
-    /// What the model is told about them; `None` if there is nothing to tell.
+    /// Notes about them for the model; `None` without any.
     pub fn note(&self) -> Option<String> {
         let mut note = self.inner.listing.troubles.join(" ");
         if self.names().next().is_some() {

@@ -1,4 +1,4 @@
-//! Previews on the app's own listener, told apart by the Host header: served by the sandbox host in
+//! Previews on the app's own listener, recognized by the Host header: served by the sandbox host in
 //! this process, or passed on to the one that has the sandbox.
 
 use std::sync::Arc;
@@ -7,15 +7,13 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
+    http::{Response, StatusCode, header},
     middleware::{self, Next},
     response::IntoResponse,
 };
 use futures::StreamExt;
-use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::copy_bidirectional,
     net::TcpStream,
     time::{Duration, timeout},
 };
@@ -25,7 +23,7 @@ use tower::ServiceExt;
 use crate::{
     e2b::{ENVD_PORT, SANDBOX_ID, SANDBOX_PORT},
     projects::Projects,
-    sandbox_host::{EndsWith, SandboxHost, preview_target},
+    sandbox_host::{EndsWith, SandboxHost, hop, preview_target},
     server::{Admission, FindPreview, PreviewGate},
 };
 
@@ -156,66 +154,23 @@ pub(super) fn with_previews(
 async fn pass_on(server: &str, mut request: Request) -> anyhow::Result<Response<Body>> {
     let ends = request.extensions().get::<EndsWith>();
     let ends = ends.map_or_else(CancellationToken::new, |ends| ends.0.clone());
-    let upgrade = request.headers().get(header::UPGRADE).cloned();
-    let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-    let headers = request.headers_mut();
-    strip_hop_by_hop(headers);
+    hop::origin_form(&mut request);
+    let upgrade = hop::begin(&mut request);
     for name in [SANDBOX_ID, SANDBOX_PORT] {
-        headers.remove(name);
-    }
-    if let Some(upgrade) = upgrade {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::UPGRADE, upgrade);
-    }
-    if let Some(path) = request.uri().path_and_query() {
-        *request.uri_mut() = path.as_str().parse()?;
+        request.headers_mut().remove(name);
     }
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(server)).await??;
     stream.set_nodelay(true)?;
-    let (mut sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(driver.with_upgrades());
-    let mut response = sender.send_request(request).await?;
+    let mut response = hop::send(TokioIo::new(stream), request).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        strip_hop_by_hop(response.headers_mut());
+        hop::strip_headers(response.headers_mut());
         return Ok(response.map(|body| {
             let body = Body::new(body).into_data_stream();
             Body::from_stream(body.take_until(ends.cancelled_owned()))
         }));
     }
-    if let Some(ours) = ours {
-        let theirs = hyper::upgrade::on(&mut response);
-        tokio::spawn(async move {
-            if let Ok((ours, theirs)) = tokio::try_join!(ours, theirs) {
-                let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
-                tokio::select! {
-                    _ = copy_bidirectional(&mut ours, &mut theirs) => {}
-                    () = ends.cancelled() => {}
-                }
-            }
-        });
+    if let Some(upgrade) = upgrade {
+        hop::join(upgrade, &mut response, ends.cancelled_owned());
     }
     Ok(response.map(|_| Body::empty()))
-}
-
-/// Removes the headers that end with this hop (RFC 9110, 7.6.1).
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [
-        header::CONNECTION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
-    }
 }

@@ -87,9 +87,9 @@ impl Apps {
                     sandbox.id = sandbox,
                     "the sandbox is gone; rebuilding it from the latest version"
                 );
-                loss = Some(match self.agent.lost_host(sandbox).await {
-                    Some(_) => Loss::Host,
-                    None => Loss::Sandbox,
+                loss = Some(match self.agent.is_host_lost(sandbox).await {
+                    true => Loss::Host,
+                    false => Loss::Sandbox,
                 });
             }
             if let Some(app) = self.create(project, before.as_deref(), loss).await? {

@@ -267,14 +267,13 @@ impl Client {
         located.is_ok_and(|service| service.host.as_ref().is_some_and(Host::is_draining))
     }
 
-    /// The address of the sandbox's host, if the host is lost.
-    pub async fn lost_host(&self, id: &str) -> Option<String> {
+    /// Whether the sandbox's host counts as lost.
+    pub async fn is_host_lost(&self, id: &str) -> bool {
         if self.only().is_some() {
-            return None;
+            return false;
         }
-        let service = self.locate(id).await.ok()?;
-        let host = service.host.as_ref().filter(|host| host.is_lost())?;
-        Some(host.name().to_owned())
+        let located = self.locate(id).await;
+        located.is_ok_and(|service| service.is_lost())
     }
 
     /// The hosts of `SANDBOX_HOSTS`, as last seen.

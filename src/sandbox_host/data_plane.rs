@@ -9,21 +9,19 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header},
+    http::{HeaderName, HeaderValue, Request, Response, StatusCode, header},
 };
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use secrecy::ExposeSecret;
 use tracing::Instrument;
 
 use super::{
     connection::{Connection, EndsWith, ProxiedBody},
-    http::{api_error, json, strip_hop_by_hop, strip_ours},
+    hop,
+    http::{api_error, json, strip_ours},
     pages::Audience,
     preview::{self, Showing},
     running_container::RunningContainer,
     sandboxes::{Awake, Sandboxes, Waiting},
-    two_way::carry,
 };
 use crate::{
     config,
@@ -170,14 +168,14 @@ async fn forward_to_envd(
     mut request: Request<Body>,
     connection: Connection,
 ) -> anyhow::Result<Response<Body>> {
-    origin_form(&mut request);
-    strip_hop_by_hop(request.headers_mut());
+    hop::origin_form(&mut request);
+    hop::strip_headers(request.headers_mut());
     for name in [ACCESS_TOKEN, PASSIVE, SANDBOX_ID, SANDBOX_PORT] {
         request.headers_mut().remove(name);
     }
     request.headers_mut().remove(traces::TRACEPARENT);
     let mut response = container.request(request).await?;
-    strip_hop_by_hop(response.headers_mut());
+    hop::strip_headers(response.headers_mut());
     Ok(response.map(|body| Body::new(ProxiedBody::new(body, connection))))
 }
 
@@ -194,12 +192,11 @@ async fn forward_to_app(
     let Some(stream) = dial(container, target.port).await? else {
         return Ok(None);
     };
-    origin_form(&mut request);
-    let upgrade = request.headers().get(header::UPGRADE).cloned();
+    hop::origin_form(&mut request);
     let showing = target
         .by_host
         .then(|| Showing::of(&mut request, target.port, settings));
-    strip_hop_by_hop(request.headers_mut());
+    let upgrade = hop::begin(&mut request);
     let headers = request.headers_mut();
     strip_ours(headers, settings.host_key.expose_secret());
     if let Some(mask) = mask {
@@ -215,18 +212,11 @@ async fn forward_to_app(
             HeaderValue::from_str(&format!("localhost:{}", target.port))?,
         );
     }
-    if let Some(upgrade) = &upgrade {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::UPGRADE, upgrade.clone());
-    }
-    let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
 
-    let (mut sender, driver) = http1::handshake(stream).await?;
-    tokio::spawn(driver.with_upgrades());
-    let mut response = sender.send_request(request).await?;
+    let mut response = hop::send(stream, request).await?;
     waiting.into_iter().for_each(Waiting::answered);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        strip_hop_by_hop(response.headers_mut());
+        hop::strip_headers(response.headers_mut());
         // A service worker may only control its own folder, and an app must not clear what others
         // stored.
         response.headers_mut().remove("service-worker-allowed");
@@ -237,16 +227,12 @@ async fn forward_to_app(
             None => response,
         }));
     }
-    if let Some(ours) = ours {
-        let theirs = hyper::upgrade::on(&mut response);
-        tokio::spawn(async move {
-            if let Ok((ours, theirs)) = tokio::try_join!(ours, theirs) {
-                tokio::select! {
-                    () = carry(TokioIo::new(ours), TokioIo::new(theirs)) => {}
-                    () = connection.cut() => {}
-                }
-            }
-        });
+    if let Some(upgrade) = upgrade {
+        hop::join(
+            upgrade,
+            &mut response,
+            async move { connection.cut().await },
+        );
     }
     Ok(Some(response.map(|_| Body::empty())))
 }
@@ -264,15 +250,4 @@ async fn dial(
         }
     }
     Ok(None)
-}
-
-/// Keeps only path and query, as HTTP/1.1 requests to a server require.
-fn origin_form(request: &mut Request<Body>) {
-    if let Some(path) = request.uri().path_and_query() {
-        *request.uri_mut() = path
-            .as_str()
-            .parse()
-            .unwrap_or_else(|_| Uri::from_static("/"));
-    }
-    *request.version_mut() = Version::HTTP_11;
 }

@@ -33,7 +33,8 @@ use tokio::{
 
 use super::{
     clock::{now, rfc3339},
-    http::{response, strip_hop_by_hop},
+    hop,
+    http::response,
     log::Log,
     network::Network,
 };
@@ -350,7 +351,7 @@ fn foreign_host(headers: &HeaderMap, host: &str, port: u16) -> Option<String> {
 /// Forwards a plain HTTP request to the server at the other end of `stream`.
 async fn forward(mut request: Request<Incoming>, stream: Metered) -> Response<Body> {
     let failed = |error: hyper::Error| response(StatusCode::BAD_GATEWAY, format!("{error}\n"));
-    strip_hop_by_hop(request.headers_mut());
+    hop::strip_headers(request.headers_mut());
     // Servers expect the origin form.
     let path = request
         .uri()
@@ -374,7 +375,7 @@ async fn forward(mut request: Request<Incoming>, stream: Metered) -> Response<Bo
     tokio::spawn(connection);
     match sender.send_request(request).await {
         Ok(mut answer) => {
-            strip_hop_by_hop(answer.headers_mut());
+            hop::strip_headers(answer.headers_mut());
             answer.map(Body::new)
         }
         Err(error) => failed(error),

@@ -1,5 +1,5 @@
-//! Common parts of the host's HTTP services: plain responses, E2B's error bodies, hop-by-hop
-//! headers, and reading requests to their end.
+//! Common parts of the host's HTTP services: plain responses, E2B's error bodies, what apps may not
+//! see of a request, and reading requests to their end.
 
 use std::{
     pin::Pin,
@@ -265,33 +265,6 @@ fn without_our_cookies(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&kept.join(&b"; "[..]))
         .ok()
         .filter(|value| !value.is_empty())
-}
-
-/// Removes the headers that end with this hop (RFC 9110, 7.6.1).
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [
-        header::CONNECTION,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-    ] {
-        headers.remove(name);
-    }
 }
 
 #[cfg(test)]
