@@ -46,6 +46,8 @@ wait "$out" 2>/dev/null || { setsid cat <&5 >/dev/null 2>&1 6<&- & }
 wait "$err" 2>/dev/null || { setsid cat <&6 >/dev/null 2>&1 5<&- & }
 kill "$timer" 2>/dev/null
 
+# A freshly forked process still has its shell's command line.
+[ -z "$(marked)" ] || sleep 0.1
 left=$(marked)
 if [ -n "$left" ]; then
   printf '\n%s\n' "$mark"

@@ -1,8 +1,9 @@
 //! `process.Process`: Start and Connect, which stream a process's start, output and end; List,
 //! SendInput, CloseStdin, SendSignal and Update (`messages` has their bodies). `running` starts
-//! processes and forwards their output (`output`); `terminal` provides terminals, and `tree` finds
-//! a process's descendants.
+//! processes and forwards their output (`output`); `terminal` provides terminals, `tree` finds a
+//! process's descendants, and `left` ends what commands left running.
 
+mod left;
 mod messages;
 mod output;
 mod running;
@@ -58,7 +59,11 @@ async fn start(
         deadline: times.deadline,
         output,
     };
-    match connect::request::<Start>(&body).and_then(|request| processes.start(request, limits)) {
+    let started = match connect::request::<Start>(&body) {
+        Ok(request) => processes.start(request, limits).await,
+        Err(error) => Err(error),
+    };
+    match started {
         Ok(subscription) => {
             // The process's end event reports the deadline.
             times.deadline = times.deadline.map(|deadline| deadline + END_GRACE);

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 use super::{
+    left::{self, LeftRunning},
     messages::{Config, Selector, Size, Start, event},
     output::Output,
     terminal::Terminal,
@@ -62,8 +64,7 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 pub(in crate::sandbox_host::envd) struct Processes {
     env: Arc<HashMap<String, String>>,
     known: Arc<Mutex<BTreeMap<u32, Arc<Running>>>>,
-    /// The processes that ended commands left running.
-    left: Arc<Mutex<Vec<Tree>>>,
+    left: LeftRunning,
 }
 
 /// A process that is running or has recently ended.
@@ -113,7 +114,7 @@ impl Processes {
         Self {
             env,
             known: Arc::default(),
-            left: Arc::default(),
+            left: LeftRunning::default(),
         }
     }
 
@@ -150,57 +151,31 @@ impl Processes {
         found.cloned().ok_or_else(|| not_found(selector))
     }
 
-    /// Starts a process within the limits.
-    pub(super) fn start(&self, start: Start, limits: Limits) -> Result<Subscription, Error> {
-        let config = start.process;
-        let cwd = path::resolve(config.cwd.as_deref().unwrap_or_default());
+    /// Starts a process within the limits. At the sandbox's limit of processes or memory, what
+    /// ended commands left running makes room.
+    pub(super) async fn start(&self, start: Start, limits: Limits) -> Result<Subscription, Error> {
+        let cwd = path::resolve(start.process.cwd.as_deref().unwrap_or_default());
         if !cwd.is_dir() {
             return Err(Error::invalid(format!(
                 "cwd '{}' does not exist",
                 cwd.display()
             )));
         }
-        let mark = tree::new_mark();
-        let mut command = Command::new(&config.cmd);
-        command
-            .args(&config.args)
-            .env_clear()
-            .envs(&*self.env)
-            .envs(&config.envs)
-            .env(tree::MARK, &mark)
-            .current_dir(cwd);
-        let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => {
-                self.make_room(&error)
+        let spawned = self.left.making_room(|| self.spawn(&start, &cwd)).await;
+        let (mut child, terminal, mark) = spawned.map_err(|error| {
+            let failed = format!("error starting process '{}': {error}", start.process.cmd);
+            if left::is_at_limit(&error) {
+                let advice = "the sandbox is at its limit of processes or memory";
+                Error::new("resource_exhausted", format!("{failed}: {advice}"))
+            } else {
+                Error::invalid(failed)
             }
-            _ => Error::invalid(format!("error starting process '{}': {error}", config.cmd)),
-        };
-        let terminal = match start.pty {
-            Some(pty) => Some(Arc::new(
-                Terminal::open(pty.size, &mut command).map_err(failed)?,
-            )),
-            None => {
-                let stdin = if start.stdin.unwrap_or(true) {
-                    Stdio::piped()
-                } else {
-                    Stdio::null()
-                };
-                command
-                    .stdin(stdin)
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    .process_group(0);
-                None
-            }
-        };
-        let mut child = command.spawn().map_err(failed)?;
-        // Closes our copy of the terminal's other side, which would keep it open.
-        drop(command);
+        })?;
         oom::kill_first(child.id());
         let pid = child.id().unwrap_or_default();
         let running = Arc::new(Running {
             pid,
-            config,
+            config: start.process,
             tag: start.tag,
             stdin: tokio::sync::Mutex::new(child.stdin.take()),
             terminal,
@@ -212,7 +187,7 @@ impl Processes {
         let processes = self.clone();
         tokio::spawn(async move {
             running.clone().stream(child, limits).await;
-            processes.remember_left(&running.tree);
+            processes.left.remember(&running.tree);
             tokio::time::sleep(REMEMBERED).await;
             let mut known = processes.known.lock();
             // The id may belong to another process by now.
@@ -225,35 +200,41 @@ impl Processes {
         });
         Ok(subscription)
     }
-}
 
-impl Processes {
-    fn remember_left(&self, tree: &Tree) {
-        let mut left = self.left.lock();
-        left.push(tree.clone());
-        left.retain(Tree::is_running);
-    }
-
-    /// Kills the processes that commands left running: at the process limit, nobody inside could do
-    /// it.
-    fn make_room(&self, error: &std::io::Error) -> Error {
-        let left = std::mem::take(&mut *self.left.lock());
-        let advice = if left
-            .iter()
-            .filter(|tree| tree.is_running())
-            .inspect(|tree| tree.end())
-            .count()
-            == 0
-        {
-            "the sandbox is at its limit of processes or memory"
+    /// Starts the process, with its terminal if it has one, and with a mark for its tree.
+    fn spawn(
+        &self,
+        start: &Start,
+        cwd: &Path,
+    ) -> std::io::Result<(Child, Option<Arc<Terminal>>, String)> {
+        let config = &start.process;
+        let mark = tree::new_mark();
+        let mut command = Command::new(&config.cmd);
+        command
+            .args(&config.args)
+            .env_clear()
+            .envs(&*self.env)
+            .envs(&config.envs)
+            .env(tree::MARK, &mark)
+            .current_dir(cwd);
+        let terminal = if let Some(pty) = &start.pty {
+            Some(Arc::new(Terminal::open(pty.size, &mut command)?))
         } else {
-            "the sandbox was at its limit of processes or memory, and what earlier commands had \
-             left running was killed; try again"
+            let stdin = if start.stdin.unwrap_or(true) {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            };
+            command
+                .stdin(stdin)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0);
+            None
         };
-        Error::new(
-            "resource_exhausted",
-            format!("error starting process: {error}: {advice}"),
-        )
+        // The command's end closes our copy of the terminal's other side, which would keep it open.
+        let child = command.spawn()?;
+        Ok((child, terminal, mark))
     }
 }
 
