@@ -13,7 +13,7 @@ use crate::{
         AppEntry, EventKind, FileChange, Fragment, FragmentId, LeftOut, ProjectId, UserId,
         list_left_out,
     },
-    runs::{Events, KeptWork, ProjectLocks, crash_point, persistently},
+    runs::{AppLock, Events, KeptWork, ProjectLocks, crash_point, persistently},
     store::{NewFragment, Store},
 };
 
@@ -51,6 +51,14 @@ pub struct Apps {
 }
 
 impl Apps {
+    /// The apps for the holder of a lock: nothing is written once it is lost.
+    pub fn under(&self, lock: &AppLock) -> Self {
+        Self {
+            store: lock.guard(&self.store),
+            ..self.clone()
+        }
+    }
+
     pub fn new(store: Store, events: Events, agent: Agent, tasks: TaskTracker) -> Self {
         Self {
             store,

@@ -3,7 +3,7 @@
 
 use tracing::Instrument as _;
 
-use super::{ProjectError, Projects, html};
+use super::{ProjectError, Projects, html, versions::ELSEWHERE};
 use crate::{
     protocol::{
         History, ImageId, Message, MessageId, Mode, NewPrompt, ProjectId, Run, RunId, RunState,
@@ -107,12 +107,13 @@ impl Projects {
             if stop {
                 projects.stop_all(project).await?;
             }
-            let _alone = projects.idle(project, AT_WORK).await?;
+            let alone = projects.idle(project, AT_WORK).await?;
             let edits = &projects.inner.edits;
             edits.keep(project).await;
             let _no_edits = edits.hold(project).await;
-            let apps = &projects.inner.apps;
-            let run = apps.rewind(user, project, &prompted, prompt, image).await?;
+            let apps = projects.inner.apps.under(&alone);
+            let rewinding = alone.unless_lost(apps.rewind(user, project, &prompted, prompt, image));
+            let run = rewinding.await.ok_or(ProjectError::Conflict(ELSEWHERE))??;
             tracing::info!(project.id = %project, run.id = %run.id, "message sent again");
             projects.inner.runs.work_on(project);
             Ok(run)

@@ -16,6 +16,9 @@ use crate::{
     store::{AT_WORK, FileKind},
 };
 
+/// Why the app was not changed after all: another server may change it now.
+pub(super) const ELSEWHERE: &str = "This server lost its connection to the database, and another \
+                                    one works on the project now. Look at it, then try again.";
 /// How long to wait for the project's lock before looking for the reason.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 
@@ -100,12 +103,14 @@ impl Projects {
         let (projects, user) = (self.clone(), self.user()?.clone());
         // In a task of its own: a browser that goes away must not leave it half done.
         let restoring = async move {
-            let _alone = projects.idle(project, AT_WORK).await?;
+            let alone = projects.idle(project, AT_WORK).await?;
             let edits = &projects.inner.edits;
             edits.keep(project).await;
             let _no_edits = edits.hold(project).await;
-            let apps = &projects.inner.apps;
-            let (restored, paths) = apps.restore(project, fragment.id, &user).await?;
+            let apps = projects.inner.apps.under(&alone);
+            let restoring = alone.unless_lost(apps.restore(project, fragment.id, &user));
+            let restored = restoring.await.ok_or(ProjectError::Conflict(ELSEWHERE))?;
+            let (restored, paths) = restored?;
             tracing::info!(project.id = %project, version = restored.number, "version restored");
             let files = paths.into_iter().map(|path| FileChange { path }).collect();
             let kind = EventKind::Files { files };

@@ -127,6 +127,21 @@ impl AppLock {
         }
     }
 
+    /// Does work that is of no use, and may fail, once another server may have the lock; `None`
+    /// then.
+    pub async fn unless_lost<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Option<Result<T, E>> {
+        tokio::select! {
+            () = self.lost() => None,
+            done = work => match (&self.lease, done) {
+                (Some(held), Err(_)) if held.lease.lost.is_cancelled() => None,
+                (_, done) => Some(done),
+            },
+        }
+    }
+
     /// Returns when another server may have the lock, because this one could not renew it.
     pub async fn lost(&self) {
         match &self.lease {

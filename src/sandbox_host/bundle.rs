@@ -26,6 +26,9 @@ pub(super) const CACHE: &str = "/opt/cache";
 pub(super) const ENVD: &str = "/codeflow";
 /// The socket to the host's egress proxy, as the sandbox sees it.
 pub(super) const EGRESS_SOCKET: &str = "/run/egress.sock";
+/// The socket that envd dials under a runtime that passes no listening sockets on, as the sandbox
+/// sees it.
+pub(super) const ENVD_SOCKET: &str = "/run/envd.sock";
 /// The location of Node.js if it is outside `/usr` on the host.
 pub(super) const NODE: &str = "/opt/node";
 /// The period of processor quotas, in microseconds.
@@ -64,6 +67,8 @@ pub(super) struct Container {
     pub shared: Vec<PathBuf>,
     /// A Node.js from outside `/usr`.
     pub node: Vec<NodeMount>,
+    /// Whether it runs in gVisor, where envd dials the host instead of listening for it.
+    pub is_gvisor: bool,
 }
 
 /// A range of ids in a container, and the ids it maps to outside.
@@ -133,7 +138,7 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
                 .chain(namespaces.map(|typ| LinuxNamespaceBuilder::default().typ(typ).build()))
                 .collect::<Result<Vec<_>, _>>()?,
         )
-        .seccomp(seccomp::profile()?)
+        .seccomp(seccomp::profile(container.is_gvisor)?)
         .masked_paths(MASKED.map(str::to_owned).to_vec())
         .readonly_paths(READ_ONLY.map(str::to_owned).to_vec());
     if let Some(cgroup) = &container.cgroup {
@@ -312,6 +317,9 @@ fn mounts(container: &Container) -> Result<Vec<Mount>, OciSpecError> {
         Path::new(EGRESS_SOCKET),
         &[],
     )?);
+    if container.is_gvisor {
+        mounts.push(bind(assembled("envd.sock"), Path::new(ENVD_SOCKET), &[])?);
+    }
     mounts.push(bind(assembled("home"), Path::new(HOME), &[])?);
     mounts.push(bind(assembled("cache"), Path::new(CACHE), &[])?);
     Ok(mounts)
@@ -347,6 +355,7 @@ mod tests {
             user_namespace: None,
             shared: vec!["/usr".into()],
             node: Vec::new(),
+            is_gvisor: false,
         };
         let unlimited = Container {
             cgroup: None,

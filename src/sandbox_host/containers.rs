@@ -2,10 +2,12 @@
 //! with a longer life (`sandboxes`); a template's build uses two briefly (`template`).
 
 mod environment;
+mod trial;
 
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    process::Stdio,
     sync::Arc,
 };
 
@@ -15,14 +17,14 @@ use parking_lot::Mutex;
 
 use super::{
     assembly::Assembly,
-    bundle::{Container, ENVD, HOME, NodeMount},
+    bundle::{Container, ENVD, NodeMount},
     capacity::Capacity,
-    disk::{self, Disks, Layer},
+    disk::Disks,
     egress::{Egress, Policy},
     envd,
     ids::{Range, Ranges},
     killed_hosts::{self, Claim},
-    names::{digest, random_id},
+    names::digest,
     node::Node,
     oom,
     privilege::Privilege,
@@ -160,142 +162,6 @@ impl Containers {
         Ok(())
     }
 
-    /// Finds out what works here by running a minimal container: with all limits, or else without
-    /// those that fail.
-    async fn look_around(&self, state: &Path) -> Result<Machine, String> {
-        let privilege = Privilege::detect()
-            .map_err(|error| format!("no sandboxes: {error:#}; or start CodeFlow as root"))?;
-        let cgroup = cgroup::base().join(&self.name);
-        let claim = Claim::take(&self.assembly, state, &cgroup).await;
-        *self.claim.lock() = Some(claim.map_err(|error| format!("no sandboxes: {error:#}"))?);
-        let images = Disks::prepare(state, self.settings.disk_mb, &privilege).await;
-        let ranges = if privilege.is_rootless() {
-            Err("only root can give each its own".to_owned())
-        } else {
-            Ranges::open().map_err(|error| format!("{error:#}"))
-        };
-        let trial = state.join("trial");
-        let try_out = async |runtime: Runtime| {
-            let attempt =
-                async |limits: Option<&PathBuf>, disks: &Disks, ranges: Option<&Ranges>| {
-                    let limits = limits.map(PathBuf::as_path);
-                    self.try_out(&runtime, &privilege, limits, disks, ranges, &trial)
-                        .await
-                };
-            let own = ranges.as_ref().ok();
-            let Err(fault) = attempt(Some(&cgroup), &images, own).await else {
-                return Ok((
-                    runtime,
-                    Some(cgroup.clone()),
-                    images.clone(),
-                    own.is_some(),
-                    None,
-                ));
-            };
-            let why = format!("{fault:#}");
-            let folders = images.clone().without_images(&why);
-            for own in own.map(Some).into_iter().chain([None]) {
-                for (limits, disks) in [
-                    (Some(&cgroup), &images),
-                    (Some(&cgroup), &folders),
-                    (None, &images),
-                    (None, &folders),
-                ] {
-                    if attempt(limits, disks, own).await.is_ok() {
-                        return Ok((
-                            runtime,
-                            limits.cloned(),
-                            disks.clone(),
-                            own.is_some(),
-                            Some(why),
-                        ));
-                    }
-                }
-            }
-            Err(fault)
-        };
-        let (runtime, cgroup, disks, own_ids, fault) =
-            Runtime::find(self.settings.runtime.as_deref(), state, &privilege, try_out).await?;
-        let fault = fault.unwrap_or_default();
-        let mut unenforced = Vec::new();
-        if cgroup.is_none() {
-            unenforced.push(format!(
-                "memory and processors (no control group can be made: {fault})"
-            ));
-        }
-        unenforced.extend(disks.fault().map(str::to_owned));
-        if !own_ids {
-            let why = ranges.as_ref().err().unwrap_or(&fault);
-            unenforced.push(format!(
-                "what the kernel counts per user (all sandboxes share one range of user ids: {why})"
-            ));
-        }
-        let capacity = Capacity::of(&self.settings);
-        if let Some(cgroup) = &cgroup
-            && let Err(fault) =
-                Cgroup::new(cgroup.clone()).set_limits(capacity.memory, capacity.processes)
-        {
-            unenforced.push(format!(
-                "memory and processes of all sandboxes together (the control group above them: \
-                 {fault})"
-            ));
-        }
-        let lacks_bound = !unenforced.is_empty();
-        if let Some(cgroup) = &cgroup
-            && !Cgroup::new(cgroup.clone()).divides_disk()
-        {
-            unenforced.push("shares of the disk's time (this kernel has no weights)".to_owned());
-        }
-        Ok(Machine {
-            runtime,
-            privilege,
-            disks,
-            ranges: ranges.ok().filter(|_| own_ids),
-            cgroup,
-            capacity,
-            unenforced,
-            lacks_bound,
-        })
-    }
-
-    /// Runs a minimal container on a disk like a sandbox's.
-    async fn try_out(
-        &self,
-        runtime: &Runtime,
-        privilege: &Privilege,
-        cgroup: Option<&Path>,
-        disks: &Disks,
-        ranges: Option<&Ranges>,
-        folder: &Path,
-    ) -> anyhow::Result<()> {
-        if folder.exists() {
-            disk::remove(folder)?;
-        }
-        let lower = folder.join("lower");
-        fs::create_dir_all(&lower)?;
-        disks.create(folder).await?;
-        let socket = folder.join("egress.sock");
-        fs::write(&socket, "")?;
-        let id = format!("trial{}", random_id());
-        let range = ranges.map(|ranges| ranges.take(&id)).transpose()?;
-        let mut container = self.container(&id, privilege, range.as_deref(), Vec::new());
-        container.cgroup = cgroup.map(|cgroup| cgroup.join(&id));
-        container.args = vec!["/usr/bin/touch".to_owned(), format!("{HOME}/trial")];
-        let home = Home::Overlay {
-            lower,
-            layer: Layer::of(folder),
-        };
-        let tried = runtime
-            .run_to_end(&container, &self.pieces(home, socket, range), folder)
-            .await;
-        runtime.delete(&container.id).await?;
-        if let Some(ranges) = ranges {
-            ranges.release(&id);
-        }
-        disk::remove(folder)?;
-        tried
-    }
-
     fn machine(&self) -> anyhow::Result<&Machine> {
         self.machine
             .as_ref()
@@ -347,7 +213,13 @@ impl Containers {
         self.assembly.make()?;
         let range = ranges.as_ref().map(|ranges| ranges.take(id)).transpose()?;
         let sockets = Sockets::new(&folder.join("sockets"))?;
-        let stdin = runtime::socket_as_stdin(sockets.listen_for_envd()?);
+        let is_gvisor = runtime.is_gvisor();
+        let (stdin, dialled) = if is_gvisor {
+            self.rootfs.prepare_for_dialling()?;
+            (Stdio::null(), Some(sockets.listen_for_dialling_envd()?))
+        } else {
+            (runtime::socket_as_stdin(sockets.listen_for_envd()?), None)
+        };
         let egress = Egress::new(id, &self.settings.egress_allow, boot.policy);
         let egress = tokio::spawn(egress.serve(sockets.listen_for_egress()?));
         let mut container = self.container(id, privilege, range.as_deref(), boot.envs);
@@ -355,9 +227,11 @@ impl Containers {
         container
             .env
             .push(envd::Orders { start: boot.start }.to_env()?);
-        let pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"), range);
+        container.is_gvisor = is_gvisor;
+        let mut pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"), range);
+        pieces.envd_socket = is_gvisor.then(|| folder.join("sockets/envd.sock"));
         let started = match runtime.start(&container, &pieces, folder, stdin).await {
-            Ok(()) => RunningContainer::attach(sockets, egress).await,
+            Ok(()) => RunningContainer::attach(sockets, dialled, egress).await,
             Err(error) => {
                 egress.abort();
                 Err(error)
@@ -428,6 +302,7 @@ impl Containers {
             user_namespace: range.map(Range::namespace),
             shared: self.rootfs.shared.clone(),
             node: self.node_mounts(),
+            is_gvisor: false,
         }
     }
 
@@ -437,6 +312,7 @@ impl Containers {
             envd: self.settings.envd.clone(),
             node: self.node_mounts(),
             egress_socket,
+            envd_socket: None,
             home,
             range,
         }

@@ -5,6 +5,7 @@
 
 mod connect;
 pub(super) mod dev_server;
+mod dialler;
 mod entry;
 mod files;
 mod filesystem;
@@ -133,9 +134,6 @@ fn init() -> anyhow::Result<()> {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let listener = UnixListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::UnixListener::from_std(listener)?;
     let mut env: HashMap<String, String> = std::env::vars().collect();
     let orders: Orders = match env.remove(ORDERS) {
         Some(orders) => serde_json::from_str(&orders)?,
@@ -153,7 +151,14 @@ async fn serve() -> anyhow::Result<()> {
                 .keep_running(start, port, env.clone(), stop.clone()),
         )
     });
-    let serving = axum::serve(listener, router(env, watched, stop.clone())).into_future();
+    let router = router(env, watched, stop.clone());
+    let serving = if let Some(dialler) = dialler::Dialler::find() {
+        axum::serve(dialler, router).into_future()
+    } else {
+        let listener = UnixListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+        listener.set_nonblocking(true)?;
+        axum::serve(tokio::net::UnixListener::from_std(listener)?, router).into_future()
+    };
     tokio::select! {
         served = serving => served?,
         () = stop.cancelled() => {}

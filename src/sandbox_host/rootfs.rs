@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    bundle::{CACHE, EGRESS_SOCKET, ENVD, HOME, NODE},
+    bundle::{CACHE, EGRESS_SOCKET, ENVD, ENVD_SOCKET, HOME, NODE},
     node::Node,
 };
 
@@ -116,6 +116,11 @@ impl Rootfs {
             shared,
             node,
         })
+    }
+
+    /// Adds the mount point of the socket that envd dials.
+    pub(super) fn prepare_for_dialling(&self) -> io::Result<()> {
+        touch(&self.folder.join(&ENVD_SOCKET[1..]))
     }
 
     /// The PATH inside.

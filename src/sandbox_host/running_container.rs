@@ -63,10 +63,19 @@ impl Sockets {
         std::os::unix::net::UnixListener::bind(self.path("envd.sock"))
     }
 
+    /// The socket for an envd that dials, which the sandbox's user may connect to.
+    pub(super) fn listen_for_dialling_envd(&self) -> io::Result<UnixListener> {
+        self.listen_for_user("envd.sock")
+    }
+
     /// The socket of the egress proxy, which the sandbox's user may connect to.
     pub(super) fn listen_for_egress(&self) -> io::Result<UnixListener> {
-        let listener = UnixListener::bind(self.path("egress.sock"))?;
-        fs::set_permissions(self.path("egress.sock"), fs::Permissions::from_mode(0o666))?;
+        self.listen_for_user("egress.sock")
+    }
+
+    fn listen_for_user(&self, name: &str) -> io::Result<UnixListener> {
+        let listener = UnixListener::bind(self.path(name))?;
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o666))?;
         Ok(listener)
     }
 }
@@ -75,6 +84,8 @@ impl Sockets {
 #[derive(Debug)]
 pub(super) struct RunningContainer {
     sockets: Sockets,
+    /// Where envd keeps a connection ready, if it dials.
+    dialled: Option<UnixListener>,
     egress: tokio::task::JoinHandle<()>,
     pub(super) started: Instant,
     /// Cancelled when the container has ended, for whatever reason.
@@ -93,10 +104,12 @@ impl RunningContainer {
     /// Takes over a container that was just started, and waits until its envd answers.
     pub(super) async fn attach(
         sockets: Sockets,
+        dialled: Option<UnixListener>,
         egress: tokio::task::JoinHandle<()>,
     ) -> anyhow::Result<Self> {
         let container = Self {
             sockets,
+            dialled,
             egress,
             started: Instant::now(),
             ended: CancellationToken::new(),
@@ -138,7 +151,10 @@ impl RunningContainer {
     }
 
     async fn connect(&self) -> io::Result<UnixStream> {
-        UnixStream::connect(self.sockets.path("envd.sock")).await
+        match &self.dialled {
+            Some(listener) => Ok(listener.accept().await?.0),
+            None => UnixStream::connect(self.sockets.path("envd.sock")).await,
+        }
     }
 
     async fn sender(&self) -> anyhow::Result<http1::SendRequest<Body>> {

@@ -38,6 +38,10 @@ use super::{
 /// Starting a container takes about 50 ms; one that takes this long never will.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Only loopback inside, connections to the sockets that the bundle mounts, and the bundle's filter
+/// of system calls (runsc's `config/flags.go`).
+const GVISOR_FLAGS: [&str; 3] = ["--network=none", "--host-uds=open", "--oci-seccomp"];
+
 /// A runtime that works on this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Runtime {
@@ -63,6 +67,8 @@ pub(super) struct Pieces {
     pub envd: PathBuf,
     pub node: Vec<NodeMount>,
     pub egress_socket: PathBuf,
+    /// The socket that envd dials; `None` if it listens itself.
+    pub envd_socket: Option<PathBuf>,
     pub home: Home,
     /// The range that the home's files are shown with; `None` for their ids on disk.
     pub range: Option<Arc<Range>>,
@@ -256,8 +262,17 @@ impl Runtime {
         Ok(output.with_context(|| format!("{} did not end in time", self.command.display()))??)
     }
 
+    /// Whether it is gVisor, whose kernel runs as an ordinary process. It connects to sockets of
+    /// the host if they are mounted, and can't accept connections on one that it was given.
+    pub(super) fn is_gvisor(&self) -> bool {
+        self.command.file_name().is_some_and(|name| name == "runsc")
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.command);
+        if self.is_gvisor() {
+            command.args(GVISOR_FLAGS);
+        }
         command.arg("--root").arg(&self.state).stdin(Stdio::null());
         let privilege = self.privilege.clone();
         #[expect(
@@ -278,6 +293,7 @@ struct MountPoints {
     rootfs: PathBuf,
     envd: PathBuf,
     egress_socket: PathBuf,
+    envd_socket: PathBuf,
     node: Vec<PathBuf>,
     home: PathBuf,
     cache: PathBuf,
@@ -311,6 +327,7 @@ impl MountPoints {
             rootfs: below("rootfs"),
             envd: below("envd"),
             egress_socket: below("egress.sock"),
+            envd_socket: below("envd.sock"),
             node: pieces.node.iter().map(|part| below(&part.name)).collect(),
             home: below("home"),
             cache: below("cache"),
@@ -365,6 +382,9 @@ fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
     bind_folder(&pieces.rootfs, &points.rootfs)?;
     bind_file(&pieces.envd, &points.envd)?;
     bind_file(&pieces.egress_socket, &points.egress_socket)?;
+    if let Some(socket) = &pieces.envd_socket {
+        bind_file(socket, &points.envd_socket)?;
+    }
     for (part, at) in pieces.node.iter().zip(&points.node) {
         if part.source.is_dir() {
             bind_folder(&part.source, at)?;

@@ -21,7 +21,7 @@ getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage get
 getxattr getxattrat inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents \
 io_setup io_submit ioctl ioprio_get ioprio_set kill landlock_add_rule landlock_create_ruleset landlock_restrict_self lchown lgetxattr \
 link linkat listen listmount listxattr listxattrat llistxattr lremovexattr lseek lsetxattr lstat madvise map_shadow_stack membarrier \
-memfd_create memfd_secret mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap modify_ldt mprotect mq_getsetattr mq_notify \
+memfd_create memfd_secret mincore mkdir mkdirat mlock mlock2 mlockall mmap modify_ldt mprotect mq_getsetattr mq_notify \
 mq_open mq_timedreceive mq_timedsend mq_unlink mremap mseal msgctl msgget msgrcv msgsnd msync munlock munlockall munmap \
 name_to_handle_at nanosleep newfstatat open openat openat2 pause pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc pkey_free \
 pkey_mprotect poll ppoll prctl pread64 preadv preadv2 prlimit64 process_mrelease pselect6 pwrite64 pwritev pwritev2 read readahead \
@@ -46,9 +46,14 @@ const AF_UNIX: u64 = 1;
 /// UNAME26, and the query).
 const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
 const ENOSYS: u32 = 38;
+/// The bits of a mode that tell a file's type, and the types of files that may be made: an ordinary
+/// one (by either of two values), a named pipe, and a socket; no device.
+const S_IFMT: u64 = 0o170_000;
+const NODE_TYPES: [u64; 4] = [0, 0o100_000, 0o010_000, 0o140_000];
 
-/// The profile in the runtime's format.
-pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
+/// The profile in the runtime's format. gVisor's kernel ignores the error that a filter names; what
+/// it makes of clone3 stays inside it.
+pub(super) fn profile(is_gvisor: bool) -> Result<LinuxSeccomp, OciSpecError> {
     let mut syscalls = vec![
         allow(ALLOWED.split_whitespace(), Vec::new())?,
         allow(
@@ -66,11 +71,15 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
         )?,
         // Its flags are behind a pointer, which a filter can't follow. ENOSYS makes the C library
         // fall back to clone.
-        LinuxSyscallBuilder::default()
-            .names(["clone3".to_owned()])
-            .action(LinuxSeccompAction::ScmpActErrno)
-            .errno_ret(ENOSYS)
-            .build()?,
+        if is_gvisor {
+            allow(["clone3"], Vec::new())?
+        } else {
+            LinuxSyscallBuilder::default()
+                .names(["clone3".to_owned()])
+                .action(LinuxSeccompAction::ScmpActErrno)
+                .errno_ret(ENOSYS)
+                .build()?
+        },
     ];
     // One rule per value; any match suffices.
     let families = FAMILIES.map(|family| ("socket", family));
@@ -82,6 +91,17 @@ pub(super) fn profile() -> Result<LinuxSeccomp, OciSpecError> {
             [call],
             vec![argument(0, value, None, LinuxSeccompOperator::ScmpCmpEq)?],
         )?);
+    }
+    for kind in NODE_TYPES {
+        for (call, index) in [("mknod", 1), ("mknodat", 2)] {
+            let argument = argument(
+                index,
+                S_IFMT,
+                Some(kind),
+                LinuxSeccompOperator::ScmpCmpMaskedEq,
+            )?;
+            syscalls.push(allow([call], vec![argument])?);
+        }
     }
     LinuxSeccompBuilder::default()
         .default_action(LinuxSeccompAction::ScmpActErrno)
@@ -137,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_reaches_beyond_a_sandbox_is_not_on_the_list() {
-        let profile = profile().unwrap();
+        let profile = profile(false).unwrap();
         assert_eq!(profile.default_action(), LinuxSeccompAction::ScmpActErrno);
         let calls = profile.syscalls().as_ref().unwrap();
         for name in [
@@ -180,7 +200,7 @@ mod tests {
 
     #[test]
     fn sockets_are_of_families_that_a_network_namespace_confines() {
-        let profile = profile().unwrap();
+        let profile = profile(false).unwrap();
         let values = |name: &str| -> Vec<u64> {
             let calls = profile
                 .syscalls()

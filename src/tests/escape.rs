@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::MetadataExt, time::Duration};
 
 use codeflow::{
-    config::sandbox_host::EgressRule,
+    config::{self, sandbox_host::EgressRule},
     sandbox::{Sandbox, SandboxError},
 };
 use reqwest::Method;
@@ -14,7 +14,7 @@ use crate::support::{ControlPlane, Host, options, run, stream, traces, until};
 const SYSTEM_CALLS: &str = include_str!("escape.c");
 
 /// Whether the host can still create sandboxes and this one still works.
-async fn still_answers(host: &Host, sandbox: &Sandbox) {
+pub async fn still_answers(host: &Host, sandbox: &Sandbox) {
     assert_eq!(host.status(Method::GET, "/health").await, 204);
     until("the sandbox answers", async || {
         sandbox
@@ -31,7 +31,11 @@ async fn still_answers(host: &Host, sandbox: &Sandbox) {
 
 #[tokio::test]
 async fn no_system_call_reaches_beyond_the_sandbox() {
-    let host = Host::start().await;
+    no_system_call_gets_through(Host::start().await, &[]).await;
+}
+
+/// In sandboxes whose runtime emulates these devices.
+pub async fn no_system_call_gets_through(host: Host, emulated: &[&str]) {
     let sandbox = host.create().await;
     sandbox
         .write_file("/home/user/escape.c", SYSTEM_CALLS)
@@ -71,12 +75,17 @@ async fn no_system_call_reaches_beyond_the_sandbox() {
         let (code, said) = run(&sandbox, command).await;
         assert_ne!(code, 0, "{command}: {said}");
     }
-    let devices = run(&sandbox, "ls /dev | grep -vx core").await.1;
+    let devices = run(&sandbox, "cd /dev && printf '%s\\n' * | grep -vx core")
+        .await
+        .1;
+    let devices = devices
+        .split_whitespace()
+        .filter(|device| !emulated.contains(device));
     let usual = [
         "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
         "urandom", "zero",
     ];
-    assert_eq!(devices.split_whitespace().collect::<Vec<_>>(), usual);
+    assert_eq!(devices.collect::<Vec<_>>(), usual);
     // Its init does not hear what is sent from inside.
     run(&sandbox, "kill -9 1; kill -STOP 1").await;
     still_answers(&host, &sandbox).await;
@@ -85,7 +94,10 @@ async fn no_system_call_reaches_beyond_the_sandbox() {
 
 #[tokio::test]
 async fn files_of_the_host_and_of_other_sandboxes_are_out_of_reach() {
-    let host = Host::start().await;
+    no_file_is_reached(Host::start().await).await;
+}
+
+pub async fn no_file_is_reached(host: Host) {
     let (sandbox, other) = (host.create().await, host.create().await);
     let secret = host.folder().join("secret");
     fs::write(&secret, "the host's").unwrap();
@@ -281,6 +293,11 @@ pub async fn no_spelling_is_reached(
 
 #[tokio::test]
 async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
+    no_address_is_reached(|_| {}).await;
+}
+
+/// On a host with changed settings.
+pub async fn no_address_is_reached(change: impl FnOnce(&mut config::SandboxHost)) {
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     // The list allows all of them, so that the test covers the check of addresses.
@@ -291,6 +308,7 @@ async fn private_and_metadata_addresses_are_out_of_reach_by_every_spelling() {
                 .to_ascii_lowercase()
         });
         settings.egress_allow = names.map(|host| EgressRule { host, port }).to_vec();
+        change(settings);
     })
     .await;
     let sandbox = host.create().await;
@@ -354,6 +372,12 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
     );
 
     let sandbox = host.create().await;
+    filled_memory_ends(&host, &sandbox).await;
+    host.stop().await;
+}
+
+/// At the limit of the sandbox, which has less than 500 MB.
+pub async fn filled_memory_ends(host: &Host, sandbox: &Sandbox) {
     for greedy in [
         "node -e 'const all = []; for (;;) all.push(Buffer.alloc(1 << 24, 1))'",
         "head -c 600M /dev/zero > /tmp/fill",
@@ -364,17 +388,20 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
         // restarts.
         let ended = sandbox.run(greedy, &options()).await;
         assert!(ended.is_err() || ended.unwrap().exit_code != 0, "{greedy}");
-        still_answers(&host, &sandbox).await;
+        still_answers(host, sandbox).await;
         let _ = sandbox
             .run("rm -f /tmp/fill /dev/shm/fill", &options())
             .await;
     }
-    host.stop().await;
 }
 
 #[tokio::test]
 async fn a_filled_disk_ends_at_the_sandboxs_limit_and_says_so() {
-    let host = Host::start_with(|settings| settings.disk_mb = 64).await;
+    a_filled_disk_ends(Host::start_with(|settings| settings.disk_mb = 64).await).await;
+}
+
+/// At 64 MB.
+pub async fn a_filled_disk_ends(host: Host) {
     let sandbox = host.create().await;
     let (code, said) = run(&sandbox, "head -c 200M /dev/zero > fill").await;
     assert_ne!(code, 0);

@@ -20,7 +20,7 @@ use codeflow::{
 use futures::StreamExt;
 use serde_json::json;
 
-use crate::support::{Host, Model, PATIENCE, Reply, Server, until};
+use crate::support::{Host, Model, PATIENCE, Reply, Server, Wire, until};
 
 /// The number of kills in the short version.
 const KILLS: usize = 36;
@@ -50,6 +50,9 @@ const STEPS: [&str; 18] = [
     "generate-metadata",
     "save-to-db",
 ];
+
+/// The kills of a run that is killed before and after each step is saved, except after the last.
+const AT_SAVES: usize = STEPS.len() * 2 - 1;
 
 fn script() -> Vec<Reply> {
     let mark = |name: &str| {
@@ -99,14 +102,14 @@ struct Killed {
 }
 
 impl Killed {
-    fn new(host: &Host, model: &Model) -> Self {
+    fn new(host: &Host, model: &Model, wire: Wire) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         let address = ("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}"));
-        let model = model.env().map(|(name, value)| (name, value.to_owned()));
+        let model = model.env_of(wire);
         Self {
             // The sandboxes of another machine go on while the server is away.
             env: [address]
@@ -335,12 +338,12 @@ async fn check(killed: &Killed, heard: &Mutex<Vec<Event>>) -> usize {
     repeated
 }
 
-#[tokio::test]
-async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_nothing() {
-    let kills = std::env::var("CODEFLOW_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+/// Builds over the protocol while the server is killed this many times, and until the last run has
+/// ended.
+async fn kill(wire: Wire, kills: usize) {
     let host = Host::start().await;
     let model = Model::start([("Build", script())]).await;
-    let killed = Killed::new(&host, &model);
+    let killed = Killed::new(&host, &model, wire);
     // The last step ends the run; after it there is nothing left to go on with.
     let last = format!("after:{}", STEPS[STEPS.len() - 1]);
     let moments = STEPS
@@ -362,7 +365,7 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
                 .any(|event| matches!(&event.kind, EventKind::Run { run } if run.state.is_final()))
         };
         if at_saves {
-            for left in (0..STEPS.len() * 2 - 1).rev() {
+            for left in (0..AT_SAVES).rev() {
                 let at = moments.next().unwrap();
                 killed.killed(child, &at).await;
                 count += 1;
@@ -411,7 +414,24 @@ async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_no
         repeated += check(&killed, &heard).await;
         finished += 1;
     }
-    println!("{count} killed, {finished} finished, {repeated} repeated");
+    println!("{wire:?}: {count} killed, {finished} finished, {repeated} repeated");
     assert_eq!(repeated, 0);
+    assert_eq!(model.refused(), Vec::<String>::new());
     host.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_at_any_moment_finishes_every_run_and_repeats_nothing() {
+    let kills = std::env::var("CODEFLOW_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    kill(Wire::Chat, kills).await;
+}
+
+#[tokio::test]
+async fn so_does_one_that_builds_over_openai_s_responses() {
+    kill(Wire::Responses, AT_SAVES).await;
+}
+
+#[tokio::test]
+async fn so_does_one_that_builds_over_anthropic_s_messages() {
+    kill(Wire::Messages, AT_SAVES).await;
 }

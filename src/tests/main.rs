@@ -31,6 +31,7 @@ mod faults;
 mod feed;
 mod file_edits;
 mod greedy_apps;
+mod gvisor;
 mod history;
 mod hosts;
 mod ids;

@@ -9,8 +9,8 @@ use crate::support::{ControlPlane, Host, PATIENCE, run, traces, until};
 /// Allocates memory endlessly, on demand.
 const HOG: &str = "node -e 'const kept = []; for (;;) kept.push(Buffer.alloc(16 << 20, 1))'";
 
-/// Keeps 100 MB of memory, in the background.
-const FILL: &str = "node -e 'globalThis.kept = Buffer.alloc(100 << 20, 1); console.log(1); \
+/// Keeps 120 MB of memory, in the background.
+const FILL: &str = "node -e 'globalThis.kept = Buffer.alloc(120 << 20, 1); console.log(1); \
                     setInterval(() => {}, 1e6)' >filled & until [ -s filled ]; do sleep 0.1; done";
 
 /// The bounds of the group above a sandbox's: bytes, and processes.
@@ -32,7 +32,7 @@ fn bounds_of_all(sandbox: &str) -> Vec<String> {
 async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_with_a_reason() {
     let host = Host::start_with(|settings| {
         settings.memory_mb = 256;
-        settings.total_memory_mb = Some(760);
+        settings.total_memory_mb = Some(800);
         settings.total_pids = Some(700);
     })
     .await;
@@ -43,7 +43,7 @@ async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_w
         )
         .await
     };
-    // About 200 MB of the 256 that it may have: what it is expected to use counts for a while only.
+    // Most of the 256 MB that it may have: what it is expected to use counts for a while only.
     let fill = async |sandbox: &Value| {
         let id = sandbox["sandboxID"].as_str().unwrap();
         let sandbox = host.client.connect(id, PATIENCE).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_w
     }
     let bounds = bounds_of_all(&made[0]);
     assert!(
-        bounds.contains(&(760_u64 << 20).to_string()) && bounds.contains(&"700".to_owned()),
+        bounds.contains(&(800_u64 << 20).to_string()) && bounds.contains(&"700".to_owned()),
         "{bounds:?}"
     );
 
@@ -68,7 +68,7 @@ async fn a_full_machine_takes_the_memory_of_sleeping_sandboxes_or_else_refuses_w
     let message = said["message"].as_str().unwrap();
     assert!(
         message.contains("The machine is full")
-            && message.contains("of the 760 MB")
+            && message.contains("of the 800 MB")
             && message.contains("SANDBOX_TOTAL_MEMORY_MB"),
         "{said}"
     );

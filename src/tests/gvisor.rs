@@ -1,0 +1,103 @@
+//! The escape suite in gVisor (`SANDBOX_RUNTIME=runsc`), from the same bundle. `script/setup --tests`
+//! installs it.
+
+use std::time::Duration;
+
+use codeflow::config;
+
+use crate::{
+    escape::{
+        a_filled_disk_ends, filled_memory_ends, no_address_is_reached, no_file_is_reached,
+        no_system_call_gets_through, still_answers,
+    },
+    support::{ControlPlane, Host, run, stream, traces, until},
+};
+
+fn gvisor(settings: &mut config::SandboxHost) {
+    settings.runtime = Some("runsc".to_owned());
+}
+
+#[tokio::test]
+async fn no_system_call_reaches_beyond_gvisor() {
+    no_system_call_gets_through(Host::start_with(gvisor).await, &["fuse", "net"]).await;
+}
+
+#[tokio::test]
+async fn no_file_of_the_host_or_another_sandbox_is_reached_from_gvisor() {
+    no_file_is_reached(Host::start_with(gvisor).await).await;
+}
+
+#[tokio::test]
+async fn no_private_address_is_reached_from_gvisor() {
+    no_address_is_reached(gvisor).await;
+}
+
+#[tokio::test]
+async fn a_filled_disk_ends_at_the_limit_in_gvisor() {
+    let host = Host::start_with(|settings| {
+        gvisor(settings);
+        settings.disk_mb = 64;
+    });
+    a_filled_disk_ends(host.await).await;
+}
+
+#[tokio::test]
+async fn a_fork_bomb_and_filled_memory_end_at_the_limits_in_gvisor() {
+    // Of both, gVisor's own kernel needs a part.
+    let (pids, memory_mb) = (200, 384);
+    let host = Host::start_with(|settings| {
+        gvisor(settings);
+        (settings.pids, settings.memory_mb) = (pids, memory_mb);
+    })
+    .await;
+    let sandbox = host.create().await;
+    let tasks = || {
+        let processes = traces(sandbox.id()).into_iter();
+        processes
+            .filter(|trace| trace.starts_with("/proc/"))
+            .count()
+    };
+    // At the limit, gVisor's kernel ends, and all in it; the next request starts the sandbox again.
+    let bomb = "bash -c ':(){ :|:& };:' & exec sleep 600";
+    let burning = stream(&host, sandbox.id(), bomb).await;
+    for _ in 0..40 {
+        assert!(tasks() <= pids as usize);
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    drop(burning);
+    still_answers(&host, &sandbox).await;
+    host.client.kill(sandbox.id()).await.unwrap();
+    until("nothing of it is left", async || {
+        (tasks() == 0).then_some(())
+    })
+    .await;
+
+    let sandbox = host.create().await;
+    filled_memory_ends(&host, &sandbox).await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_in_gvisor_works_sleeps_and_wakes() {
+    let host = Host::start_with(gvisor).await;
+    let sandbox = host.create().await;
+    let (code, kernel) = run(&sandbox, "dmesg 2>/dev/null | head -5; cat /proc/version").await;
+    assert_eq!(code, 0, "{kernel}");
+    // Another kernel than the machine's.
+    let own = std::fs::read_to_string("/proc/version").unwrap();
+    assert!(!kernel.contains(own.trim()), "{kernel}");
+    sandbox.write_file("/home/user/kept", "kept").await.unwrap();
+    let served = async || {
+        let page = host.preview(sandbox.id(), 3000, "/").send().await.unwrap();
+        page.status().as_u16()
+    };
+    until("the app is served", async || {
+        (served().await == 200).then_some(())
+    })
+    .await;
+    assert_eq!(host.pause(sandbox.id(), serde_json::json!({})).await, 204);
+    let woken = host.client.connect(sandbox.id(), crate::support::PATIENCE);
+    let woken = woken.await.unwrap();
+    assert_eq!(run(&woken, "cat kept").await, (0, "kept".to_owned()));
+    host.stop().await;
+}
