@@ -372,12 +372,6 @@ async fn a_fork_bomb_and_filled_memory_end_at_the_sandboxs_limits() {
     );
 
     let sandbox = host.create().await;
-    filled_memory_ends(&host, &sandbox).await;
-    host.stop().await;
-}
-
-/// At the limit of the sandbox, which has less than 500 MB.
-pub async fn filled_memory_ends(host: &Host, sandbox: &Sandbox) {
     for greedy in [
         "node -e 'const all = []; for (;;) all.push(Buffer.alloc(1 << 24, 1))'",
         "head -c 600M /dev/zero > /tmp/fill",
@@ -388,11 +382,12 @@ pub async fn filled_memory_ends(host: &Host, sandbox: &Sandbox) {
         // restarts.
         let ended = sandbox.run(greedy, &options()).await;
         assert!(ended.is_err() || ended.unwrap().exit_code != 0, "{greedy}");
-        still_answers(host, sandbox).await;
+        still_answers(&host, &sandbox).await;
         let _ = sandbox
             .run("rm -f /tmp/fill /dev/shm/fill", &options())
             .await;
     }
+    host.stop().await;
 }
 
 #[tokio::test]
