@@ -19,7 +19,7 @@ use crate::{
     accounts::Accounts,
     agent::Agent,
     alerts,
-    config::{self, Database, Env, Environment, Settings},
+    config::{self, Database, Env, Environment, ObjectStorage, Settings},
     listener,
     llm::Model,
     projects::Projects,
@@ -65,6 +65,7 @@ impl Service {
         let Settings {
             environment,
             server: settings,
+            object_storage,
             connections,
             accounts: account_settings,
             credits,
@@ -92,6 +93,16 @@ impl Service {
         let store = tokio::select! {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
+        };
+        if object_storage
+            .as_ref()
+            .is_some_and(ObjectStorage::is_in_the_clear)
+        {
+            tracing::warn!("S3_ENDPOINT is plain http: files cross the network unencrypted");
+        }
+        let store = tokio::select! {
+            store = store.with_bucket(object_storage.as_ref()) => store?,
+            () = shutdown.cancelled() => bail!("stopped before the bucket was open"),
         };
         let store = match settings.database {
             Database::Url(_) => {

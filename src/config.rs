@@ -15,6 +15,7 @@ mod llm;
 mod log;
 mod mail;
 mod mcp;
+mod object_storage;
 mod providers;
 mod sandbox;
 pub mod sandbox_host;
@@ -36,6 +37,7 @@ pub use llm::{Ability, Api, Llm, Provider, Reasoning};
 pub use log::LogFormat;
 pub use mail::Mail;
 pub use mcp::{McpServer, McpTransport, McpUrl, Secrets as McpSecrets};
+pub use object_storage::ObjectStorage;
 pub use providers::{Github, Oidc, ProviderClient};
 pub use sandbox::{
     DEFAULT_TEMPLATE, RemoteHost, Sandbox, SandboxProvider, is_domain, is_service_address,

@@ -316,6 +316,11 @@ impl Projects {
         Ok(self.inner.store.ping().await?)
     }
 
+    /// Returns once the bucket with the contents of files answers, or at once without one.
+    pub async fn ping_storage(&self) -> Result<(), ProjectError> {
+        Ok(self.inner.store.ping_bucket().await?)
+    }
+
     /// The number of unfinished runs of all users.
     pub async fn backlog(&self) -> Result<Backlog, ProjectError> {
         Ok(self.inner.store.backlog().await?)

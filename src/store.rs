@@ -1,4 +1,5 @@
-//! The database: one file per table, with its model and its queries. No other module names sea_orm.
+//! The database, and the bucket that may hold its contents: one file per table, with its model and
+//! its queries. No other module names sea_orm.
 //! What belongs together is written in one transaction; what others must learn comes back as saved
 //! `Event`s.
 
@@ -11,6 +12,8 @@ mod audit;
 mod billing;
 mod blob;
 mod browser;
+mod bucket;
+mod content;
 mod credit;
 mod credit_account;
 mod dashboard;
@@ -27,6 +30,7 @@ mod link;
 mod linked_identity;
 mod listing;
 mod load;
+mod loose_object;
 mod member;
 mod message;
 mod notice;
@@ -84,6 +88,8 @@ pub use administration::AccountChange;
 pub use api_token::FoundToken;
 pub use audit::{Actor, Deed};
 pub use blob::BlobHash;
+use bucket::Bucket;
+pub use content::BucketDifferences;
 pub use deletion::Deleted;
 pub use dump::{BlobShelf, Dumped};
 pub use edit::{Edit, SavedEdit};
@@ -150,6 +156,18 @@ pub enum StoreError {
     /// The work was abandoned, because the server is stopping or has a fault.
     #[error("interrupted: {0}")]
     Interrupted(String),
+    /// The bucket with the contents of files can't be used; the sentence names the variable.
+    #[error("{0}")]
+    Bucket(String),
+    /// The content's object is missing from the bucket or damaged, or its row is gone.
+    #[error("the content of this {0} is lost")]
+    LostContent(&'static str),
+    /// The same, of a content that is to be copied.
+    #[error(
+        "the content {0} is missing from the bucket or damaged; codeflow doctor says which files \
+         have it"
+    )]
+    LostObject(String),
     #[error("database: {0}")]
     Database(DbErr),
 }
@@ -184,6 +202,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Store {
     db: DatabaseConnection,
     turns: Turns,
+    /// Where contents are; `None` where they are in the database. See [`Store::with_bucket`].
+    bucket: Option<Bucket>,
     /// The price of runs; `None` where they cost nothing.
     credits: Option<CreditRules>,
     /// The installation's models, if users' own keys count; see [`Store::with_own_keys`].
@@ -266,6 +286,7 @@ impl Store {
         Ok(Self {
             db,
             turns,
+            bucket: None,
             credits: None,
             own_keys: None,
             node: None,

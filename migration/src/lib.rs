@@ -40,6 +40,7 @@ mod m20261130_100030_add_leases;
 mod m20261130_100040_add_saved_prompts;
 mod m20261130_100050_add_tool_consents;
 mod m20261130_100060_add_sandbox_hosts;
+mod m20261130_100070_add_bucket;
 
 /// Applies the migrations in order.
 pub struct Migrator;
@@ -86,6 +87,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_100040_add_saved_prompts::Migration),
             Box::new(m20261130_100050_add_tool_consents::Migration),
             Box::new(m20261130_100060_add_sandbox_hosts::Migration),
+            Box::new(m20261130_100070_add_bucket::Migration),
         ]
     }
 }

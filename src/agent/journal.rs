@@ -134,6 +134,8 @@ pub enum FaultKind {
     Sandbox,
     /// The sandbox is asleep or gone.
     SandboxGone,
+    /// The bucket with the contents of files can't be used.
+    Storage,
     /// The attempt exceeded its time limit.
     Slow,
 }
@@ -148,6 +150,7 @@ impl FaultKind {
             Self::AnswerCut => "answer_cut",
             Self::Sandbox => "sandbox",
             Self::SandboxGone => "sandbox_gone",
+            Self::Storage => "storage",
             Self::Slow => "slow",
         }
     }

@@ -1,5 +1,6 @@
 //! `codeflow backup` and `codeflow restore`. A backup is a folder: `database.jsonl.gz`, a dump of
-//! the database at one moment; `blobs`, the files of all versions and the images, by hash; and
+//! the database at one moment; `blobs`, the files of all versions and the images, by hash, wherever
+//! the server has them; and
 //! `secret.key`, which encrypts accounts' secrets in the database. A server may run meanwhile.
 //! Sandboxes are not included: they are rebuilt from versions.
 
@@ -17,7 +18,7 @@ use super::{
     database::{DataLock, open_as_it_is},
     shelf::Shelf,
 };
-use crate::config::{self, Database, Env};
+use crate::config::{self, Database, Env, ObjectStorage};
 
 const COPY: &str = "database.jsonl.gz";
 const KEY: &str = "secret.key";
@@ -62,7 +63,9 @@ pub async fn backup(env: &Env, folder: &Path) -> anyhow::Result<String> {
         bail!("another backup is being written to {}", folder.display());
     }
 
+    let bucket = ObjectStorage::from_env(env)?;
     let store = open_as_it_is(&settings.database).await?;
+    let store = store.with_any_bucket(bucket.as_ref())?;
     let mut shelf = Shelf::of(folder);
     let part = folder.join("database.part");
     let copy = private_file(&part).with_context(unusable)?;
@@ -136,7 +139,9 @@ pub async fn restore(env: &Env, folder: &Path) -> anyhow::Result<String> {
             data_dir.display()
         );
     }
+    let bucket = ObjectStorage::from_env(env)?;
     let store = open_as_it_is(&settings.database).await?;
+    let store = store.with_any_bucket(bucket.as_ref())?;
     let filling = async {
         if !store.is_empty().await? {
             bail!("the database has rows; a backup is restored into an empty one");

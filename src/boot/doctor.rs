@@ -1,7 +1,7 @@
-//! `codeflow doctor`: finds leftovers and losses in the database and the data folder, and repairs
-//! them with `--fix`. What may be somebody's work is left alone.
+//! `codeflow doctor`: finds leftovers and losses in the database, the bucket and the data folder, and
+//! repairs them with `--fix`. What may be somebody's work is left alone.
 
-use std::{fmt::Write as _, path::Path, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     agent::{INSTALLATION, PROJECT},
-    config::{self, Database, Env},
+    config::{self, Database, Env, ObjectStorage},
     sandbox_host::leftovers::{self, KilledHost},
-    store::{BlobShelf as _, LostFile, Store},
+    store::{BlobHash, BlobShelf as _, BucketDifferences, LostFile, Store},
 };
 
 /// How many blobs are removed per batch.
@@ -35,13 +35,19 @@ pub async fn doctor(env: &Env, fix: bool, backup: Option<&Path>) -> anyhow::Resu
     let _lock = fix
         .then(|| DataLock::take(&settings.data_dir))
         .transpose()?;
+    let bucket = ObjectStorage::from_env(env)?;
     let store = open_as_it_is(&settings.database).await?;
     let looked = async {
         if !store.is_current().await? {
             bail!("the database is of an earlier version; codeflow migrate brings it up to date");
         }
+        let store = store.clone().with_known_bucket(bucket.as_ref()).await?;
         let mut report = String::new();
-        versions(&store, fix, backup, &mut report).await?;
+        let differences = store.compare_with_bucket().await?;
+        let shelf = backup.map(Shelf::of);
+        versions(&store, fix, shelf.as_ref(), &differences, &mut report).await?;
+        pictures(&store, fix, shelf.as_ref(), &differences, &mut report).await?;
+        strays(&store, fix, differences.stray, &mut report).await?;
         blobs(&store, fix, &mut report).await?;
         sandboxes(&store, &settings.data_dir, fix, &mut report).await?;
         stale(&settings.data_dir, fix, &mut report)?;
@@ -64,12 +70,13 @@ pub async fn doctor(env: &Env, fix: bool, backup: Option<&Path>) -> anyhow::Resu
 async fn versions(
     store: &Store,
     fix: bool,
-    backup: Option<&Path>,
+    shelf: Option<&Shelf>,
+    differences: &BucketDifferences,
     report: &mut String,
 ) -> anyhow::Result<()> {
-    let lost = store.lost_files().await?;
-    let shelf = backup.map(Shelf::of);
-    let content = |file: &LostFile| shelf.as_ref()?.get(file.hash.as_str()).ok();
+    let mut lost = store.lost_files().await?;
+    lost.extend(store.files_with(&differences.lost).await?);
+    let content = |file: &LostFile| shelf?.get(file.hash.as_str()).ok();
     let (found, gone): (Vec<_>, Vec<_>) =
         lost.into_iter().partition(|file| content(file).is_some());
     for (files, what) in [
@@ -106,6 +113,71 @@ async fn versions(
         if !gone.is_empty() {
             store.forget_files(&gone).await?;
         }
+    }
+    Ok(())
+}
+
+/// Pictures and images whose objects are missing from the bucket.
+async fn pictures(
+    store: &Store,
+    fix: bool,
+    shelf: Option<&Shelf>,
+    differences: &BucketDifferences,
+    report: &mut String,
+) -> anyhow::Result<()> {
+    // With `fix`, those of files are there again, or are in no version any more.
+    let files = store.files_with(&differences.lost).await?;
+    let of_files: BTreeSet<_> = files.into_iter().map(|file| file.hash).collect();
+    let (mut found, mut gone) = (0, 0);
+    for hash in differences.lost.difference(&of_files) {
+        match shelf.and_then(|shelf| shelf.get(hash.as_str()).ok()) {
+            Some(content) => {
+                found += 1;
+                if fix {
+                    store.put_back(hash, &content).await?;
+                }
+            }
+            None => gone += 1,
+        }
+    }
+    if found > 0 {
+        writeln!(
+            report,
+            "{found} pictures and images whose objects are missing: they are in the backup, and \
+             --fix puts them back"
+        )?;
+    }
+    if gone > 0 {
+        writeln!(
+            report,
+            "{gone} pictures and images whose objects are missing: they are gone"
+        )?;
+    }
+    Ok(())
+}
+
+/// Objects in the bucket that nothing names.
+async fn strays(
+    store: &Store,
+    fix: bool,
+    stray: Vec<BlobHash>,
+    report: &mut String,
+) -> anyhow::Result<()> {
+    if stray.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        report,
+        "{} objects in the bucket that nothing names: {}",
+        stray.len(),
+        if fix {
+            "the server removes them a day from now"
+        } else {
+            removed(fix)
+        }
+    )?;
+    if fix {
+        store.leave_to_sweep(stray).await?;
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 //! opened.
 
 use super::{
-    Accounts, Agent, Alerts, ConfigError, Connections, Credits, Env, Environment, Llm, Sandbox,
-    SandboxHost, SandboxProvider, Server, Sweeps,
+    Accounts, Agent, Alerts, ConfigError, Connections, Credits, Env, Environment, Llm,
+    ObjectStorage, Sandbox, SandboxHost, SandboxProvider, Server, Sweeps,
 };
 use crate::protocol::ProviderKey;
 
@@ -12,6 +12,8 @@ use crate::protocol::ProviderKey;
 pub struct Settings {
     pub environment: Environment,
     pub server: Server,
+    /// The bucket for contents; `None` if they are in the database.
+    pub object_storage: Option<ObjectStorage>,
     pub connections: Connections,
     pub accounts: Accounts,
     pub credits: Credits,
@@ -51,6 +53,7 @@ impl Settings {
             },
             credits: Credits::from_env(env)?,
             server,
+            object_storage: ObjectStorage::from_env(env)?,
             connections,
             own_llm: Llm::for_own_keys(env, &llm).await?,
             keys: Llm::keys(env),
@@ -91,6 +94,11 @@ mod tests {
                     "headers": {"Authorization": "hidden-header"}}}}"#,
             ),
             ("DATABASE_URL", "postgres://me:hidden-database@db/codeflow"),
+            ("S3_ENDPOINT", "http://127.0.0.1:9000"),
+            ("S3_BUCKET", "codeflow"),
+            ("S3_ACCESS_KEY", "hidden-access"),
+            ("S3_SECRET_KEY", "hidden-secret"),
+            ("S3_REGION", "us-east-1"),
         ];
         let env = Env::of(variables, "/usr/bin/codeflow");
         let settings = Settings::from_env(&env).await.unwrap();

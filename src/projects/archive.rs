@@ -14,7 +14,7 @@ use zip::{
 use super::{ProjectError, Projects};
 use crate::{
     protocol::{AppEntry, AppNode, Fragment, ProjectId, Timestamp},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// How many entries, and how many chunks of the file, wait for the next stage.
@@ -100,12 +100,20 @@ async fn send_stored(
         let entry = match store.version_file(version.id, &path).await {
             Ok(Some(node)) => Ok(AppEntry { path, node }),
             Ok(None) => continue,
+            Err(StoreError::LostContent(_)) => Ok(lost_file(&path)),
             Err(error) => Err(io::Error::other(error)),
         };
         if entries.send(entry).await.is_err() {
             return;
         }
     }
+}
+
+/// What an archive has in the place of a file whose content is lost.
+pub(super) fn lost_file(path: &str) -> AppEntry {
+    const NOTE: &str = "The content of this file is missing from the server's storage. The server's \
+        administrator can look for it with codeflow doctor.\n";
+    AppEntry::file(format!("{path}.lost.txt"), NOTE.into())
 }
 
 /// The facts for the README.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     accounts::AccountError,
-    agent::{OwnPathError, RunError},
+    agent::{FaultKind, OwnPathError, RunError},
     protocol::{ApiError, Credits, ErrorCode, ImageError, Timestamp},
     store::StoreError,
 };
@@ -57,6 +57,18 @@ pub enum ProjectError {
         "The server's disk is full, so nothing was saved. Free some space there, then try again."
     )]
     DiskFull,
+    /// The bucket with the contents of files can't be used.
+    #[error(
+        "The server's storage of files can't be reached, so nothing was read or saved. Try again \
+         in a moment."
+    )]
+    StorageDown,
+    /// A file's content is missing from the storage.
+    #[error(
+        "The content of this {0} is missing from the server's storage. The server's administrator \
+         can look for it with codeflow doctor."
+    )]
+    LostContent(&'static str),
     /// The uploaded file can't be used as an image.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -75,6 +87,11 @@ impl From<StoreError> for ProjectError {
             StoreError::NotFound(what) => Self::NotFound(what),
             StoreError::Conflict(why) => Self::Conflict(why),
             StoreError::OutOfCredits(credits) => Self::OutOfCredits(credits),
+            StoreError::LostContent(what) => Self::LostContent(what),
+            StoreError::Bucket(why) => {
+                tracing::error!(why, "the storage of files can't be used");
+                Self::StorageDown
+            }
             error if error.is_disk_full() => Self::DiskFull,
             error => Self::Internal(error.into()),
         }
@@ -85,6 +102,7 @@ impl From<RunError> for ProjectError {
     fn from(error: RunError) -> Self {
         match error {
             RunError::User(why) => Self::Refused(why),
+            RunError::Transient(fault) if fault.kind == FaultKind::Storage => Self::StorageDown,
             RunError::Transient(fault) => Self::Unreachable(fault.message),
             RunError::Internal(error) => match error.downcast::<StoreError>() {
                 Ok(error) => error.into(),
@@ -109,9 +127,10 @@ impl From<ProjectError> for ApiError {
         let text = error.to_string();
         match error {
             ProjectError::SignedOut => Self::new(ErrorCode::Unauthorized, text),
-            ProjectError::NotFound(_) | ProjectError::NoFile | ProjectError::NoInvitation => {
-                Self::new(ErrorCode::NotFound, text)
-            }
+            ProjectError::NotFound(_)
+            | ProjectError::NoFile
+            | ProjectError::NoInvitation
+            | ProjectError::LostContent(_) => Self::new(ErrorCode::NotFound, text),
             ProjectError::Forbidden(_) => Self::new(ErrorCode::Forbidden, text),
             ProjectError::Account(error) => error.into(),
             ProjectError::OutOfCredits(credits) => Self {
@@ -123,7 +142,7 @@ impl From<ProjectError> for ApiError {
             }
             ProjectError::Invalid { field, .. } => Self::invalid(field, text),
             ProjectError::TooLarge(_) => Self::new(ErrorCode::TooLarge, text),
-            ProjectError::Unreachable(_) | ProjectError::DiskFull => {
+            ProjectError::Unreachable(_) | ProjectError::DiskFull | ProjectError::StorageDown => {
                 Self::new(ErrorCode::Unavailable, text)
             }
             ProjectError::TooMany { wait, .. } => Self {

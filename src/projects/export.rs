@@ -10,7 +10,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
     ProjectError, Projects,
-    archive::{AHEAD, Pieces, add, moment},
+    archive::{AHEAD, Pieces, add, lost_file, moment},
 };
 use crate::{
     protocol::{AppEntry, ProjectId, ProjectSummary, Timestamp, UserId, first_chars},
@@ -118,10 +118,12 @@ async fn collect_project(
     let files = store.version_files(version.id).await;
     // One file at a time: together they may not fit into memory.
     for file in files.map_err(io::Error::other)? {
-        let node = store.version_file(version.id, &file.path).await;
-        if let Some(node) = node.map_err(io::Error::other)? {
-            let path = format!("{folder}/files/{}", file.path);
-            pass(entries, AppEntry { path, node }).await?;
+        let path = format!("{folder}/files/{}", file.path);
+        match store.version_file(version.id, &file.path).await {
+            Ok(Some(node)) => pass(entries, AppEntry { path, node }).await?,
+            Ok(None) => {}
+            Err(StoreError::LostContent(_)) => pass(entries, lost_file(&path)).await?,
+            Err(error) => return Err(io::Error::other(error)),
         }
     }
     Ok(())

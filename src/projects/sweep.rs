@@ -7,6 +7,8 @@
 //! | deleted projects, with their sandboxes | 12 seconds after their deletion (`deletion`) | one |
 //! | deleted prompts of users' libraries | an hour after their deletion | all |
 //! | blobs that are in no version and are no image or picture | at once | 200 |
+//! | contents in the database, to the bucket, if there is one (`S3_BUCKET`) | at once | 32 |
+//! | objects in the bucket that nothing names | a day later | 500 |
 //! | step outputs, most events; never a project's newest run's | `RUN_KEEP_DAYS` after their run | 20 runs |
 //! | sandboxes whose project is gone or has another one | an hour after their start | one |
 //! | sandboxes of versions that nobody looks at | the same | one |
@@ -39,6 +41,7 @@ const DELETED_PROMPT: Duration = Duration::from_secs(3600);
 /// How many rows are removed per batch; and the pause between batches, which leaves the database to
 /// others.
 const BLOBS_AT_A_TIME: u64 = 200;
+const OBJECTS_AT_A_TIME: u64 = 500;
 const RUNS_AT_A_TIME: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 /// A younger sandbox may still become its project's.
@@ -97,6 +100,8 @@ impl Sweeper {
         log("images that no message has", self.images().await);
         log("deleted prompts", self.prompts().await);
         log("blobs that nothing has", self.blobs().await);
+        log("contents that moved to the bucket", self.moves().await);
+        log("objects that nothing names", self.objects().await);
         log("old runs' outputs and events", self.old_runs().await);
         log("sandboxes without a project", self.orphans().await);
         log("unused projects' sandboxes", self.unused().await);
@@ -121,6 +126,15 @@ impl Sweeper {
 
     async fn blobs(&self) -> Result<u64, RunError> {
         remove_unused_blobs(&self.projects.inner.store).await
+    }
+
+    async fn moves(&self) -> Result<u64, RunError> {
+        Ok(self.projects.inner.store.move_to_bucket().await?)
+    }
+
+    async fn objects(&self) -> Result<u64, RunError> {
+        let store = &self.projects.inner.store;
+        in_batches(|| store.remove_loose_objects(OBJECTS_AT_A_TIME)).await
     }
 
     async fn old_runs(&self) -> Result<u64, RunError> {

@@ -32,6 +32,10 @@ use crate::{
 const DATABASE_ATTEMPTS: u32 = 8;
 const DATABASE_WAIT: Duration = Duration::from_millis(250);
 
+/// What people read when a run can't read or save files.
+const STORAGE_DOWN: &str = "The storage of files can't be reached, so this version was not saved. \
+    The app keeps what was written. Send a message to continue when the storage is back.";
+
 /// The cost that an output reports.
 #[derive(Default, Deserialize)]
 struct Costed {
@@ -314,6 +318,14 @@ where
 
 impl From<StoreError> for RunError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(error.into())
+        let StoreError::Bucket(why) = error else {
+            return Self::Internal(error.into());
+        };
+        tracing::error!(why, "the storage of files can't be used");
+        Self::Transient(Fault {
+            kind: FaultKind::Storage,
+            message: STORAGE_DOWN.to_owned(),
+            retry_after: None,
+        })
     }
 }

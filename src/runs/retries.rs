@@ -34,7 +34,7 @@ fn max_attempts(kind: FaultKind) -> u32 {
     match kind {
         FaultKind::ModelLimited => 5,
         FaultKind::ModelUnavailable | FaultKind::Sandbox | FaultKind::SandboxGone => 4,
-        FaultKind::AnswerCut | FaultKind::ModelSilent => 3,
+        FaultKind::AnswerCut | FaultKind::ModelSilent | FaultKind::Storage => 3,
         FaultKind::Slow => 2,
         // Waiting does not refill an account.
         FaultKind::ModelExhausted => 1,
@@ -68,8 +68,11 @@ impl Retries {
         if *failures < max_attempts(fault.kind) && wait <= MAX_WAIT && !hurries {
             return Next::Again(wait);
         }
-        // Another model helps if the model failed, not if the sandbox did.
-        let is_the_models = !matches!(fault.kind, FaultKind::Sandbox | FaultKind::SandboxGone);
+        // Another model helps if the model failed, not if the sandbox or the storage did.
+        let is_the_models = !matches!(
+            fault.kind,
+            FaultKind::Sandbox | FaultKind::SandboxGone | FaultKind::Storage
+        );
         if is_the_models && self.alternative < alternatives {
             self.alternative += 1;
             self.failures.clear();

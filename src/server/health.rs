@@ -1,5 +1,5 @@
-//! `/healthz`: the process answers. `/readyz`: the database answers too, and sandboxes can be
-//! created.
+//! `/healthz`: the process answers. `/readyz`: the database and the storage of files answer too, and
+//! sandboxes can be created.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
@@ -20,8 +20,15 @@ pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) 
             Value::from("does not answer")
         }
     };
+    // The reason is in the log.
+    let files = match state.projects.ping_storage().await {
+        Ok(()) => Value::from("ok"),
+        Err(_) => Value::from("do not answer"),
+    };
     let sandboxes = Value::from(state.sandbox_fault.as_deref().unwrap_or("ok"));
-    let ready = database == "ok" && sandboxes == "ok";
+    let ready = [&database, &files, &sandboxes]
+        .iter()
+        .all(|part| **part == "ok");
     let status = if ready {
         StatusCode::OK
     } else {
@@ -31,6 +38,7 @@ pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Value>) 
         status,
         Json(json!({
             "database": database,
+            "files": files,
             "sandboxes": sandboxes,
             "unenforced": *state.unenforced,
         })),

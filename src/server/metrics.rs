@@ -65,7 +65,11 @@ fn install() -> Option<PrometheusHandle> {
 }
 
 /// Counters since the start.
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 13] = [
+    (
+        "codeflow_bucket_requests_total",
+        "Requests to the bucket, by operation and outcome",
+    ),
     (
         "codeflow_http_requests_total",
         "Requests, by method, route template and status",

@@ -4,7 +4,7 @@ use sea_orm::{Condition, entity::prelude::*, sea_query::Query};
 
 use super::{
     ImageContent, Result, Store, StoreError,
-    blob::{self, BlobHash},
+    blob::BlobHash,
     image::{self, owner},
     member, message,
 };
@@ -17,10 +17,10 @@ impl Store {
         expect_visible(&self.db, user, id).await?;
         let model = image::Entity::find_by_id(id).one(&self.db).await?;
         let model = model.ok_or(StoreError::NotFound("image"))?;
-        let blob = blob::Entity::find_by_id(model.hash).one(&self.db).await?;
+        let content = self.content(model.hash).await?;
         Ok(ImageContent {
             media_type: model.media_type,
-            bytes: blob.ok_or(StoreError::NotFound("image"))?.content,
+            bytes: content.ok_or(StoreError::NotFound("image"))?,
         })
     }
 }

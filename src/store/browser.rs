@@ -51,7 +51,7 @@ const TABLES: &[Shown] = &[
         secrets: &["id"],
         ..shown("billing_customers", &["user_id", "subscribed", "created_at"])
     },
-    Shown { lengths: &["content"], ..shown("blobs", &["hash", "size"]) },
+    Shown { lengths: &["content"], ..shown("blobs", &["hash", "size", "in_bucket"]) },
     shown("credit_accounts", &["user_id", "balance", "refilled_at"]),
     shown("credit_entries", &["id", "user_id", "run_id", "reason", "amount", "created_at"]),
     Shown {
@@ -71,6 +71,7 @@ const TABLES: &[Shown] = &[
     shown("installation", &["id"]),
     shown("leases", &["project_id", "node", "epoch", "until"]),
     shown("linked_identities", &["issuer", "subject", "user_id", "label", "created_at"]),
+    shown("loose_objects", &["hash", "state", "since"]),
     shown("messages", &[
         "id", "project_id", "role", "kind", "content", "created_at", "image_hash", "replaced_by",
         "mode", "part", "answers", "user_id", "model",

@@ -3,19 +3,28 @@
 //! whatever is written meanwhile. It is the same for SQLite and PostgreSQL, so one can be moved to
 //! the other. Blobs are stored beside it, by their hashes.
 
-use std::io::{self, Write};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
 use futures::TryStreamExt as _;
 use sea_orm::{
-    AccessMode, DbBackend, IsolationLevel, Statement, StreamTrait as _, TransactionTrait as _,
-    entity::prelude::*,
+    AccessMode, DbBackend, IsolationLevel, QuerySelect as _, Statement, StreamTrait as _,
+    TransactionTrait as _, entity::prelude::*,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Result, Store, StoreError, blob,
+    Result, Store, StoreError,
+    blob::{self, BlobHash},
     tables::{self, Kind},
 };
+
+/// Where a content is: no part of a dump, which has all contents beside it.
+pub(super) const IN_BUCKET: &str = "in_bucket";
+/// How many contents are in memory at a time.
+const BLOBS_AT_A_TIME: usize = 16;
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -86,11 +95,12 @@ impl Store {
             migrations: tables::applied(&tx).await?,
         };
         write(out, &Line::Head(head))?;
-        let mut dumped = Dumped::default();
+        let (mut dumped, mut has_bucket) = (Dumped::default(), false);
         for name in self.own_tables(&tx).await? {
             let mut columns = tables::kinds(&tx, &name).await?;
             if name == "blobs" {
-                columns.retain(|(column, _)| column != "content");
+                has_bucket = columns.iter().any(|(column, _)| column == IN_BUCKET);
+                columns.retain(|(column, _)| column != "content" && column != IN_BUCKET);
             }
             let values: Vec<String> = columns
                 .iter()
@@ -113,18 +123,49 @@ impl Store {
                 dumped.rows += 1;
             }
         }
-        for hash in &dumped.blobs {
-            if shelf.has(hash) {
-                continue;
+        let missing = dumped.blobs.iter().filter(|hash| !shelf.has(hash));
+        let missing: Vec<BlobHash> = missing.cloned().map(BlobHash::from).collect();
+        for some in missing.chunks(BLOBS_AT_A_TIME) {
+            for (hash, content) in self.contents_of(&tx, some, has_bucket).await? {
+                shelf.put(hash.as_str(), &content).map_err(unwritable)?;
+                dumped.new_blobs += 1;
             }
-            let blob = blob::Entity::find_by_id(hash.clone()).one(&tx).await?;
-            let blob = blob.ok_or(StoreError::NotFound("blob"))?;
-            shelf.put(hash, &blob.content).map_err(unwritable)?;
-            dumped.new_blobs += 1;
         }
         write(out, &Line::End { rows: dumped.rows })?;
         tx.rollback().await?;
         Ok(dumped)
+    }
+
+    /// The contents of the dump's blobs. `has_bucket`: whether its database knows of buckets.
+    async fn contents_of(
+        &self,
+        tx: &impl ConnectionTrait,
+        hashes: &[BlobHash],
+        has_bucket: bool,
+    ) -> Result<HashMap<BlobHash, Vec<u8>>> {
+        let mut objects = Vec::new();
+        if has_bucket {
+            let there = blob::Entity::find()
+                .select_only()
+                .column(blob::Column::Hash)
+                .filter(blob::Column::Hash.is_in(hashes.iter().cloned()))
+                .filter(blob::Column::InBucket.eq(true));
+            objects = there.into_tuple().all(tx).await?;
+        }
+        let blobs = blob::Entity::find()
+            .select_only()
+            .columns([blob::Column::Hash, blob::Column::Content])
+            .filter(blob::Column::Hash.is_in(hashes.iter().cloned()))
+            .filter(blob::Column::Hash.is_not_in(objects.iter().cloned()));
+        let blobs: Vec<(BlobHash, Vec<u8>)> = blobs.into_tuple().all(tx).await?;
+        let mut contents: HashMap<_, _> = blobs.into_iter().collect();
+        if !objects.is_empty() {
+            contents.extend(self.expect_bucket()?.get_all(objects).await?);
+        }
+        match hashes.iter().find(|hash| !contents.contains_key(hash)) {
+            Some(lost) => Err(StoreError::LostObject(lost.as_str().to_owned())),
+            None => Ok(contents),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use sea_orm::{
     ActiveValue::Set,
     DeriveEntityModel, ExprTrait as _, QueryOrder,
@@ -77,18 +78,6 @@ pub(super) mod file {
             to = "super::Column::Id"
         )]
         Fragment,
-        #[sea_orm(
-            belongs_to = "blob::Entity",
-            from = "Column::Hash",
-            to = "blob::Column::Hash"
-        )]
-        Blob,
-    }
-
-    impl Related<blob::Entity> for Entity {
-        fn to() -> RelationDef {
-            Relation::Blob.def()
-        }
     }
 
     impl ActiveModelBehavior for ActiveModel {}
@@ -175,7 +164,7 @@ impl Store {
         let Some(latest) = latest(&self.db, project).await? else {
             return Ok(None);
         };
-        Ok(Some(with_entries(&self.db, latest).await?))
+        Ok(Some(self.with_entries(latest).await?))
     }
 
     /// The project's latest version or draft, without its files; `None` when it has none.
@@ -196,7 +185,7 @@ impl Store {
             .collect())
     }
 
-    /// The content of a file of the latest version.
+    /// The content of a file of the latest version; `None` if it has no such file.
     pub async fn latest_file(&self, project: ProjectId, path: &str) -> Result<Option<Vec<u8>>> {
         let Some(latest) = latest(&self.db, project).await? else {
             return Ok(None);
@@ -207,10 +196,8 @@ impl Store {
         let Some(file) = file.filter(|file| file.kind != FileKind::Folder) else {
             return Ok(None);
         };
-        Ok(blob::Entity::find_by_id(file.hash)
-            .one(&self.db)
-            .await?
-            .map(|blob| blob.content))
+        let content = self.content(file.hash).await?;
+        Ok(Some(content.ok_or(StoreError::LostContent("file"))?))
     }
 
     /// Saves a finished run's work as a draft attached to its reply. Does nothing if the run
@@ -243,12 +230,46 @@ impl Store {
         .await
     }
 
+    /// The version with its contents. One lost file does not lose the others.
+    pub(super) async fn with_entries(&self, model: Model) -> Result<Version> {
+        let files = files_of(&self.db, model.id).await?;
+        let mut entries = Vec::with_capacity(files.len());
+        for some in files.chunks(FILES_PER_QUERY) {
+            let hashes = some.iter().map(|file| file.hash.clone());
+            let contents = self.contents(hashes.collect()).await?;
+            for file in some {
+                let content = contents.get(&file.hash);
+                let content = content.ok_or(StoreError::LostContent("file"));
+                if let Some(content) = or_skip("file of a version", content) {
+                    entries.push(AppEntry {
+                        path: file.path.clone(),
+                        node: file.kind.node(content.clone()),
+                    });
+                }
+            }
+        }
+        Ok(Version {
+            partial: model.partial,
+            fragment: model.into_fragment(),
+            entries,
+        })
+    }
+
     /// Hashes and stores the version's contents in advance, so that saving it takes little more
     /// than writing its paths.
     pub(super) async fn prepare(&self, new: &NewFragment) -> Result<Hashed> {
         let hashed = Hashed::new(new.entries.clone()).await?;
         self.put_blobs(&hashed).await?;
+        if let Some(picture) = &new.picture {
+            self.put_picture(picture).await?;
+        }
         Ok(hashed)
+    }
+
+    /// Stores a picture in advance.
+    pub(super) async fn put_picture(&self, picture: &[u8]) -> Result<()> {
+        let content = Bytes::copy_from_slice(picture);
+        self.put_ahead(vec![(BlobHash::of(picture), content)]).await
     }
 }
 
@@ -288,36 +309,6 @@ pub(super) fn count_changes(before: &FileSet, after: &FileSet) -> i32 {
         .map(|(path, ..)| path.as_str())
         .collect();
     i32::try_from(paths.len()).unwrap_or(i32::MAX)
-}
-
-/// The version with its contents. One lost file does not lose the others.
-pub(super) async fn with_entries(db: &impl ConnectionTrait, model: Model) -> Result<Version> {
-    let files = files_of(db, model.id).await?;
-    let mut entries = Vec::with_capacity(files.len());
-    for some in files.chunks(FILES_PER_QUERY) {
-        let hashes = some.iter().map(|file| file.hash.clone());
-        let blobs = blob::Entity::find().filter(blob::Column::Hash.is_in(hashes));
-        let blobs: HashMap<BlobHash, Vec<u8>> = blobs
-            .all(db)
-            .await?
-            .into_iter()
-            .map(|blob| (blob.hash, blob.content))
-            .collect();
-        for file in some {
-            let content = blobs.get(&file.hash).ok_or(StoreError::NotFound("blob"));
-            if let Some(content) = or_skip("file of a version", content) {
-                entries.push(AppEntry {
-                    path: file.path.clone(),
-                    node: file.kind.node(content.clone()),
-                });
-            }
-        }
-    }
-    Ok(Version {
-        partial: model.partial,
-        fragment: model.into_fragment(),
-        entries,
-    })
 }
 
 /// Drafts follow the version whose number they share, ordered by id, that is by creation.

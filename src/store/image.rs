@@ -98,6 +98,7 @@ impl Store {
             hash: Set(model.hash.clone()),
             user_id: Set(user.clone()),
         };
+        self.put_picture(&bytes).await?;
         self.write(move |tx| {
             Box::pin(async move {
                 blob::put(tx, hash, &bytes).await?;

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, io::BufRead};
 
+use bytes::Bytes;
 use codeflow_migration::{Migrator, MigratorTrait};
 use sea_orm::{
     DatabaseTransaction, DbBackend, Statement, Value,
@@ -12,7 +13,9 @@ use sea_orm::{
 
 use super::{
     Result, Store, StoreError,
-    dump::{BlobShelf, FORMAT, Head, Line},
+    blob::BlobHash,
+    bucket::Bucket,
+    dump::{BlobShelf, FORMAT, Head, IN_BUCKET, Line},
     tables::{self, Kind},
     without_nul,
 };
@@ -27,6 +30,9 @@ struct Table {
     columns: Vec<(String, Kind)>,
     rows: Vec<Vec<SimpleExpr>>,
     bytes: usize,
+    /// Whether the rows' contents go to the bucket, and those that are not written yet.
+    to_bucket: bool,
+    contents: Vec<(BlobHash, Bytes)>,
 }
 
 impl Store {
@@ -42,8 +48,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Loads the dump into the empty database, before any migration ran. Returns the number of
-    /// rows. All rows are written, or none.
+    /// Loads the dump into the empty database, before any migration ran, and its contents into the
+    /// bucket, if there is one, which must be empty too. Returns the number of rows. All rows are
+    /// written, or none.
     pub async fn load(
         &self,
         copy: &mut (impl BufRead + Send),
@@ -61,18 +68,78 @@ impl Store {
                  database without tables",
             ));
         }
+        if let Some(bucket) = &self.bucket
+            && bucket.mark().await?.is_some()
+        {
+            return Err(StoreError::Bucket(format!(
+                "{}: the bucket is that of an installation; a backup is restored into an empty one",
+                bucket.label()
+            )));
+        }
         let missing = steps.saturating_sub(applied.len());
         Migrator::up(&self.db, Some(u32::try_from(missing).unwrap_or(u32::MAX))).await?;
         let tx = sea_orm::TransactionTrait::begin(&self.db).await?;
         let constraints = suspend_constraints(&tx).await?;
-        let rows = fill(&tx, copy, shelf).await?;
+        let rows = self.fill(&tx, copy, shelf).await?;
         for (table, name, definition) in constraints {
             let restore = format!("ALTER TABLE \"{table}\" ADD CONSTRAINT \"{name}\" {definition}");
             tx.execute_unprepared(&restore).await?;
         }
         tx.commit().await?;
         Migrator::up(&self.db, None).await?;
+        if let Some(bucket) = &self.bucket {
+            bucket.set_mark(&self.installation().await?).await?;
+        }
         Ok(rows)
+    }
+
+    async fn fill(
+        &self,
+        tx: &DatabaseTransaction,
+        copy: &mut impl BufRead,
+        shelf: &impl BlobShelf,
+    ) -> Result<u64> {
+        let (mut table, mut written) = (None::<Table>, 0);
+        while let Some(line) = next(copy)? {
+            if line.starts_with('[') {
+                let table = table
+                    .as_mut()
+                    .ok_or_else(|| damaged("a row has no table"))?;
+                table.add(&line, shelf)?;
+                written += 1;
+                if table.is_full() {
+                    table.flush(tx, self.bucket.as_ref()).await?;
+                }
+                continue;
+            }
+            if let Some(mut full) = table.take() {
+                full.flush(tx, self.bucket.as_ref()).await?;
+            }
+            match serde_json::from_str(&line) {
+                Ok(Line::Table { name, columns }) => {
+                    let there: HashMap<_, _> =
+                        tables::kinds(tx, &name).await?.into_iter().collect();
+                    if columns
+                        .iter()
+                        .any(|(column, _)| !there.contains_key(column))
+                    {
+                        return Err(damaged("a table has other columns than its version's"));
+                    }
+                    table = Some(Table {
+                        // An older version's table has no place for where a content is.
+                        to_bucket: self.bucket.is_some() && there.contains_key(IN_BUCKET),
+                        name,
+                        columns,
+                        rows: Vec::new(),
+                        bytes: 0,
+                        contents: Vec::new(),
+                    });
+                }
+                Ok(Line::End { rows }) if rows == written => return Ok(written),
+                _ => return Err(damaged("a line can't be read")),
+            }
+        }
+        Err(damaged("the end of its copy of the database is missing"))
     }
 }
 
@@ -117,50 +184,6 @@ async fn suspend_constraints(tx: &DatabaseTransaction) -> Result<Vec<(String, St
     Ok(constraints)
 }
 
-async fn fill(
-    tx: &DatabaseTransaction,
-    copy: &mut impl BufRead,
-    shelf: &impl BlobShelf,
-) -> Result<u64> {
-    let (mut table, mut written) = (None::<Table>, 0);
-    while let Some(line) = next(copy)? {
-        if line.starts_with('[') {
-            let table = table
-                .as_mut()
-                .ok_or_else(|| damaged("a row has no table"))?;
-            table.add(&line, shelf)?;
-            written += 1;
-            if table.is_full() {
-                table.flush(tx).await?;
-            }
-            continue;
-        }
-        if let Some(mut full) = table.take() {
-            full.flush(tx).await?;
-        }
-        match serde_json::from_str(&line) {
-            Ok(Line::Table { name, columns }) => {
-                let there: HashMap<_, _> = tables::kinds(tx, &name).await?.into_iter().collect();
-                if columns
-                    .iter()
-                    .any(|(column, _)| !there.contains_key(column))
-                {
-                    return Err(damaged("a table has other columns than its version's"));
-                }
-                table = Some(Table {
-                    name,
-                    columns,
-                    rows: Vec::new(),
-                    bytes: 0,
-                });
-            }
-            Ok(Line::End { rows }) if rows == written => return Ok(written),
-            _ => return Err(damaged("a line can't be read")),
-        }
-    }
-    Err(damaged("the end of its copy of the database is missing"))
-}
-
 impl Table {
     /// Adds a row of the dump; a blob's row with its content.
     fn add(&mut self, line: &str, shelf: &impl BlobShelf) -> Result<()> {
@@ -180,7 +203,17 @@ impl Table {
                     damaged(&format!("the blob {hash} can't be read ({error})"))
                 })?;
                 self.bytes += content.len();
-                values.push(Expr::value(Value::from(content)));
+                let is_object = self.to_bucket && !content.is_empty();
+                if self.to_bucket {
+                    values.push(Expr::value(is_object));
+                }
+                if is_object {
+                    let hash = BlobHash::from(hash.clone());
+                    self.contents.push((hash, content.into()));
+                    values.push(Expr::value(Vec::<u8>::new()));
+                } else {
+                    values.push(Expr::value(Value::from(content)));
+                }
             }
             values.push(Expr::value(value(*kind, text)?));
         }
@@ -190,16 +223,21 @@ impl Table {
 
     fn is_full(&self) -> bool {
         self.bytes >= BYTES_PER_WRITE
-            || (self.rows.len() + 1) * (self.columns.len() + 1) > VALUES_PER_WRITE
+            || (self.rows.len() + 1) * (self.columns.len() + 2) > VALUES_PER_WRITE
     }
 
-    async fn flush(&mut self, tx: &DatabaseTransaction) -> Result<()> {
+    async fn flush(&mut self, tx: &DatabaseTransaction, bucket: Option<&Bucket>) -> Result<()> {
         if self.rows.is_empty() {
             return Ok(());
         }
+        if let Some(bucket) = bucket {
+            bucket.put_all(std::mem::take(&mut self.contents)).await?;
+        }
         let names = self.columns.iter().flat_map(|(column, _)| {
-            let content = (self.name == "blobs" && column == "hash").then_some("content");
-            content.into_iter().chain([column.as_str()])
+            let is_hash = self.name == "blobs" && column == "hash";
+            let place = (is_hash && self.to_bucket).then_some(IN_BUCKET);
+            let content = is_hash.then_some("content");
+            place.into_iter().chain(content).chain([column.as_str()])
         });
         let mut insert = Query::insert();
         insert

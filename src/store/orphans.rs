@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use sea_orm::{
     Condition, ExprTrait as _, JoinType, QueryOrder, QuerySelect,
     entity::prelude::*,
@@ -38,7 +39,23 @@ impl Store {
 
     /// The files of versions whose contents are gone.
     pub async fn lost_files(&self) -> Result<Vec<LostFile>> {
-        let lost = fragment::file::Entity::find()
+        self.files(Expr::exists(content()).not()).await
+    }
+
+    /// The files of versions with these contents, whose objects are lost.
+    pub async fn files_with(&self, contents: &BTreeSet<BlobHash>) -> Result<Vec<LostFile>> {
+        let contents: Vec<&BlobHash> = contents.iter().collect();
+        let mut files = Vec::new();
+        for some in contents.chunks(FILES_PER_STATEMENT) {
+            let hashes = some.iter().map(|hash| (*hash).clone());
+            let with = fragment::file::Column::Hash.is_in(hashes);
+            files.extend(self.files(with).await?);
+        }
+        Ok(files)
+    }
+
+    async fn files(&self, which: Expr) -> Result<Vec<LostFile>> {
+        let files = fragment::file::Entity::find()
             .select_only()
             .columns([fragment::Column::ProjectId, fragment::Column::Number])
             .columns([
@@ -50,19 +67,19 @@ impl Store {
                 JoinType::InnerJoin,
                 fragment::file::Relation::Fragment.def(),
             )
-            .filter(Expr::exists(content()).not())
+            .filter(which)
             .order_by_asc(fragment::file::Column::FragmentId)
             .order_by_asc(fragment::file::Column::Path)
             .into_tuple::<(ProjectId, i32, FragmentId, String, BlobHash)>();
-        let lost = lost.all(&self.db).await?.into_iter();
-        let lost = lost.map(|(project, version, fragment, path, hash)| LostFile {
+        let files = files.all(&self.db).await?.into_iter();
+        let files = files.map(|(project, version, fragment, path, hash)| LostFile {
             project,
             version,
             fragment,
             path,
             hash,
         });
-        Ok(lost.collect())
+        Ok(files.collect())
     }
 
     /// Removes the files from their versions, and marks those as partial: a rebuilt app gets the
@@ -94,8 +111,14 @@ impl Store {
         .await
     }
 
-    /// Stores a content again under its hash, by which files of versions name it.
+    /// Stores a lost content again under its hash.
     pub async fn put_back(&self, hash: &BlobHash, content: &[u8]) -> Result<()> {
+        let blob = blob::Entity::find_by_id(hash.clone()).one(&self.db).await?;
+        let object = vec![(hash.clone(), Bytes::copy_from_slice(content))];
+        if blob.is_some_and(|blob| blob.in_bucket) {
+            return self.expect_bucket()?.put_all(object).await;
+        }
+        self.put_ahead(object).await?;
         let (hash, content) = (hash.clone(), content.to_owned());
         self.write(move |tx| Box::pin(async move { blob::put(tx, hash, &content).await }))
             .await

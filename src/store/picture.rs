@@ -3,9 +3,8 @@
 use sea_orm::{entity::prelude::*, sea_query::Query};
 
 use super::{
-    ImageContent, Result, Store, StoreError,
-    blob::{self, BlobHash},
-    fragment, member, message, passed_journey,
+    ImageContent, Result, Store, StoreError, blob::BlobHash, fragment, member, message,
+    passed_journey,
 };
 use crate::protocol::{ImageId, ImageType, UserId};
 
@@ -18,10 +17,10 @@ impl Store {
         if shown.count(&self.db).await? == 0 && !self.ends_a_journey(user, id).await? {
             return Err(StoreError::NotFound("picture"));
         }
-        let blob = blob::Entity::find_by_id(id).one(&self.db).await?;
+        let content = self.content(BlobHash::from(id)).await?;
         Ok(ImageContent {
             media_type: ImageType::Jpeg,
-            bytes: blob.ok_or(StoreError::NotFound("picture"))?.content,
+            bytes: content.ok_or(StoreError::NotFound("picture"))?,
         })
     }
 

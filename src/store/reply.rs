@@ -42,7 +42,14 @@ impl Store {
     /// ended already is left as it is.
     pub async fn finish_run(&self, id: RunId, reply: &Reply) -> Result<Vec<Event>> {
         let hashed = match reply {
-            Reply::Result { fragment, .. } => Some(self.prepare(fragment).await?),
+            Reply::Result {
+                fragment, journeys, ..
+            } => {
+                for picture in journeys.iter().filter_map(|one| one.picture.as_deref()) {
+                    self.put_picture(picture).await?;
+                }
+                Some(self.prepare(fragment).await?)
+            }
             Reply::Answer { .. } | Reply::Error { .. } | Reply::Cancelled { .. } => None,
         };
         let reply = reply.clone();

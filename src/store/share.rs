@@ -8,9 +8,7 @@ use sea_orm::{
 };
 
 use super::{
-    ImageContent, Result, Store, StoreError,
-    blob::{self, BlobHash},
-    fragment, project, user, version,
+    ImageContent, Result, Store, StoreError, blob::BlobHash, fragment, project, user, version,
 };
 use crate::protocol::{Fragment, FragmentId, ImageType, ProjectId, Share, Timestamp, UserId};
 
@@ -149,11 +147,10 @@ impl Store {
     pub async fn share_picture(&self, slug: &str) -> Result<ImageContent> {
         let absent = || StoreError::NotFound("picture");
         let picture = self.find_share(slug).await?.picture;
-        let blob = blob::Entity::find_by_id(picture.ok_or_else(absent)?);
-        let blob = blob.one(&self.db).await?.ok_or_else(absent)?;
+        let content = self.content(picture.ok_or_else(absent)?).await?;
         Ok(ImageContent {
             media_type: ImageType::Jpeg,
-            bytes: blob.content,
+            bytes: content.ok_or_else(absent)?,
         })
     }
 

@@ -12,7 +12,7 @@ use sea_orm::{
 use super::{
     Result, Store, StoreError,
     blob::{self, BlobHash},
-    event, fragment, image, message, passed_journey, project, readable, run, step,
+    event, fragment, image, loose_object, message, passed_journey, project, readable, run, step,
 };
 use crate::protocol::{ProjectId, RunId, RunState, Timestamp};
 
@@ -95,11 +95,7 @@ impl Store {
         if hashes.is_empty() {
             return Ok(0);
         }
-        // Except those that came into use in the meantime.
-        let removing = blob::Entity::delete_many()
-            .filter(blob::Column::Hash.is_in(hashes))
-            .filter(is_unused());
-        self.write(move |tx| Box::pin(async move { Ok(removing.exec(tx).await?.rows_affected) }))
+        self.write(move |tx| Box::pin(async move { remove_blobs(tx, &hashes).await }))
             .await
     }
 
@@ -275,13 +271,29 @@ async fn remove(tx: &impl ConnectionTrait, hashes: &[BlobHash], until: i64) -> R
             .filter(image::Column::Hash.is_in(some.iter().cloned()))
             .filter(unused_images(until));
         removed += images.exec(tx).await?.rows_affected;
-        blob::Entity::delete_many()
-            .filter(blob::Column::Hash.is_in(some.iter().cloned()))
-            .filter(is_unused())
-            .exec(tx)
-            .await?;
+        remove_blobs(tx, some).await?;
     }
     Ok(removed)
+}
+
+/// Removes those of the blobs that are not used, and leaves their objects to the sweep. Returns how
+/// many.
+async fn remove_blobs(tx: &impl ConnectionTrait, hashes: &[BlobHash]) -> Result<u64> {
+    let of = |hashes: &[BlobHash]| blob::Column::Hash.is_in(hashes.iter().cloned());
+    let objects = unused_blobs()
+        .select_only()
+        .column(blob::Column::Hash)
+        .filter(of(hashes))
+        .filter(blob::Column::InBucket.eq(true));
+    let objects: Vec<BlobHash> = objects.into_tuple().all(tx).await?;
+    loose_object::loosen(tx, &objects).await?;
+    let is_known = blob::Column::InBucket.eq(false).or(of(&objects));
+    let removed = blob::Entity::delete_many()
+        .filter(of(hashes))
+        .filter(is_unused())
+        // Others would leave objects that nothing knows of.
+        .filter(is_known);
+    Ok(removed.exec(tx).await?.rows_affected)
 }
 
 fn unused_images(until: i64) -> Condition {

@@ -9,6 +9,9 @@ use super::{Result, Store, StoreError};
 /// The table of applied migrations.
 pub(super) const MIGRATIONS: &str = "seaql_migrations";
 
+/// The table of objects in the bucket that no blob names: about the bucket, and no data of ours.
+const LOOSE_OBJECTS: &str = "loose_objects";
+
 /// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,12 +116,13 @@ pub(super) async fn kinds(db: &impl ConnectionTrait, table: &str) -> Result<Vec<
 }
 
 impl Store {
-    /// The tables with our data, without the list of migrations and the tables of other programs in
-    /// the same database.
+    /// The tables with our data, without the lists of migrations and of loose objects, and the tables
+    /// of other programs in the same database.
     pub(super) async fn own_tables(&self, db: &impl ConnectionTrait) -> Result<Vec<String>> {
         let own = self.data_tables();
         let mut tables = names(db).await?;
-        tables.retain(|table| table != MIGRATIONS && own.contains(table));
+        let lists = [MIGRATIONS, LOOSE_OBJECTS];
+        tables.retain(|table| !lists.contains(&table.as_str()) && own.contains(table));
         Ok(tables)
     }
 
@@ -128,6 +132,12 @@ impl Store {
         tables.retain(|table| table != "installation");
         self.write(move |tx| {
             Box::pin(async move {
+                // The bucket's objects go with the next server's first sweep.
+                let objects = format!(
+                    "INSERT INTO {LOOSE_OBJECTS} (hash, state, since) \
+                     SELECT hash, 1, 0 FROM blobs WHERE in_bucket ON CONFLICT DO NOTHING"
+                );
+                tx.execute_unprepared(&objects).await?;
                 if tx.get_database_backend() == DbBackend::Postgres {
                     let all = tables.join(", ");
                     tx.execute_unprepared(&format!("TRUNCATE {all}")).await?;

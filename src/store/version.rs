@@ -49,7 +49,7 @@ impl Store {
     /// The version of this project with the id, or `NotFound`.
     pub async fn find_version(&self, project: ProjectId, id: FragmentId) -> Result<Version> {
         let model = find(&self.db, project, id).await?;
-        fragment::with_entries(&self.db, model).await
+        self.with_entries(model).await
     }
 
     /// The version's files, sorted by path.
@@ -59,13 +59,20 @@ impl Store {
         Ok(stored.collect())
     }
 
-    /// The version's entry at the path; `None` if there is none.
+    /// The version's entry at the path; `None` if there is none, and `LostContent` if there is
+    /// nothing left of it.
     pub async fn version_file(&self, id: FragmentId, path: &str) -> Result<Option<AppNode>> {
-        let mut nodes = self.version_nodes(id, &[path.to_owned()]).await?;
-        Ok(nodes.remove(path))
+        let file = file::Entity::find_by_id((id, path.to_owned()));
+        let Some(file) = file.one(&self.db).await? else {
+            return Ok(None);
+        };
+        let content = self.content(file.hash).await?;
+        let content = content.ok_or(StoreError::LostContent("file"))?;
+        Ok(Some(file.kind.node(content)))
     }
 
-    /// What the version has at each of the paths; those where it has nothing are left out.
+    /// What the version has at each of the paths; those where it has nothing, or where its content
+    /// is lost, are left out.
     pub async fn version_nodes(
         &self,
         id: FragmentId,
@@ -75,11 +82,16 @@ impl Store {
         for some in paths.chunks(FILES_PER_QUERY) {
             let files = file::Entity::find()
                 .filter(file::Column::FragmentId.eq(id))
-                .filter(file::Column::Path.is_in(some))
-                .find_also_related(blob::Entity);
-            for (file, blob) in files.all(&self.db).await? {
-                let content = blob.ok_or(StoreError::NotFound("file"))?.content;
-                nodes.insert(file.path, file.kind.node(content));
+                .filter(file::Column::Path.is_in(some));
+            let files = files.all(&self.db).await?;
+            let hashes = files.iter().map(|file| file.hash.clone());
+            let contents = self.contents(hashes.collect()).await?;
+            for file in files {
+                let content = contents.get(&file.hash).cloned();
+                let content = content.ok_or(StoreError::LostContent("file"));
+                if let Some(content) = readable::or_skip("file of a version", content) {
+                    nodes.insert(file.path, file.kind.node(content));
+                }
             }
         }
         Ok(nodes)

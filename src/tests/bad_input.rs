@@ -201,7 +201,7 @@ async fn a_missing_page_or_project_is_a_404() {
     assert_eq!(ready.status(), 200);
     assert_eq!(
         ready.json::<serde_json::Value>().await.unwrap(),
-        json!({ "database": "ok", "sandboxes": "ok", "unenforced": [] })
+        json!({ "database": "ok", "files": "ok", "sandboxes": "ok", "unenforced": [] })
     );
 }
 

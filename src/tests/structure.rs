@@ -22,7 +22,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("log", &[]),
     ("render", &["protocol"]),
     ("traces", &["config", "http_client"]),
-    ("store", &["protocol", "traces"]),
+    ("store", &["protocol", "config", "http_client", "traces"]),
     ("accounts", &["store", "protocol", "config", "http_client"]),
     (
         "sandbox",
@@ -245,8 +245,9 @@ fn what_pages_ask_of_a_project_or_a_run_is_asked_in_somebodys_name() {
 
 #[test]
 fn each_library_has_its_place() {
-    let places: [(&str, &[&str]); 4] = [
+    let places: [(&str, &[&str]); 5] = [
         ("sea_orm", &["store"]),
+        ("object_store", &["store"]),
         ("leptos", &["app", "api", "ui", "server", "lib", "main"]),
         ("async_openai", &["llm"]),
         ("oci_spec", &["sandbox_host"]),
