@@ -51,6 +51,7 @@ mod model_wires;
 mod modes;
 mod mounts;
 mod nodes;
+mod object_storage;
 mod odd_answers;
 mod odd_models;
 mod odd_streams;

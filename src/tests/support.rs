@@ -1,5 +1,5 @@
 //! Shared parts of the tests: a data folder with a small template, the real server, its feed, a
-//! scripted model, a sandbox host, a scripted E2B service, and a scripted Unsplash.
+//! scripted model, a sandbox host, a scripted E2B service, a scripted Unsplash, and an S3 service.
 
 mod collector;
 pub mod e2b;
@@ -13,6 +13,7 @@ mod model;
 mod nobody;
 mod ports;
 mod postgres;
+pub mod s3;
 pub mod secrets;
 mod server;
 mod template;
@@ -37,6 +38,7 @@ pub use mcp_server::{McpServer, Script as McpScript};
 pub use model::{LOOK, Model, NAMING, Reply, VISION, Wire, chunk};
 pub use nobody::{NOBODY, as_nobody, copy_program};
 pub use postgres::Postgres;
+pub use s3::S3;
 pub use server::Server;
 pub use template::data_dir;
 pub use terminal::Terminal;
