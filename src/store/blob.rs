@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use sea_orm::{ActiveValue::Set, QuerySelect, entity::prelude::*, sea_query::OnConflict};
-use sha2::{Digest, Sha256};
 
+pub use super::blob_hash::BlobHash;
 use super::{Result, Store, StoreError, loose_object};
-use crate::protocol::{AppEntry, ImageId};
+use crate::protocol::AppEntry;
 
 /// How many hashes one query looks up.
 const HASHES_PER_QUERY: usize = 200;
@@ -31,33 +31,6 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
-
-/// The SHA-256 of a content, in hex.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlobHash(String);
-
-impl BlobHash {
-    pub fn of(content: &[u8]) -> Self {
-        Self(hex::encode(Sha256::digest(content)))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for BlobHash {
-    fn from(hash: String) -> Self {
-        Self(hash)
-    }
-}
-
-/// An image is named by the hash of its content.
-impl From<&ImageId> for BlobHash {
-    fn from(id: &ImageId) -> Self {
-        Self(id.as_str().to_owned())
-    }
-}
 
 /// Entries of an app, each with its content's hash.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use object_store::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::{Result, StoreError, blob::BlobHash};
+use super::{Result, StoreError, blob_hash::BlobHash};
 use crate::config::ObjectStorage;
 
 /// How many objects are written or read at a time, for one version or one batch.

@@ -4,26 +4,19 @@
 //! request to delete it may arrive late. So a blob never names an object that is not there, and
 //! every object is either named by a blob or has its row here.
 
-use std::time::Duration;
-
 use sea_orm::{
-    ActiveValue::Set,
-    ExprTrait as _, QuerySelect,
-    entity::prelude::*,
-    sea_query::{OnConflict, Query},
+    ActiveValue::Set, ExprTrait as _, QuerySelect, entity::prelude::*, sea_query::OnConflict,
 };
 
-use super::{
-    Result, Store,
-    blob::{self, BlobHash},
-    bucket::Bucket,
-    sweep::before,
-};
+use super::{Result, Store, blob_hash::BlobHash, bucket::Bucket};
 use crate::protocol::Timestamp;
 
-/// How long an object stays after nothing names it any more: longer than any save takes, and than
-/// a backup that still has its row.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// How long an object stays after nothing names it any more, in milliseconds: longer than any save
+/// takes, and than a backup that still has its row.
+const KEPT: i64 = 24 * 3600 * 1000;
+/// Holds for an object that a blob names.
+const NAMED: &str = "EXISTS (SELECT 1 FROM blobs \
+    WHERE blobs.hash = loose_objects.hash AND blobs.in_bucket)";
 /// How many hashes one statement names.
 const HASHES_PER_STATEMENT: usize = 200;
 
@@ -99,7 +92,7 @@ impl Store {
     }
 
     async fn condemn_objects(&self, limit: u64) -> Result<Vec<BlobHash>> {
-        let until = before(KEPT);
+        let until = Timestamp::now().0 - KEPT;
         let old = Entity::find()
             .select_only()
             .column(Column::Hash)
@@ -115,7 +108,7 @@ impl Store {
                 // Two saves of the same content may leave the row of an object that has its blob.
                 let is_named = Column::State
                     .lt(state::BEING_DELETED)
-                    .and(Expr::exists(its_blob()));
+                    .and(Expr::cust(NAMED));
                 Entity::delete_many()
                     .filter(old_ones.clone())
                     .filter(Column::State.eq(state::DELETED).or(is_named))
@@ -124,7 +117,7 @@ impl Store {
                 Entity::update_many()
                     .col_expr(Column::State, Expr::value(state::BEING_DELETED))
                     .filter(old_ones.clone())
-                    .filter(Expr::exists(its_blob()).not())
+                    .filter(Expr::cust(NAMED).not())
                     .exec(tx)
                     .await?;
                 let condemned = Entity::find()
@@ -227,14 +220,4 @@ async fn insert(tx: &impl ConnectionTrait, hashes: &[BlobHash], state: i32) -> R
 
 fn of(hashes: &[BlobHash]) -> sea_orm::Select<Entity> {
     Entity::find().filter(Column::Hash.is_in(hashes.iter().cloned()))
-}
-
-/// The blob that names the object, for a query of loose objects.
-fn its_blob() -> sea_orm::sea_query::SelectStatement {
-    Query::select()
-        .expr(Expr::value(1))
-        .from(blob::Entity)
-        .and_where(Expr::col((blob::Entity, blob::Column::Hash)).equals((Entity, Column::Hash)))
-        .and_where(Expr::col((blob::Entity, blob::Column::InBucket)).eq(true))
-        .to_owned()
 }

@@ -67,6 +67,8 @@ impl S3 {
     const REGION: &str = "garage";
 
     pub async fn start() -> Self {
+        // Stores in this process use it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let state: Arc<Mutex<State>> = Arc::default();
