@@ -355,7 +355,7 @@ mod tests {
         };
         let servers = McpServers {
             servers: [server.clone()].into(),
-            http: reqwest::Client::default(),
+            http: http_client::builder().build().unwrap(),
             secrets: secrets_of(&server).into(),
         };
         let said =

@@ -217,9 +217,10 @@ fn not_started(server: &McpServer, error: &SandboxError) -> Fault {
 }
 
 fn sandbox_http_fault(server: &McpServer, error: &(dyn Error + 'static)) -> Fault {
-    let said = match (error.downcast_ref(), error.downcast_ref()) {
-        (Some(ClientInitializeError::JsonRpcError(said)), _) => Some(said),
-        (_, Some(ServiceError::McpError(said))) => Some(said),
+    let opening = error.downcast_ref::<ClientInitializeError>();
+    let said = match (opening, error.downcast_ref::<ServiceError>()) {
+        (Some(ClientInitializeError::JsonRpcError(said)), _)
+        | (_, Some(ServiceError::McpError(said))) => Some(said),
         _ => None,
     };
     said.map_or(Fault::Unreachable, |said| {
