@@ -22,10 +22,30 @@ named!(ToolDecision: Once = "once", Always = "always", Never = "never");
 /// A decision that the project keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolConsent {
-    /// The tool as models call it: `mcp__server__tool`.
+    /// What the decision is about; see [`ToolConsent::key`].
     pub tool: String,
     pub decision: ToolDecision,
     pub decided_at: Timestamp,
+}
+
+impl ToolConsent {
+    /// What a decision is kept under: the tool as models call it, `mcp__server__tool`; if the
+    /// server is a project's, followed by `#` and the digest of its definition. So consent ends
+    /// when the definition changes.
+    pub fn key(tool: &str, definition: Option<&str>) -> String {
+        match definition {
+            Some(digest) => format!("{tool}#{digest}"),
+            None => tool.to_owned(),
+        }
+    }
+
+    /// The tool of such a key as models call it, and whether its server is a project's.
+    pub fn tool_of(key: &str) -> (&str, bool) {
+        match key.split_once('#') {
+            Some((tool, _)) => (tool, true),
+            None => (key, false),
+        }
+    }
 }
 
 impl ToolDecision {
@@ -43,14 +63,15 @@ impl ToolDecision {
 }
 
 impl Question {
-    /// Asks whether runs of the project may use the server's tool. `tool` is its name for models,
-    /// `label` its name for people: both without spaces and line breaks.
-    pub fn about_tool(tool: &str, server: &str, label: &str) -> Self {
+    /// Asks whether runs of the project may use the server's tool. `key` is what the decision is
+    /// kept under, `server` such as "MCP server docs", and `label` the tool's name for people: all
+    /// of them without line breaks.
+    pub fn about_tool(key: &str, server: &str, label: &str) -> Self {
         let options = ToolDecision::ALL.map(|decision| decision.label().to_owned());
         Self {
-            question: format!("May CodeFlow use the tool {label} of the MCP server {server}?"),
+            question: format!("May CodeFlow use the tool {label} of the {server}?"),
             options: options.into(),
-            tool: Some(tool.to_owned()),
+            tool: Some(key.to_owned()),
         }
     }
 
@@ -73,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_answer_decides_only_in_the_words_of_a_button() {
-        let question = Question::about_tool("mcp__docs__search", "docs", "search");
+        let question = Question::about_tool("mcp__docs__search", "MCP server docs", "search");
         let asked = &question.question;
         for decision in ToolDecision::ALL {
             let answer = format!("Hello\n{asked} {}\n", decision.label());
@@ -89,7 +110,7 @@ mod tests {
                 "{said}"
             );
         }
-        let other = Question::about_tool("mcp__docs__write", "docs", "write");
+        let other = Question::about_tool("mcp__docs__write", "MCP server docs", "write");
         assert_eq!(other.decision(&format!("{asked} Always allow")), None);
         let plain = Question {
             tool: None,

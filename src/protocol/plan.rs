@@ -24,7 +24,8 @@ pub struct Question {
     pub question: String,
     #[serde(default)]
     pub options: Vec<String>,
-    /// The tool of an MCP server, as models call it, whose use the answer decides.
+    /// The tool of an MCP server whose use the answer decides, by its
+    /// [`ToolConsent::key`](super::ToolConsent::key).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
 }

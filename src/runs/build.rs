@@ -185,7 +185,8 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
         Box::pin(async move { files_before(&store, project, &paths).await })
     };
     let decided = persistently(|| store.decided_for(message)).await?;
-    let mcp = agent.mcp().of_run(&journal, sandbox, message.mode, decided);
+    let (mcp, files) = (agent.mcp(), listed.paths());
+    let mcp = mcp.of_run(&journal, sandbox, message.mode, files, decided);
     let mcp = mcp.await?;
     let plan = approved.zip(tick.as_ref());
     let plan = plan.map(|((_, plan), tick)| ApprovedPlan { plan, tick });

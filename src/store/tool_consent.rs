@@ -85,6 +85,9 @@ pub(super) async fn decide(
     prompt: &NewPrompt,
 ) -> Result<()> {
     for question in asked(tx, project, prompt.answers()).await? {
+        if let Some(key) = &question.tool {
+            forget_others(tx, project, key).await?;
+        }
         match question.decision(prompt.as_str()) {
             Some((tool, decision @ (ToolDecision::Always | ToolDecision::Never))) => {
                 let row = ActiveModel {
@@ -106,6 +109,19 @@ pub(super) async fn decide(
                     Entity::delete_by_id((project, tool)).exec(tx).await?;
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what was decided about tools of this name whose servers were defined otherwise.
+async fn forget_others(tx: &impl ConnectionTrait, project: ProjectId, key: &str) -> Result<()> {
+    let (tool, _) = ToolConsent::tool_of(key);
+    let kept = Entity::find().filter(Column::ProjectId.eq(project));
+    for kept in readable::models(tx, "consent", kept).await? {
+        if kept.tool != key && ToolConsent::tool_of(&kept.tool).0 == tool {
+            let other = Entity::delete_by_id((project, kept.tool));
+            other.exec(tx).await?;
         }
     }
     Ok(())
@@ -143,6 +159,57 @@ mod tests {
     const TOOL: &str = "mcp__docs__search";
 
     #[tokio::test]
+    async fn a_decision_replaces_those_about_the_tool_as_it_was_defined_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, project, run) = with_project(&folder).await;
+        let local = UserId::local();
+        let mut run = run.id;
+        for (tool, definition, label, kept) in [
+            (TOOL, None, "Never", &[TOOL][..]),
+            (
+                "mcp__docs__s",
+                Some("1"),
+                "Never",
+                &["mcp__docs__s#1", TOOL],
+            ),
+            (
+                TOOL,
+                Some("1"),
+                "Always allow",
+                &["mcp__docs__s#1", "mcp__docs__search#1"],
+            ),
+            (
+                TOOL,
+                Some("2"),
+                "Always allow",
+                &["mcp__docs__s#1", "mcp__docs__search#2"],
+            ),
+            (TOOL, Some("3"), "Allow once", &["mcp__docs__s#1"]),
+        ] {
+            let key = ToolConsent::key(tool, definition);
+            let question = Question::about_tool(&key, "MCP server docs", "search");
+            let said = format!("{} {label}", question.question);
+            let reply = Reply::Answer {
+                kind: MessageKind::Questions,
+                content: "?".to_owned(),
+                part: Some(MessagePart::Questions {
+                    questions: vec![question],
+                }),
+            };
+            store.finish_run(run, &reply).await.unwrap();
+            let messages = store.list_messages(project.id).await.unwrap();
+            let prompt = NewPrompt::new(&said).unwrap();
+            let prompt = prompt.answering(Some(messages.last().unwrap().id));
+            let added = store.add_prompt(&local, project.id, &prompt, None).await;
+            run = added.unwrap().0.id;
+            let listed = store.list_tool_consents(project.id).await.unwrap();
+            let keys: Vec<&str> = listed.iter().map(|listed| &*listed.tool).collect();
+            assert_eq!(keys, kept, "{key}");
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
     async fn a_decision_is_the_project_s_until_it_is_taken_back_and_once_is_for_one_message() {
         let folder = tempfile::tempdir().unwrap();
         let (store, project, run) = with_project(&folder).await;
@@ -151,7 +218,7 @@ mod tests {
             .create_project(&local, &NewPrompt::new("Other").unwrap(), None, "Other")
             .await
             .unwrap();
-        let question = Question::about_tool(TOOL, "docs", "search");
+        let question = Question::about_tool(TOOL, "MCP server docs", "search");
         let asked = question.question.clone();
         let mut run = run.id;
         for (label, kept) in [

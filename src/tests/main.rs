@@ -71,6 +71,7 @@ mod postgres;
 mod previews;
 mod private_previews;
 mod project_list;
+mod project_mcp;
 mod prompt_help;
 mod repeated_orders;
 mod restarts;

@@ -34,7 +34,7 @@ pub use host_process::HostProcess;
 use image::{ImageFormat, Rgb, RgbImage};
 pub use issuer::Issuer;
 pub use mail_server::MailServer;
-pub use mcp_server::{McpServer, Script as McpScript};
+pub use mcp_server::{McpServer, Script as McpScript, tools as mcp_tools_of};
 pub use model::{LOOK, Model, NAMING, Reply, VISION, Wire, chunk};
 pub use nobody::{NOBODY, as_nobody, copy_program};
 pub use postgres::Postgres;

@@ -87,15 +87,24 @@ fn list(
     forget: impl Fn(String) + Copy + Send + Sync + 'static,
 ) -> AnyView {
     let item = |consent: ToolConsent| {
-        let tool = consent.tool.clone();
+        let key = consent.tool.clone();
+        let (tool, is_of_project) = ToolConsent::tool_of(&consent.tool);
+        let tool = tool.to_owned();
         let label = format!("Take back the decision about {tool}");
+        let origin = is_of_project.then(|| {
+            view! {
+                <span class="block text-xs text-muted-foreground">
+                    "Of this project's .mcp.json, as it was then"
+                </span>
+            }
+        });
         let button = team::can_edit().then(|| {
             view! {
                 <Button
                     variant=ButtonVariant::Outline
                     size=ButtonSize::Sm
                     attr:aria-label=label
-                    on:click=move |_| forget(tool.clone())
+                    on:click=move |_| forget(key.clone())
                 >
                     "Take back"
                 </Button>
@@ -103,7 +112,10 @@ fn list(
         });
         view! {
             <li class="flex items-center gap-3 py-2 text-sm">
-                <code class="min-w-0 flex-1 font-mono text-xs wrap-anywhere">{consent.tool}</code>
+                <div class="min-w-0 flex-1">
+                    <code class="font-mono text-xs wrap-anywhere">{tool}</code>
+                    {origin}
+                </div>
                 <span class="shrink-0 text-xs text-muted-foreground">{consent.decision.label()}</span>
                 {button}
             </li>

@@ -8,7 +8,7 @@ use rmcp::{
     RoleClient, ServiceExt,
     model::{
         CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ContentBlock,
-        Implementation, JsonObject, PaginatedRequestParams, Tool,
+        ErrorData, Implementation, JsonObject, PaginatedRequestParams, Tool,
     },
     service::{ClientInitializeError, RunningService, ServiceError},
     transport::{
@@ -22,7 +22,7 @@ use secrecy::ExposeSecret;
 use super::{listing::MAX_TOOLS, stdio};
 use crate::{
     config::{McpServer, McpTransport},
-    sandbox::Sandbox,
+    sandbox::{Sandbox, SandboxError},
 };
 
 /// How long connecting to a server and listing its tools may take.
@@ -30,7 +30,7 @@ pub const LIST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a call may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(90);
 /// The largest message that is read, in bytes.
-const MAX_MESSAGE: usize = 4 << 20;
+pub const MAX_MESSAGE: usize = 4 << 20;
 /// How many pages of tools are read.
 const MAX_PAGES: usize = 10;
 
@@ -53,6 +53,31 @@ pub enum Fault {
     Nonsense,
     #[error("does not run in the sandbox, or what it writes is not MCP")]
     Program,
+    #[error("is not on the list of what sandboxes may connect to (SANDBOX_EGRESS_ALLOW)")]
+    NotAllowed,
+    #[error("has a private address, which sandboxes may not connect to")]
+    Private,
+    #[error("has an address of plain HTTP, which sandboxes may only speak at port 80")]
+    Plain,
+}
+
+/// The code of the errors that the bridge answers with.
+const BRIDGE_CODE: i32 = -33000;
+
+impl Fault {
+    /// What the bridge says about the server; `None` if it is the server that speaks.
+    fn of_bridge(server: &McpServer, error: &ErrorData) -> Option<Self> {
+        let has_bridge = matches!(server.transport, McpTransport::SandboxHttp { .. });
+        (has_bridge && error.code.0 == BRIDGE_CODE).then(|| match &*error.message {
+            "not allowed" => Self::NotAllowed,
+            "private" => Self::Private,
+            "plain" => Self::Plain,
+            "refused" => Self::Refused,
+            "failing" => Self::Failing,
+            "nonsense" => Self::Nonsense,
+            _ => Self::Unreachable,
+        })
+    }
 }
 
 /// What a call came to.
@@ -91,14 +116,17 @@ impl Connection {
                 ))
                 .await
             }
+            McpTransport::SandboxHttp { url, headers } => {
+                let sandbox = sandbox.ok_or(Fault::Unreachable)?;
+                let started = stdio::start_bridge(sandbox, &server.name, (url, headers)).await;
+                let stream = started.map_err(|error| not_started(server, &error))?;
+                us.serve(stream).await
+            }
             McpTransport::Stdio { command, args, env } => {
                 let sandbox = sandbox.ok_or(Fault::Program)?;
                 let program = (&**command, &**args, env);
                 let started = stdio::start(sandbox, &server.name, program).await;
-                let stream = started.map_err(|error| {
-                    tracing::warn!(mcp.server = server.name, %error, "an MCP server did not start");
-                    Fault::Program
-                })?;
+                let stream = started.map_err(|error| not_started(server, &error))?;
                 us.serve(stream).await
             }
         };
@@ -135,10 +163,12 @@ impl Connection {
         let called = tokio::time::timeout(CALL_TIMEOUT, called).await;
         match called.map_err(|_| Fault::Slow)? {
             Ok(result) => Ok(answer(result)),
-            Err(ServiceError::McpError(error)) => Ok(Answer {
-                text: error.message.into_owned(),
-                failed: true,
-            }),
+            Err(ServiceError::McpError(error)) if Fault::of_bridge(server, &error).is_none() => {
+                Ok(Answer {
+                    text: error.message.into_owned(),
+                    failed: true,
+                })
+            }
             Err(error) => Err(fault(server, &error)),
         }
     }
@@ -171,10 +201,31 @@ fn answer(result: CallToolResult) -> Answer {
 fn fault(server: &McpServer, error: &(dyn Error + 'static)) -> Fault {
     let fault = match server.transport {
         McpTransport::Http { .. } => http_fault(error),
+        McpTransport::SandboxHttp { .. } => sandbox_http_fault(server, error),
         McpTransport::Stdio { .. } => Fault::Program,
     };
     tracing::warn!(mcp.server = server.name, %fault, "an MCP server can't be used");
     fault
+}
+
+fn not_started(server: &McpServer, error: &SandboxError) -> Fault {
+    tracing::warn!(mcp.server = server.name, %error, "an MCP server did not start");
+    match server.transport {
+        McpTransport::Http { .. } | McpTransport::SandboxHttp { .. } => Fault::Unreachable,
+        McpTransport::Stdio { .. } => Fault::Program,
+    }
+}
+
+fn sandbox_http_fault(server: &McpServer, error: &(dyn Error + 'static)) -> Fault {
+    let opening = error.downcast_ref::<ClientInitializeError>();
+    let said = match (opening, error.downcast_ref::<ServiceError>()) {
+        (Some(ClientInitializeError::JsonRpcError(said)), _)
+        | (_, Some(ServiceError::McpError(said))) => Some(said),
+        _ => None,
+    };
+    said.map_or(Fault::Unreachable, |said| {
+        Fault::of_bridge(server, said).unwrap_or(Fault::Nonsense)
+    })
 }
 
 type HttpError = StreamableHttpError<reqwest::Error>;

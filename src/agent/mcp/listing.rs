@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 
 use rmcp::model::Tool;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::protocol::first_chars;
+use crate::{
+    config::McpServer,
+    protocol::{ToolConsent, first_chars},
+};
 
 /// What the names of all these tools begin with.
 pub const PREFIX: &str = "mcp__";
@@ -34,6 +37,9 @@ pub struct Listing {
     pub tools: Vec<ListedTool>,
     /// Sentences.
     pub troubles: Vec<String>,
+    /// The definitions of the project's servers, by name.
+    #[serde(default)]
+    pub project: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,22 +52,50 @@ pub struct ListedTool {
     pub description: String,
     /// JSON Schema of the arguments.
     pub schema: Value,
-    /// Whether its server says that it changes nothing.
+    /// Whether its server says that it changes nothing, and is believed.
     pub reads_only: bool,
+    /// The digest of its server's definition, if that is a project's.
+    #[serde(default)]
+    pub definition: Option<String>,
 }
 
 impl ListedTool {
-    /// Its name for people.
+    /// Its name for people, which no other tool of its server has: an answer to a question about
+    /// one decides nothing about another.
     pub fn label(&self) -> String {
-        label(&self.tool)
+        let label = label(&self.tool);
+        if label == self.tool {
+            return label;
+        }
+        let prefix = format!("{PREFIX}{}__", self.server);
+        let name = self.name.strip_prefix(&prefix).unwrap_or(&self.name);
+        name.to_owned()
+    }
+
+    /// What consent to it is kept under: consent to a tool of a project's server is for the
+    /// definition that the server has.
+    pub fn consent_key(&self) -> String {
+        ToolConsent::key(&self.name, self.definition.as_deref())
+    }
+
+    /// Its server, as people read it: "MCP server docs".
+    pub fn server_title(&self) -> String {
+        title(&self.server, self.definition.is_some())
     }
 }
 
+/// A server, as people read it.
+pub fn title(server: &str, is_of_project: bool) -> String {
+    let whose = if is_of_project { "project's " } else { "" };
+    format!("{whose}MCP server {server}")
+}
+
 impl Listing {
-    /// Adds a server's tools. `has_more`: it lists still others. `hide` removes secrets.
+    /// Adds a server's tools. `has_more`: it lists still others. `hide` removes secrets. What a
+    /// project's server says about its tools' effects is not believed.
     pub fn add(
         &mut self,
-        server: &str,
+        server: &McpServer,
         tools: Vec<Tool>,
         has_more: bool,
         hide: impl Fn(&str) -> String,
@@ -70,8 +104,9 @@ impl Listing {
         let (mut invalid, mut seen) = (Vec::new(), BTreeSet::new());
         let mut bytes: usize = self.tools.iter().map(ListedTool::size).sum();
         let mut is_full = has_more;
+        let title = title(&server.name, server.definition.is_some());
         for tool in tools {
-            let name = name(server, &tool.name);
+            let name = name(&server.name, &tool.name);
             let schema = Some(schema(&tool)).filter(|schema| is_valid(schema, 0));
             let is_fit = |schema: &Value| {
                 let text = schema.to_string();
@@ -85,13 +120,15 @@ impl Listing {
                 continue;
             }
             let description = tool.description.as_deref().unwrap_or_default();
+            let hint = tool.annotations.and_then(|hints| hints.read_only_hint);
             let listed = ListedTool {
                 name,
-                server: server.to_owned(),
+                server: server.name.clone(),
                 tool: tool.name.clone().into_owned(),
                 description: hide(first_chars(description, MAX_DESCRIPTION)),
                 schema,
-                reads_only: tool.annotations.and_then(|hints| hints.read_only_hint) == Some(true),
+                reads_only: server.definition.is_none() && hint == Some(true),
+                definition: server.definition.clone(),
             };
             bytes += listed.size();
             if kept == MAX_TOOLS || self.tools.len() == MAX_ALL_TOOLS || bytes > MAX_BYTES {
@@ -104,7 +141,7 @@ impl Listing {
         if is_full {
             let all = if has_more { "more than " } else { "" };
             self.troubles.push(format!(
-                "The MCP server {server} offers {all}{count} tools; the first {kept} are used."
+                "The {title} offers {all}{count} tools; the first {kept} are used."
             ));
         }
         if !invalid.is_empty() {
@@ -114,20 +151,28 @@ impl Listing {
                 more => format!(" and {more} more"),
             };
             self.troubles.push(format!(
-                "Tools of the MCP server {server} whose schema is not valid or too large are left \
-                 out: {named}{more}."
+                "Tools of the {title} whose schema is not valid or too large are left out: \
+                 {named}{more}."
             ));
         }
     }
 
     /// What people read about it: how many tools each server has, and the sentences.
     pub fn summary(&self) -> String {
-        let servers: BTreeSet<&str> = self.tools.iter().map(|tool| &*tool.server).collect();
-        let counts = servers.into_iter().map(|server| {
+        let servers = self.tools.iter();
+        let servers: BTreeSet<(&str, bool)> = servers
+            .map(|tool| (&*tool.server, tool.definition.is_some()))
+            .collect();
+        let counts = servers.into_iter().map(|(server, is_of_project)| {
             let tools = self.tools.iter().filter(|tool| tool.server == server);
+            let whose = if is_of_project {
+                " (the project's)"
+            } else {
+                ""
+            };
             match tools.count() {
-                1 => format!("{server}: 1 tool"),
-                count => format!("{server}: {count} tools"),
+                1 => format!("{server}{whose}: 1 tool"),
+                count => format!("{server}{whose}: {count} tools"),
             }
         });
         let lines: Vec<String> = counts.chain(self.troubles.iter().cloned()).collect();
@@ -161,7 +206,7 @@ fn is_name_part(letter: char) -> bool {
 }
 
 /// The name without anything that could be read as a sentence.
-fn label(tool: &str) -> String {
+pub fn label(tool: &str) -> String {
     let plain = tool.replace(|letter: char| !is_name_part(letter) && letter != '.', "_");
     first_chars(&plain, MAX_NAME).to_owned()
 }
@@ -217,10 +262,41 @@ mod tests {
         serde_json::from_value(listed).unwrap()
     }
 
+    fn server(definition: Option<&str>) -> McpServer {
+        let program = json!({ "command": "docs" });
+        McpServer {
+            definition: definition.map(str::to_owned),
+            ..McpServer::of_project("docs", &program).unwrap()
+        }
+    }
+
     fn listed(tools: Vec<Tool>, has_more: bool) -> Listing {
         let mut listing = Listing::default();
-        listing.add("docs", tools, has_more, str::to_owned);
+        listing.add(&server(None), tools, has_more, str::to_owned);
         listing
+    }
+
+    #[test]
+    fn only_the_operator_s_servers_are_believed_that_a_tool_reads() {
+        let mut read = tool("read", json!({}));
+        let hints = json!({ "readOnlyHint": true });
+        read.annotations = serde_json::from_value(hints).unwrap();
+        for (definition, believed, key) in [
+            (None, true, "mcp__docs__read"),
+            (Some("1a2b"), false, "mcp__docs__read#1a2b"),
+        ] {
+            let mut listing = Listing::default();
+            listing.add(
+                &server(definition),
+                vec![read.clone()],
+                false,
+                str::to_owned,
+            );
+            let [listed] = &listing.tools[..] else {
+                panic!("{listing:?}");
+            };
+            assert_eq!((listed.reads_only, &*listed.consent_key()), (believed, key));
+        }
     }
 
     #[test]
@@ -234,6 +310,33 @@ mod tests {
             assert!(name.len() <= MAX_NAME, "{name}");
             assert!(name.chars().all(is_name_part), "{name}");
         }
+    }
+
+    #[test]
+    fn no_two_tools_of_a_server_have_one_name_for_people() {
+        let long = "a".repeat(100);
+        let names = [
+            "a.b",
+            "a!b",
+            "a?b",
+            "a_b",
+            "a b",
+            "",
+            &long,
+            &format!("{long}b"),
+        ];
+        let tools = names.map(|name| tool(name, json!({})));
+        let listing = listed(tools.into(), false);
+        let labels: BTreeSet<String> = listing.tools.iter().map(ListedTool::label).collect();
+        assert_eq!(labels.len(), names.len(), "{labels:?}");
+        assert!(
+            labels.contains("a.b") && labels.contains("a_b"),
+            "{labels:?}"
+        );
+        assert!(
+            labels.iter().all(|label| !label.contains(' ')),
+            "{labels:?}"
+        );
     }
 
     #[test]
