@@ -73,15 +73,25 @@ impl AppLocks {
 
     /// Waits for the project's lock.
     pub async fn lock(&self, project: ProjectId) -> AppLock {
+        loop {
+            if let Some(lock) = self.lock_unless_elsewhere(project).await {
+                return lock;
+            }
+            tokio::time::sleep(LEASE_WAIT).await;
+        }
+    }
+
+    /// Waits for the project's lock within this server; `None` if another server has it.
+    pub async fn lock_unless_elsewhere(&self, project: ProjectId) -> Option<AppLock> {
         let local = self.inner.local.lock(project).await;
         let lease = match self.inner.store.node() {
-            Some(_) => Some(self.lease(project).await),
+            Some(_) => Some(self.lease(project).await?),
             None => None,
         };
-        AppLock {
+        Some(AppLock {
             lease,
             _local: local,
-        }
+        })
     }
 
     /// Gives the leases back, after all work has stopped.
@@ -93,7 +103,8 @@ impl AppLocks {
         }
     }
 
-    async fn lease(&self, project: ProjectId) -> HeldLease {
+    /// The project's lease; `None` if another server has it.
+    async fn lease(&self, project: ProjectId) -> Option<HeldLease> {
         loop {
             let locks = self.clone();
             // In a task of its own: what is taken for a caller who is gone is given back.
@@ -104,16 +115,14 @@ impl AppLocks {
                     HeldLease { lease, locks }
                 }))
             };
-            let wait = match tokio::spawn(taking).await {
-                Ok(Ok(Some(held))) => return held,
-                Ok(Ok(None)) => LEASE_WAIT,
+            match tokio::spawn(taking).await {
+                Ok(Ok(taken)) => return taken,
                 Ok(Err(error)) => {
                     tracing::error!(project.id = %project, %error, "the lease can't be taken; retrying");
-                    DATABASE_WAIT
                 }
-                Err(_) => DATABASE_WAIT,
-            };
-            tokio::time::sleep(wait).await;
+                Err(_) => {}
+            }
+            tokio::time::sleep(DATABASE_WAIT).await;
         }
     }
 }
@@ -140,6 +149,12 @@ impl AppLock {
                 (_, done) => Some(done),
             },
         }
+    }
+
+    /// Whether another server may have the lock.
+    pub fn is_lost(&self) -> bool {
+        let held = self.lease.as_ref();
+        held.is_some_and(|held| held.lease.lost.is_cancelled())
     }
 
     /// Returns when another server may have the lock, because this one could not renew it.

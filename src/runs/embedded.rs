@@ -10,6 +10,7 @@ use std::{
 
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span, field};
 
@@ -19,7 +20,7 @@ use super::{
     draft,
     engine::Engine,
     journal::persistently,
-    slots::RunSlots,
+    slots::{RunSlots, SlotPermit},
 };
 use crate::{
     agent::RunError,
@@ -38,6 +39,9 @@ const REPLY_ATTEMPTS: u32 = 3;
 const SAVE_TIME_INTERVAL: Duration = Duration::from_secs(2);
 /// The wait before the database is asked again.
 const DATABASE_WAIT: Duration = Duration::from_secs(5);
+/// The waits for a project that another server works on: it doubles from the first to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const MAX_WAIT: Duration = Duration::from_secs(4);
 
 /// The embedded engine, as a cheap handle.
 #[derive(Clone)]
@@ -56,6 +60,8 @@ struct Inner {
     slots: RunSlots,
     /// The projects with a worker. A worker ends when its project has no run left.
     workers: Mutex<HashMap<ProjectId, RunHandle>>,
+    /// Notified when a worker that worked ends.
+    freed: Notify,
 }
 
 /// A project's worker and its current run.
@@ -66,6 +72,21 @@ struct RunHandle {
     cancel: CancellationToken,
     /// Set when a run is added while the worker is about to end.
     more: bool,
+    /// Whether it waits for a slot, and for a server that works on the project. A worker that only
+    /// takes over what nobody works on doesn't.
+    waits: bool,
+    /// Whether it has the project's lock.
+    works: bool,
+}
+
+/// A run's turn.
+enum Turn {
+    /// It has come.
+    Ready(SlotPermit, AppLock),
+    /// Another server works on the project, or can do so sooner.
+    Elsewhere,
+    /// The run may have ended: look for the next one.
+    Over,
 }
 
 impl Embedded {
@@ -82,28 +103,53 @@ impl Embedded {
                     settings.max_runs_of_user.unwrap_or(settings.max_runs),
                 ),
                 workers: Mutex::default(),
+                freed: Notify::new(),
             }),
         }
     }
-}
 
-impl Engine for Embedded {
-    fn work_on(&self, project: ProjectId) {
+    /// Begins to work on the project, unless there is a worker already.
+    fn begin(&self, project: ProjectId, waits: bool) {
         let mut workers = self.inner.workers.lock();
         if let Some(worker) = workers.get_mut(&project) {
             worker.more = true;
+            worker.waits |= waits;
             return;
         }
-        workers.insert(project, RunHandle::default());
+        let worker = RunHandle {
+            waits,
+            ..RunHandle::default()
+        };
+        workers.insert(project, worker);
         drop(workers);
         let inner = self.inner.clone();
         self.inner.tasks.spawn(async move {
             let shutdown = inner.shutdown.clone();
             tokio::select! {
-                () = inner.work(project) => {}
+                worked = inner.work(project) => if worked {
+                    inner.freed.notify_one();
+                },
                 () = shutdown.cancelled() => inner.note_stop(project).await,
             }
         });
+    }
+}
+
+impl Engine for Embedded {
+    fn work_on(&self, project: ProjectId) {
+        self.begin(project, true);
+    }
+
+    fn take_over(&self, project: ProjectId) {
+        self.begin(project, false);
+    }
+
+    fn room(&self) -> usize {
+        self.inner.slots.free()
+    }
+
+    fn freed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.inner.freed.notified())
     }
 
     fn cancel(&self, run: &Run) {
@@ -138,11 +184,11 @@ impl Engine for Embedded {
 }
 
 impl Inner {
-    /// Works on the project's runs, oldest first, until none is left.
-    async fn work(&self, project: ProjectId) {
+    /// Works on the project's runs, oldest first, until none is left. Returns whether there was
+    /// one.
+    async fn work(&self, project: ProjectId) -> bool {
+        let (mut worked, mut wait) = (false, FIRST_WAIT);
         loop {
-            // A restore may be under way, or another server may work on the project.
-            let alone = self.context.locks.lock(project).await;
             match self.context.store.next_run(project).await {
                 Ok(Some(run)) => {
                     self.with_worker(project, |worker| worker.more = false);
@@ -155,7 +201,15 @@ impl Inner {
                             user.id = field::Empty
                         )
                     });
-                    self.work_on_run(&alone, run).instrument(span).await;
+                    if self.work_on_run(run).instrument(span).await {
+                        (worked, wait) = (true, FIRST_WAIT);
+                        continue;
+                    }
+                    if self.ends(project) {
+                        return worked;
+                    }
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(MAX_WAIT);
                 }
                 Ok(None) => {
                     let mut workers = self.workers.lock();
@@ -163,7 +217,7 @@ impl Inner {
                         Some(worker) if worker.more => worker.more = false,
                         _ => {
                             workers.remove(&project);
-                            return;
+                            return worked;
                         }
                     }
                 }
@@ -173,11 +227,20 @@ impl Inner {
                         %error,
                         "the project's runs can't be read; retrying"
                     );
-                    drop(alone);
                     tokio::time::sleep(DATABASE_WAIT).await;
                 }
             }
         }
+    }
+
+    /// Whether the project's worker ends because it does not wait for another server's.
+    fn ends(&self, project: ProjectId) -> bool {
+        let mut workers = self.workers.lock();
+        if workers.get(&project).is_some_and(|worker| worker.waits) {
+            return false;
+        }
+        workers.remove(&project);
+        true
     }
 
     /// The trace of the request that made the run, where traces are sent.
@@ -192,26 +255,77 @@ impl Inner {
         })
     }
 
-    /// Executes the run until it has ended or is cancelled, then saves its work.
-    async fn work_on_run(&self, alone: &AppLock, run: Run) {
+    /// Executes the run once its turn has come, until it has ended or is cancelled, then saves its
+    /// work. Returns `false` if another server works on the project.
+    async fn work_on_run(&self, run: Run) -> bool {
         let (id, project) = (run.id, run.project);
-        let context = self.context.under(alone);
         let cancel = CancellationToken::new();
         self.with_worker(project, |worker| {
             worker.id = Some(id);
             worker.cancel = cancel.clone();
         });
+        let turn = tokio::select! {
+            turn = self.turn_of(&run) => turn,
+            () = cancel.cancelled() => {
+                tracing::info!("the user stopped the run before its turn");
+                Turn::Over
+            }
+        };
+        let (permit, alone) = match turn {
+            Turn::Ready(permit, alone) => (permit, alone),
+            Turn::Elsewhere => return false,
+            Turn::Over => return true,
+        };
+        self.with_worker(project, |worker| worker.works = true);
+        let context = self.context.under(&alone);
         tokio::select! {
             () = self.perform_to_its_end(&context, run) => {}
             () = cancel.cancelled() => tracing::info!("the user stopped the run"),
-            () = alone.lost() => {
-                tracing::warn!("another server goes on with the run");
-                return;
+            () = alone.lost() => tracing::warn!("another server goes on with the run"),
+        }
+        drop(permit);
+        if !alone.is_lost() {
+            context.apps.changed(project);
+            // Before the next run changes what this one left.
+            draft::save(&context, id).await;
+        }
+        self.with_worker(project, |worker| worker.works = false);
+        true
+    }
+
+    /// Waits for the run's turn: a slot first, so that while it has none, a server with a free one
+    /// may work on it; then for the project's lock.
+    async fn turn_of(&self, run: &Run) -> Turn {
+        let store = &self.context.store;
+        let user = match store.payer_of(run).await {
+            Ok(user) => user,
+            Err(error) => {
+                wait_for_the_database(&error).await;
+                return Turn::Over;
+            }
+        };
+        Span::current().record("user.id", user.0.as_str());
+        let mut waits = false;
+        self.with_worker(run.project, |worker| waits = worker.waits);
+        let permit = match waits {
+            true => self.slots.acquire(user).await,
+            false => match self.slots.try_acquire(user) {
+                Some(permit) => permit,
+                None => return Turn::Elsewhere,
+            },
+        };
+        // A restore may be under way, or another server may work on the project.
+        let Some(alone) = self.context.locks.lock_unless_elsewhere(run.project).await else {
+            return Turn::Elsewhere;
+        };
+        match store.find_run(run.id).await {
+            Ok(run) if run.state.is_final() => Turn::Over,
+            Ok(_) => Turn::Ready(permit, alone),
+            Err(error) => {
+                wait_for_the_database(&error).await;
+                Turn::Over
             }
         }
-        context.apps.changed(project);
-        // Before the next run changes what this one left.
-        draft::save(&context, id).await;
     }
 
     fn cancel(&self, run: &Run) {
@@ -243,15 +357,6 @@ impl Inner {
 
     /// Executes the run's steps and ends it with its reply.
     async fn perform(&self, context: &RunContext, run: Run) {
-        let user = match context.store.payer_of(&run).await {
-            Ok(user) => user,
-            Err(error) => {
-                wait_for_the_database(&error).await;
-                return;
-            }
-        };
-        Span::current().record("user.id", user.0.as_str());
-        let _permit = self.slots.acquire(user).await;
         let begun = match context.store.start_run(run.id).await {
             Ok((run, event)) => {
                 context.events.announce(event);
@@ -328,6 +433,13 @@ impl Inner {
 
     /// Records an orderly stop of the server, so that the step under way does not count as crashed.
     async fn note_stop(&self, project: ProjectId) {
+        let works = |workers: &HashMap<ProjectId, RunHandle>| {
+            workers.get(&project).is_some_and(|worker| worker.works)
+        };
+        // The steps of a run that only waits here are another server's.
+        if !works(&self.workers.lock()) {
+            return;
+        }
         if let Err(error) = self.context.store.stop_steps(project).await {
             tracing::warn!(
                 project.id = %project,

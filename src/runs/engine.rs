@@ -13,6 +13,16 @@ pub trait Engine: Send + Sync {
     /// before it stops.
     fn work_on(&self, project: ProjectId);
 
+    /// Works on the project's unfinished runs, which were begun or are queued on another server, if
+    /// that is possible at once.
+    fn take_over(&self, project: ProjectId);
+
+    /// How many more runs could begin here at once.
+    fn room(&self) -> usize;
+
+    /// Returns when the work on a project has ended here, which makes room.
+    fn freed(&self) -> BoxFuture<'_, ()>;
+
     /// Soon stops the work on a cancelled run, including its processes in the sandbox.
     fn cancel(&self, run: &Run);
 

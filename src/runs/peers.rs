@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -19,6 +20,10 @@ use crate::{
 
 /// The time between two looks for runs that nobody works on.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(5);
+/// The same after a run has ended here, which makes room.
+const FREED_WAIT: Duration = Duration::from_secs(1);
+/// How many of these runs one look reads, the oldest first.
+const UNCLAIMED_READ: u64 = 500;
 /// The time between two looks at the table by followers whose notices may have been lost.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// How many projects one notice names; PostgreSQL allows 8,000 bytes.
@@ -150,17 +155,18 @@ impl Peers {
         }
     }
 
-    /// Works on the runs of servers that have stopped.
+    /// Works on runs that no server works on: those of servers that have stopped, and those that
+    /// wait for their turn elsewhere while there is room here.
     async fn take_over(&self) {
         loop {
-            tokio::time::sleep(TAKEOVER_INTERVAL).await;
-            match left_alone(&self.store).await {
-                Ok(projects) => {
-                    for project in projects {
-                        self.engine.work_on(project);
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "runs that nobody works on can't be found"),
+            let freed = async {
+                tokio::time::sleep(FREED_WAIT).await;
+                self.engine.freed().await;
+            };
+            // Whichever comes first.
+            let _ = tokio::time::timeout(TAKEOVER_INTERVAL, freed).await;
+            if let Err(error) = take_over(&self.store, &*self.engine).await {
+                tracing::warn!(%error, "runs that nobody works on can't be found");
             }
         }
     }
@@ -173,11 +179,17 @@ impl Peers {
     }
 }
 
-/// The projects with unfinished runs that no server works on.
-pub async fn left_alone(store: &Store) -> Result<Vec<ProjectId>, StoreError> {
-    let unfinished = store.unfinished_projects().await?;
-    match store.node() {
-        Some(_) => store.without_lease(unfinished).await,
-        None => Ok(unfinished),
+/// Works on as many projects that no server works on as there is room for here. Returns how many.
+pub async fn take_over(store: &Store, engine: &dyn Engine) -> Result<usize, StoreError> {
+    let room = engine.room();
+    if room == 0 {
+        return Ok(0);
     }
+    let mut unclaimed = store.unclaimed_projects(UNCLAIMED_READ).await?;
+    // Other servers have found the same: each chooses others.
+    let (chosen, _) = unclaimed.partial_shuffle(&mut rand::rng(), room);
+    for project in &*chosen {
+        engine.take_over(*project);
+    }
+    Ok(chosen.len())
 }

@@ -60,6 +60,25 @@ impl RunSlots {
         }
     }
 
+    /// A slot for one of the user's runs, if it can begin at once.
+    pub fn try_acquire(&self, user: UserId) -> Option<SlotPermit> {
+        let mut queue = self.queue.lock();
+        let at_work = queue.at_work.get(&user).copied().unwrap_or(0);
+        // With a free slot, those that wait do so for their user's limit.
+        if queue.free == 0 || at_work >= queue.of_one {
+            return None;
+        }
+        queue.free -= 1;
+        queue.at_work.insert(user.clone(), at_work + 1);
+        let slots = self.clone();
+        Some(SlotPermit { slots, user })
+    }
+
+    /// How many are free.
+    pub fn free(&self) -> usize {
+        self.queue.lock().free
+    }
+
     fn hand_out(&self) {
         loop {
             let mut queue = self.queue.lock();
@@ -151,6 +170,23 @@ mod tests {
         assert!((&mut third).now_or_never().is_none());
         drop(first);
         third.await;
+    }
+
+    #[tokio::test]
+    async fn what_does_not_wait_gets_a_slot_only_at_once_and_within_the_limits() {
+        let slots = RunSlots::new(2, 1);
+        let first = slots.try_acquire(user("busy"));
+        assert!(first.is_some() && slots.try_acquire(user("busy")).is_none());
+        assert_eq!(slots.free(), 1);
+        let _other = slots.try_acquire(user("other"));
+        assert!(slots.try_acquire(user("third")).is_none());
+        let mut waiting = Box::pin(slots.acquire(user("third")));
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(first);
+        // It has gone to the one that waited.
+        assert!(slots.try_acquire(user("busy")).is_none());
+        waiting.await;
+        assert_eq!(slots.free(), 1);
     }
 
     #[tokio::test]

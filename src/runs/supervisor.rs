@@ -43,12 +43,17 @@ impl Supervisor {
         }
     }
 
-    /// Resumes every unfinished run that no other server works on. Returns the number of projects
-    /// that have any.
+    /// Resumes every unfinished run; where several servers share the database, as many as there is
+    /// room for, of those that no other one works on: the others follow. Returns the number of
+    /// projects that are worked on.
     pub async fn resume(&self) -> Result<usize, StoreError> {
-        let projects = peers::left_alone(&self.inner.context.store).await?;
+        let (store, engine) = (&self.inner.context.store, &*self.inner.engine);
+        if store.node().is_some() {
+            return peers::take_over(store, engine).await;
+        }
+        let projects = store.unfinished_projects().await?;
         for project in &projects {
-            self.inner.engine.work_on(*project);
+            engine.work_on(*project);
         }
         Ok(projects.len())
     }

@@ -18,6 +18,9 @@ use crate::{config, protocol::SandboxUse};
 
 /// The time between two looks at each host.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// How many hosts are asked again before a new sandbox is placed, so that this costs as much with
+/// hundreds as with three.
+const CANDIDATES: usize = 3;
 /// How many sandboxes' hosts are remembered; then they are looked up again.
 const MAX_KNOWN: usize = 20_000;
 
@@ -90,7 +93,8 @@ impl Client {
         if let Some(only) = self.only() {
             return only.create(timeout, metadata).await;
         }
-        join_all(services.iter().map(|service| service.probe())).await;
+        let candidates = self.candidates().into_iter();
+        join_all(candidates.map(|index| services[index].probe())).await;
         let mut refusals: Vec<(usize, String)> = Vec::new();
         loop {
             let tried: Vec<usize> = refusals.iter().map(|(index, _)| *index).collect();
@@ -120,6 +124,24 @@ impl Client {
             "no host of SANDBOX_HOSTS takes a new one: {}",
             reasons.join("; ")
         )))
+    }
+
+    /// The hosts to ask before a sandbox is placed: those that seem best by what is known of them,
+    /// or all while none is fit. A silent one would keep the sandbox waiting.
+    fn candidates(&self) -> Vec<usize> {
+        let services = self.hosts.services.iter().enumerate();
+        let ranked = services.filter_map(|(index, service)| {
+            let host = service.host.as_ref()?;
+            let rank = host.rank(&service.template, &service.domain).ok()?;
+            Some((rank, index))
+        });
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_by(|(one, _), (other, _)| other.cmp(one));
+        ranked.truncate(CANDIDATES);
+        match ranked.is_empty() {
+            true => (0..self.hosts.services.len()).collect(),
+            false => ranked.into_iter().map(|(_, index)| index).collect(),
+        }
     }
 
     /// The host with the highest rank, except those tried. Without one, says why of each.

@@ -7,8 +7,9 @@
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, Statement, UpdateMany, Value,
+    ConnectionTrait, DatabaseTransaction, DbBackend, QuerySelect, Statement, UpdateMany, Value,
     entity::prelude::*,
+    sea_query::{ExprTrait as _, IntoColumnRef, SimpleExpr},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -136,16 +137,6 @@ impl Store {
         Ok(())
     }
 
-    /// The projects whose lease nobody has now, of these.
-    pub async fn without_lease(&self, projects: Vec<ProjectId>) -> Result<Vec<ProjectId>> {
-        let held = Entity::find()
-            .filter(Column::ProjectId.is_in(projects.clone()))
-            .filter(Expr::cust(format!("until >= {NOW}")));
-        let held = held.all(&self.db).await?;
-        let is_held = |project: &ProjectId| held.iter().any(|model| model.project_id == *project);
-        Ok(projects.into_iter().filter(|one| !is_held(one)).collect())
-    }
-
     fn expect_node(&self) -> String {
         self.node().unwrap_or_default().to_owned()
     }
@@ -177,6 +168,17 @@ impl Fence {
 /// When a lease that is taken or renewed now ends.
 fn until() -> String {
     format!("{NOW} + {}", LEASE_TIME.as_millis())
+}
+
+/// Whether nobody has the lease of the project in this column of a query. It is looked up for each
+/// row: the table has a lease of every project.
+pub(super) fn is_free(project: impl IntoColumnRef) -> SimpleExpr {
+    let mut held = Entity::find()
+        .select_only()
+        .column(Column::ProjectId)
+        .filter(Expr::col((Entity, Column::ProjectId)).eq(Expr::col(project)))
+        .filter(Expr::cust(format!("until >= {NOW}")));
+    Expr::exists(QuerySelect::query(&mut held).take()).not()
 }
 
 fn given_back() -> UpdateMany<Entity> {

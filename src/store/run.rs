@@ -1,15 +1,18 @@
 //! Runs: each answers a prompt, from the queue to its end.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use sea_orm::{
     ActiveValue::Set,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{Func, Query, SelectStatement},
 };
 
-use super::{Result, Store, StoreError, event, member, readable, user};
+use super::{Result, Store, StoreError, event, lease, member, readable, user};
 use crate::{
     protocol::{
         Event, EventKind, MessageId, ModelProvider, ProjectId, Run, RunId, RunState, Timestamp,
@@ -154,13 +157,17 @@ impl Store {
         let unfinished = Entity::find()
             .filter(unfinished())
             .order_by_asc(Column::CreatedAt);
-        let mut projects = Vec::new();
-        for model in readable::models(&self.db, "run", unfinished).await? {
-            if !projects.contains(&model.project_id) {
-                projects.push(model.project_id);
-            }
-        }
-        Ok(projects)
+        projects_of(&self.db, unfinished).await
+    }
+
+    /// At most `limit` of these that no server works on, where several share the database.
+    pub async fn unclaimed_projects(&self, limit: u64) -> Result<Vec<ProjectId>> {
+        let unclaimed = Entity::find()
+            .filter(unfinished())
+            .filter(lease::is_free((Entity, Column::ProjectId)))
+            .order_by_asc(Column::CreatedAt)
+            .limit(limit);
+        projects_of(&self.db, unclaimed).await
     }
 
     /// The run's working time, across restarts of the server.
@@ -247,6 +254,14 @@ pub(super) async fn set_reply(
         .exec(tx)
         .await?;
     Ok(())
+}
+
+/// The projects of these runs, each once, in the runs' order.
+async fn projects_of(db: &impl ConnectionTrait, runs: Select<Entity>) -> Result<Vec<ProjectId>> {
+    let models = readable::models(db, "run", runs).await?.into_iter();
+    let mut seen = HashSet::new();
+    let projects = models.map(|model| model.project_id);
+    Ok(projects.filter(|project| seen.insert(*project)).collect())
 }
 
 fn unfinished() -> sea_orm::sea_query::SimpleExpr {

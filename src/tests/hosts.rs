@@ -2,9 +2,10 @@
 //! previews reach it through any server, and projects leave a host that is drained or dies.
 
 use std::{
+    collections::HashMap,
     path::Path,
     process::{Command, Output},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use codeflow::{
@@ -324,6 +325,35 @@ fn ask(host: &HostProcess, what: &str, key: Option<&str>) -> Output {
         .env_remove("SANDBOX_HOST_KEY");
     command.envs(key.map(|key| ("SANDBOX_HOST_KEY", key)));
     command.output().unwrap()
+}
+
+#[tokio::test]
+async fn a_host_that_stands_still_keeps_no_new_sandbox_waiting() {
+    let hosts = Hosts::start();
+    let client = client(&[&hosts.one, &hosts.two]);
+    let answering = async |count: usize| {
+        until("the client knows which hosts answer", async || {
+            let answering = client.hosts().iter().filter(|host| host.answers).count();
+            (answering == count).then_some(())
+        })
+        .await;
+    };
+    answering(2).await;
+    signal(&hosts.one, Signal::SIGSTOP);
+    answering(1).await;
+    let begun = Instant::now();
+    let sandbox = client
+        .create(Duration::from_secs(60), &HashMap::new())
+        .await
+        .unwrap();
+    // It would be waited for 3 seconds.
+    assert!(
+        begun.elapsed() < Duration::from_millis(2500),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(sandboxes(&hosts.two).await, [sandbox.id()]);
+    signal(&hosts.one, Signal::SIGCONT);
 }
 
 #[tokio::test]

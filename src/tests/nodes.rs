@@ -34,8 +34,14 @@ impl Cluster {
 
     /// Starts a server as a process.
     async fn server(&self, data: &Path) -> Server {
+        self.server_with(data, &[]).await
+    }
+
+    /// The same with further variables.
+    async fn server_with(&self, data: &Path, more: &[(&str, &str)]) -> Server {
         let of_host = self.host.env();
         let mut env = vec![("DATABASE_URL", &*self.postgres.url)];
+        env.extend(more);
         env.extend(of_host.iter().map(|(name, value)| (*name, &**value)));
         Server::process(data, &self.model, &env).await
     }
@@ -224,6 +230,40 @@ async fn a_server_that_was_cut_off_writes_nothing_more_of_what_another_has_taken
 }
 
 #[tokio::test]
+async fn runs_that_wait_for_their_turn_on_one_server_begin_on_another_with_room() {
+    let held = vec![Reply::done().held()];
+    let quick = vec![Reply::write("index.html", "<h1>Quick</h1>"), Reply::done()];
+    let script = [("Hold", held), ("Build", quick)];
+    let cluster = Cluster::start(Model::start(script).await).await;
+    let (data, other) = (data_dir(), data_dir());
+    let env = [("RUNS_MAX_CONCURRENT", "1")];
+    let one = cluster.server_with(data.path(), &env).await;
+    let holding = one.create("Hold").await;
+    until("the first run works", async || {
+        (cluster.model.turns_of("Hold").len() == 1).then_some(())
+    })
+    .await;
+    let (first, second) = (one.create("Build").await, one.create("Build").await);
+    assert_eq!(one.states(first).await, [RunState::Queued]);
+    let two = cluster.server_with(other.path(), &env).await;
+    for project in [first, second] {
+        assert_eq!(
+            one.feed(project).await.ended(1).await.0,
+            RunState::Succeeded
+        );
+    }
+    assert_eq!(one.states(holding).await, [RunState::Running]);
+    cluster.model.release();
+    assert_eq!(
+        two.feed(holding).await.ended(1).await.0,
+        RunState::Succeeded
+    );
+    assert_eq!(cluster.model.turns_of("Build").len(), 4);
+    one.stop();
+    two.stop();
+}
+
+#[tokio::test]
 async fn a_lease_is_one_server_s_until_it_is_given_back_or_ends() {
     let postgres = Postgres::start().await;
     let open = async |name: &str| {
@@ -241,12 +281,7 @@ async fn a_lease_is_one_server_s_until_it_is_given_back_or_ends() {
     let held = [lease.clone()];
     assert_eq!(one.renew_leases(&held).await.unwrap(), [project.id]);
     assert!(two.renew_leases(&held).await.unwrap().is_empty());
-    assert!(
-        two.without_lease(vec![project.id])
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(two.unclaimed_projects(9).await.unwrap().is_empty());
     let title = |title: &str| EventKind::Title {
         title: title.to_owned(),
     };
@@ -259,6 +294,7 @@ async fn a_lease_is_one_server_s_until_it_is_given_back_or_ends() {
     two.give_back(&lease).await.unwrap();
     assert!(two.take_lease(project.id).await.unwrap().is_none());
     one.give_back(&lease).await.unwrap();
+    assert_eq!(two.unclaimed_projects(9).await.unwrap(), [project.id]);
     let next = two.take_lease(project.id).await.unwrap().unwrap();
     assert!(next.epoch > lease.epoch);
     let late = guarded.append_event(project.id, None, title("c")).await;

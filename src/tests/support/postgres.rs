@@ -26,6 +26,11 @@ pub struct Postgres {
 
 impl Postgres {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with further settings, each as `name=value`.
+    pub async fn start_with(settings: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
@@ -62,6 +67,7 @@ impl Postgres {
                 "unix_socket_directories={}",
                 folder.path().display()
             ))
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
