@@ -76,7 +76,7 @@ impl ObjectStorage {
 
     /// Whether contents cross a network unencrypted.
     pub fn is_in_the_clear(&self) -> bool {
-        self.endpoint.scheme() == "http" && !is_loopback_url(self.endpoint.as_str())
+        self.endpoint.scheme() == "http" && !is_loopback_url(self.address())
     }
 
     /// The endpoint without a trailing slash.
