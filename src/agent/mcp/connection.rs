@@ -19,7 +19,10 @@ use rmcp::{
 };
 use secrecy::ExposeSecret;
 
-use super::{listing::MAX_TOOLS, stdio};
+use super::{
+    listing::MAX_TOOLS,
+    stdio::{self, MAX_MESSAGE},
+};
 use crate::{
     config::{McpServer, McpTransport},
     sandbox::{Sandbox, SandboxError},
@@ -29,8 +32,6 @@ use crate::{
 pub const LIST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a call may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(90);
-/// The largest message that is read, in bytes.
-pub const MAX_MESSAGE: usize = 4 << 20;
 /// How many pages of tools are read.
 const MAX_PAGES: usize = 10;
 

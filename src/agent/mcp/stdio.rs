@@ -7,7 +7,6 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 
-use super::connection::MAX_MESSAGE;
 use crate::{
     agent::app::path::HOME,
     config::{McpSecrets, McpUrl},
@@ -20,6 +19,8 @@ const BRIDGE: &str = include_str!("bridge.cjs");
 /// The variable with its settings.
 const BRIDGE_SETTINGS: &str = "MCP_BRIDGE";
 
+/// The largest message that is read, in bytes.
+pub const MAX_MESSAGE: usize = 4 << 20;
 /// How many bytes wait in each direction.
 const BUFFER: usize = 64 << 10;
 
