@@ -14,7 +14,8 @@ use crate::sandbox_host::{
 /// E2B's constant.
 const CLIENT_ID: &str = "6532622b";
 /// The version of envd's protocol that our envd implements.
-const ENVD_VERSION: &str = "0.5.7";
+const ENVD_VERSION: &str = "0.6.4";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Create {
