@@ -14,6 +14,7 @@ use std::{
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit};
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::{
     assembly::Assembly,
@@ -310,6 +311,7 @@ impl Containers {
         Pieces {
             rootfs: self.rootfs.folder.clone(),
             envd: self.settings.envd.clone(),
+            boot_id: format!("{}\n", Uuid::now_v7()),
             node: self.node_mounts(),
             egress_socket,
             envd_socket: None,

@@ -16,7 +16,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post, put},
 };
-use messages::{Create, Created, Detail, NewNetwork, Pause, Refresh, Timeout};
+use messages::{Connect, Create, Created, Detail, NewNetwork, Pause, Refresh, Timeout};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
@@ -144,6 +144,11 @@ async fn create(
     default_timeout: u64,
     secure: bool,
 ) -> Answer {
+    let auto_pause_memory = request.auto_pause_memory.unwrap_or(true);
+    if !auto_pause_memory && (!request.auto_pause || request.auto_resume.enabled) {
+        let rule = "autoPauseMemory: false needs autoPause, and autoResume must be off";
+        return Err(HostError::Invalid(rule.to_owned()));
+    }
     let new = NewSandbox {
         template: request.template,
         timeout: checked(request.timeout, default_timeout)?,
@@ -151,6 +156,7 @@ async fn create(
         envs: request.env_vars,
         secure,
         auto_pause: request.auto_pause,
+        auto_pause_memory,
         auto_resume: request.auto_resume.enabled,
         network: request
             .network
@@ -178,10 +184,13 @@ async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
 async fn connect(
     State(sandboxes): Host,
     Path(id): Path<String>,
-    Json(request): Json<Timeout>,
+    Json(request): Json<Connect>,
 ) -> Answer {
     let timeout = checked(request.timeout, 300)?;
     let sandbox = sandboxes.get(&id)?;
+    if request.memory == Some(false) {
+        sandboxes.drop_memory(&sandbox).await;
+    }
     let awake = sandboxes
         .wake(&sandbox)
         .await
@@ -234,7 +243,11 @@ async fn resume(
         )));
     }
     let timeout = Some(request.timeout.unwrap_or(15));
-    connect(State(sandboxes), Path(id), Json(Timeout { timeout })).await
+    let request = Connect {
+        timeout,
+        memory: None,
+    };
+    connect(State(sandboxes), Path(id), Json(request)).await
 }
 
 /// Replaces the rules as a whole.

@@ -37,6 +37,9 @@ pub(super) struct Record {
     pub timeout: u64,
     /// Whether it is paused at its end, instead of killed.
     pub auto_pause: bool,
+    /// Whether its memory is kept then.
+    #[serde(default = "kept")]
+    pub auto_pause_memory: bool,
     /// Whether a request wakes it.
     pub auto_resume: bool,
     #[serde(default)]
@@ -54,6 +57,7 @@ pub(super) struct NewSandbox {
     pub envs: HashMap<String, String>,
     pub secure: bool,
     pub auto_pause: bool,
+    pub auto_pause_memory: bool,
     pub auto_resume: bool,
     pub network: Network,
 }
@@ -68,6 +72,7 @@ impl NewSandbox {
             envs: Default::default(),
             secure: false,
             auto_pause: false,
+            auto_pause_memory: kept(),
             auto_resume: false,
             network: Network::default(),
         }
@@ -89,6 +94,7 @@ impl Record {
             end_at: in_seconds(new.timeout),
             timeout: new.timeout,
             auto_pause: new.auto_pause,
+            auto_pause_memory: new.auto_pause_memory,
             auto_resume: new.auto_resume,
             traffic_token: (new.network.allow_public_traffic == Some(false)).then(random_id),
             network: new.network,
@@ -106,11 +112,7 @@ impl Record {
 
     /// Replaces the stored record atomically. Blocks until it is on disk.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
-        let part = folder.join("sandbox.json.part");
-        let mut file = fs::File::create(&part)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(part, folder.join("sandbox.json"))
+        replace(folder, "sandbox.json", self)
     }
 
     /// Removes a sandbox's folder, the record first: the remains of an interrupted removal are no
@@ -121,6 +123,19 @@ impl Record {
             _ => disk::remove(folder),
         }
     }
+}
+
+fn kept() -> bool {
+    true
+}
+
+/// Replaces a stored record atomically. Blocks until it is on disk.
+pub(super) fn replace(folder: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
+    let part = folder.join(format!("{name}.part"));
+    let mut file = fs::File::create(&part)?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    file.sync_all()?;
+    fs::rename(part, folder.join(name))
 }
 
 /// The readable records of all sandboxes on disk.

@@ -30,6 +30,8 @@ pub(super) struct Create {
     pub secure: bool,
     #[serde(default)]
     pub auto_pause: bool,
+    /// `false`: only the files are kept.
+    pub auto_pause_memory: Option<bool>,
     #[serde(default)]
     pub auto_resume: AutoResume,
     #[serde(default)]
@@ -47,6 +49,13 @@ pub(super) struct AutoResume {
 #[derive(Deserialize)]
 pub(super) struct Timeout {
     pub timeout: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Connect {
+    pub timeout: Option<u64>,
+    /// `false`: a sandbox that sleeps with its memory starts from its files.
+    pub memory: Option<bool>,
 }
 
 #[derive(Deserialize)]
