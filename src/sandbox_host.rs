@@ -42,6 +42,7 @@ mod runtime;
 mod sandboxes;
 mod seccomp;
 mod signature;
+mod snapshots;
 pub mod template;
 mod two_way;
 mod user_namespace;

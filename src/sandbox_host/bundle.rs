@@ -71,6 +71,8 @@ pub(super) struct Container {
     pub node: Vec<NodeMount>,
     /// Whether it runs in gVisor, where envd dials the host instead of listening for it.
     pub is_gvisor: bool,
+    /// Whether its boot id is among its pieces.
+    pub own_boot_id: bool,
 }
 
 /// A range of ids in a container, and the ids it maps to outside.
@@ -148,6 +150,7 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
             .cgroups_path(cgroup.clone())
             .resources(resources(container)?);
     }
+    let hooks = container.own_boot_id.then(|| set_boot_id(container));
     SpecBuilder::default()
         .version("1.0.2")
         .hostname("sandbox")
@@ -161,7 +164,7 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         .mounts(mounts(container)?)
         .hooks(
             HooksBuilder::default()
-                .create_container(vec![set_boot_id(container)?])
+                .create_container(Vec::from_iter(hooks.transpose()?))
                 .build()?,
         )
         .linux(linux.build()?)
@@ -383,6 +386,7 @@ mod tests {
             shared: vec!["/usr".into()],
             node: Vec::new(),
             is_gvisor: false,
+            own_boot_id: true,
         };
         let unlimited = Container {
             cgroup: None,

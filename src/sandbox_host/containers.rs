@@ -1,6 +1,7 @@
 //! The host's containers: assembling, limiting, starting and ending them. Sandboxes are containers
 //! with a longer life (`sandboxes`); a template's build uses two briefly (`template`).
 
+mod disks;
 mod environment;
 mod trial;
 
@@ -188,11 +189,6 @@ impl Containers {
         &self.settings
     }
 
-    /// Creates the disk of a sandbox in its folder.
-    pub(super) async fn make_disk(&self, folder: &Path) -> anyhow::Result<()> {
-        self.machine()?.disks.create(folder).await
-    }
-
     /// Makes the sandbox's user the owner of one of the host's files or folders.
     pub(super) fn give(&self, path: &Path) -> anyhow::Result<()> {
         Ok(self.machine()?.privilege.give(path)?)
@@ -229,6 +225,7 @@ impl Containers {
             .env
             .push(envd::Orders { start: boot.start }.to_env()?);
         container.is_gvisor = is_gvisor;
+        container.own_boot_id = !is_gvisor;
         let mut pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"), range);
         pieces.envd_socket = is_gvisor.then(|| folder.join("sockets/envd.sock"));
         let started = match runtime.start(&container, &pieces, folder, stdin).await {
@@ -304,6 +301,7 @@ impl Containers {
             shared: self.rootfs.shared.clone(),
             node: self.node_mounts(),
             is_gvisor: false,
+            own_boot_id: false,
         }
     }
 

@@ -4,6 +4,7 @@ mod host;
 mod list;
 mod messages;
 mod observe;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use axum::{
     http::{Response, StatusCode},
     middleware::{self, Next},
     response::IntoResponse,
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use messages::{Connect, Create, Created, Detail, NewNetwork, Pause, Refresh, Timeout};
 use secrecy::ExposeSecret;
@@ -50,6 +51,10 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
         .route("/sandboxes/{id}/pause", post(pause))
         .route("/sandboxes/{id}/resume", post(resume))
         .route("/sandboxes/{id}/network", put(set_network))
+        .route("/sandboxes/{id}/snapshots", post(snapshots::take))
+        .route("/sandboxes/{id}/fork", post(snapshots::fork))
+        .route("/snapshots", get(snapshots::all))
+        .route("/templates/{id}", delete(snapshots::remove))
         .route("/sandboxes/metrics", get(observe::metrics_of_all))
         .route("/sandboxes/{id}/metrics", get(observe::metrics))
         .route("/sandboxes/{id}/logs", get(observe::logs_v1))
@@ -151,6 +156,7 @@ async fn create(
     }
     let new = NewSandbox {
         template: request.template,
+        snapshot: None,
         timeout: checked(request.timeout, default_timeout)?,
         metadata: request.metadata,
         envs: request.env_vars,
@@ -293,23 +299,28 @@ fn empty() -> Response<Body> {
     response
 }
 
-impl IntoResponse for HostError {
-    fn into_response(self) -> Response<Body> {
-        let status = match &self {
+impl HostError {
+    fn status(&self) -> StatusCode {
+        match self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::NoTemplate(_) | Self::NoSandbox(_) => StatusCode::NOT_FOUND,
+            Self::NoTemplate(_) | Self::NoSandbox(_) | Self::NoSnapshot(_) => StatusCode::NOT_FOUND,
             Self::NoRuntime(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Full(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(error) => {
                 tracing::error!(
                     error = format!("{error:#}"),
-                    "a sandbox could not be started"
+                    "a request for a sandbox failed"
                 );
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-        };
-        api_error(status, self.to_string())
+        }
+    }
+}
+
+impl IntoResponse for HostError {
+    fn into_response(self) -> Response<Body> {
+        api_error(self.status(), self.to_string())
     }
 }

@@ -25,6 +25,9 @@ pub(super) struct Record {
     pub template: String,
     /// The template's build that its files are layered over.
     pub version: String,
+    /// The snapshot it was made from.
+    #[serde(default)]
+    pub snapshot: Option<String>,
     /// The token that requests to envd must carry; `None` for a sandbox created without one.
     pub token: Option<String>,
     pub metadata: HashMap<String, String>,
@@ -52,6 +55,8 @@ pub(super) struct Record {
 /// The parameters of a new sandbox.
 pub(super) struct NewSandbox {
     pub template: String,
+    /// The id of the snapshot it starts from, which was taken over this template.
+    pub snapshot: Option<String>,
     pub timeout: u64,
     pub metadata: HashMap<String, String>,
     pub envs: HashMap<String, String>,
@@ -67,6 +72,7 @@ impl NewSandbox {
     pub(super) fn waiting(template: &str) -> Self {
         Self {
             template: template.to_owned(),
+            snapshot: None,
             timeout: 0,
             metadata: Default::default(),
             envs: Default::default(),
@@ -87,6 +93,7 @@ impl Record {
             id: random_id(),
             template: new.template,
             version,
+            snapshot: new.snapshot,
             token: new.secure.then(random_id),
             metadata: new.metadata,
             envs: new.envs,

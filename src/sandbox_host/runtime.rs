@@ -427,7 +427,8 @@ fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
                         &points.image,
                         Some("ext4"),
                         flags,
-                        Some("discard"),
+                        // An image's tables of inodes are holes, and stay such.
+                        Some("discard,noinit_itable"),
                     )?;
                     make_folder_like(&points.disk_cache, &points.disk_upper)?;
                     show(&points.image, &points.layer)?;

@@ -75,6 +75,7 @@ mod repeated_orders;
 mod restarts;
 mod reviews;
 mod sandbox_capacity;
+mod sandbox_copies;
 mod sandbox_files;
 mod sandbox_life;
 mod sandbox_sleep;

@@ -93,7 +93,7 @@ struct Identity {
 impl Identity {
     fn of(record: &Record) -> Self {
         Self {
-            template: record.template.clone(),
+            template: record.snapshot.as_ref().unwrap_or(&record.template).clone(),
             alias: record.template.clone(),
             id: record.id.clone(),
             client: CLIENT_ID,
