@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, before, test } from "./suite.mjs";
-import { CommandExitError, NotFoundError, Sandbox, TimeoutError } from "e2b";
+import { CommandExitError, NotFoundError, Sandbox, SandboxNotFoundError, TimeoutError } from "e2b";
 import { startHost, until } from "./server.mjs";
 
 let host;
@@ -24,6 +24,20 @@ async function withSandbox(work, more) {
   } finally {
     await sandbox.kill();
   }
+}
+
+/** The text at a sandbox's host name, which no resolver needs to know. */
+function getByName(name) {
+  const [, port] = name.split(":");
+  return new Promise((done, failed) => {
+    request({ host: "127.0.0.1", port, headers: { host: name } }, (response) => {
+      let text = "";
+      response.on("data", (piece) => (text += piece));
+      response.on("end", () => done(text));
+    })
+      .on("error", failed)
+      .end();
+  });
 }
 
 test("commands: output, exit code, environment, folder, user", () =>
@@ -135,14 +149,64 @@ test("files: signed addresses, parts and compression", () =>
     assert.equal(await (await fetch(address)).text(), "signed");
     const part = await fetch(address, { headers: { range: "bytes=1-3" } });
     assert.deepEqual([part.status, await part.text()], [206, "ign"]);
-    assert.equal((await fetch(address.replace("signed.txt", "other.txt"))).status, 404, "a signature is for one path");
-    const expired = await sandbox.downloadUrl("signed.txt", { useSignatureExpiration: -10_000 });
-    assert.notEqual((await fetch(expired)).status, 200);
+    const refusal = async (address, method = "GET") => {
+      const answer = await fetch(address, { method });
+      return [answer.status, await answer.json()];
+    };
+    // A signature is for one path.
+    const wrong = [401, { code: 401, message: "invalid signature" }];
+    assert.deepEqual(await refusal(address.replace("signed.txt", "other.txt")), wrong);
+    const expired = [401, { code: 401, message: "signature is already expired" }];
+    const late = { useSignatureExpiration: -10_000 };
+    assert.deepEqual(await refusal(await sandbox.downloadUrl("signed.txt", late)), expired);
+    assert.deepEqual(await refusal(await sandbox.uploadUrl("signed.txt", late), "POST"), expired);
 
     const text = "again and again ".repeat(1000);
     await sandbox.files.write("large.txt", text, { gzip: true });
     assert.equal(await sandbox.files.read("large.txt", { gzip: true }), text);
     assert.equal((await sandbox.files.getInfo("large.txt")).size, text.length);
+  }));
+
+test("files: metadata is kept over a rename, and replaced by a write", () =>
+  withSandbox(async ({ files }) => {
+    const metadata = { author: "mish", purpose: "upload" };
+    for (const useOctetStream of [false, true]) {
+      const written = await files.write("a.txt", "1", { metadata, useOctetStream });
+      assert.deepEqual(written.metadata, metadata);
+      assert.deepEqual((await files.getInfo("a.txt")).metadata, metadata);
+    }
+    assert.deepEqual((await files.rename("a.txt", "m/b.txt")).metadata, metadata);
+    assert.deepEqual((await files.list("m"))[0].metadata, metadata);
+    assert.equal((await files.write("m/b.txt", "2")).metadata, undefined);
+    assert.equal((await files.getInfo("m/b.txt")).metadata, undefined);
+    const many = ["c.txt", "d.txt"].map((path) => ({ path, data: path }));
+    for (const { path } of await files.writeFiles(many, { metadata })) assert.deepEqual((await files.getInfo(path)).metadata, metadata);
+  }));
+
+test("files: a link's target is absolute", () =>
+  withSandbox(async ({ files, commands }) => {
+    await commands.run("touch there && ln -s there link");
+    const info = await files.getInfo("link");
+    assert.deepEqual([info.name, info.symlinkTarget], ["link", "/home/user/there"]);
+  }));
+
+test("a folder is watched with what is in it, and what comes into it", () =>
+  withSandbox(async ({ files }) => {
+    await files.write("watched/a.txt", "old");
+    const events = [];
+    const options = { recursive: true, includeEntry: true, allowNetworkMounts: true };
+    const handle = await files.watchDir("watched", (event) => events.push(event), options);
+    const find = (type, name) => events.find((event) => event.type === type && event.name === name);
+    await files.write("watched/a.txt", "longer");
+    await until("the file is written", () => find("write", "a.txt"));
+    assert.equal(find("write", "a.txt").entry.size, 6);
+    await files.makeDir("watched/inner");
+    await until("the folder is there", () => find("create", "inner"));
+    await files.write("watched/inner/b.txt", "b");
+    await until("the file in it is written", () => find("write", "inner/b.txt"));
+    await handle.stop();
+    await assert.rejects(files.watchDir("none", () => {}), NotFoundError);
+    await assert.rejects(files.watchDir("watched/a.txt", () => {}), /not a directory/);
   }));
 
 test("a folder is watched", () =>
@@ -173,6 +237,18 @@ test("sandboxes are found by what they were made with, page by page", async () =
     assert.deepEqual(found.toSorted(), made.map((sandbox) => sandbox.sandboxId).toSorted());
     const one = await Sandbox.list({ ...options, query: { metadata: { mark, number: "2" } } }).nextItems();
     assert.deepEqual(one.map((info) => info.sandboxId), [made[1].sandboxId]);
+    const inOrder = async (order, query = {}) => {
+      const found = await Sandbox.list({ ...options, order, query: { metadata: { mark }, ...query } }).nextItems();
+      return found.map((info) => info.sandboxId);
+    };
+    const ascending = await inOrder("asc");
+    assert.deepEqual(await inOrder("desc"), ascending.toReversed());
+    const { startedAt } = await Sandbox.getInfo(ascending[0], options);
+    assert.deepEqual(await inOrder("asc", { startedAfter: new Date(startedAt.getTime() - 1) }), ascending);
+    assert.ok(!(await inOrder("asc", { startedAfter: startedAt })).includes(ascending[0]));
+    assert.deepEqual(await inOrder("asc", { startedAfter: new Date(Date.now() + 60_000) }), []);
+    assert.deepEqual(await inOrder("asc", { template: "base" }), ascending);
+    assert.deepEqual(await inOrder("asc", { template: "other" }), []);
     assert.deepEqual(await Sandbox.list({ ...options, query: { metadata: { mark: "other" } } }).nextItems(), []);
     assert.deepEqual(await Sandbox.list({ ...options, query: { metadata: { mark }, state: ["paused"] } }).nextItems(), []);
   } finally {
@@ -204,6 +280,100 @@ test("pause keeps files and processes, connect wakes, kill ends", async () => {
   await assert.rejects(Sandbox.connect(sandbox.sandboxId, options), NotFoundError);
 });
 
+const bootId = async ({ commands }) => (await commands.run("cat /proc/sys/kernel/random/boot_id")).stdout.trim();
+const paused = (sandbox) => until("it is paused", async () => (await sandbox.getInfo()).state === "paused");
+
+test("a pause without memory keeps the files, and the sandbox boots again", () =>
+  withSandbox(async (sandbox) => {
+    await sandbox.files.write("kept.txt", "kept");
+    const first = await bootId(sandbox);
+    await sandbox.pause();
+    await sandbox.connect();
+    assert.equal(await bootId(sandbox), first);
+    await sandbox.pause({ keepMemory: false });
+    assert.equal(await sandbox.isRunning(), false);
+    await sandbox.connect();
+    const second = await bootId(sandbox);
+    assert.notEqual(second, first);
+    await sandbox.pause();
+    await sandbox.connect({ onResume: "reboot" });
+    assert.notEqual(await bootId(sandbox), second);
+    assert.equal(await sandbox.files.read("kept.txt"), "kept");
+  }));
+
+test("its time-out pauses a sandbox without its memory, if asked", () =>
+  withSandbox(
+    async (sandbox) => {
+      const first = await bootId(sandbox);
+      await paused(sandbox);
+      await sandbox.connect();
+      assert.notEqual(await bootId(sandbox), first);
+    },
+    { timeoutMs: 3_000, lifecycle: { onTimeout: { action: "pause", keepMemory: false } } },
+  ));
+
+test("a request wakes a paused sandbox, if asked", () =>
+  withSandbox(
+    async (sandbox) => {
+      await sandbox.files.write("server.mjs", 'import { createServer } from "node:http"; createServer((q, s) => s.end("awake")).listen(8000);');
+      await sandbox.commands.run("node server.mjs", { background: true, timeoutMs: 0 });
+      await paused(sandbox);
+      await until("it answers", async () => (await getByName(sandbox.getHost(8000))) === "awake");
+      assert.equal((await sandbox.getInfo()).state, "running");
+      assert.equal(await sandbox.isRunning(), true);
+    },
+    { timeoutMs: 3_000, lifecycle: { onTimeout: "pause", autoResume: true } },
+  ));
+
+test("snapshots: made, named, listed, removed, and sandboxes from one", () =>
+  withSandbox(async (sandbox) => {
+    await sandbox.files.write("app/config.json", "{}");
+    const name = `snap-${Math.random().toString(36).slice(2)}`;
+    const named = await sandbox.createSnapshot({ name });
+    assert.deepEqual(named.names, [name]);
+    const snapshot = await sandbox.createSnapshot();
+    const ids = async (pages) => (await pages.nextItems()).map((snapshot) => snapshot.snapshotId);
+    try {
+      assert.ok((await ids(Sandbox.listSnapshots(options))).includes(snapshot.snapshotId));
+      assert.deepEqual(await ids(sandbox.listSnapshots()), [snapshot.snapshotId, named.snapshotId]);
+      assert.deepEqual(await ids(sandbox.listSnapshots({ limit: 1 })), [snapshot.snapshotId]);
+      assert.deepEqual(await ids(Sandbox.listSnapshots({ ...options, name })), [named.snapshotId]);
+      assert.deepEqual(await ids(Sandbox.listSnapshots({ ...options, name: `${name}-other` })), []);
+      await sandbox.files.write("app/config.json", "changed");
+      const made = await Promise.all([snapshot.snapshotId, name].map((from) => Sandbox.create(from, options)));
+      try {
+        const [one, other] = made;
+        await one.files.write("app/config.json", "mine");
+        assert.equal(await other.files.read("app/config.json"), "{}");
+      } finally {
+        await Promise.all(made.map((sandbox) => sandbox.kill()));
+      }
+    } finally {
+      assert.equal(await Sandbox.deleteSnapshot(named.snapshotId, options), true);
+      assert.equal(await Sandbox.deleteSnapshot(snapshot.snapshotId, options), true);
+    }
+    assert.equal(await Sandbox.deleteSnapshot(snapshot.snapshotId, options), false);
+  }));
+
+test("forks: several at once, each on its own", async () => {
+  const sandbox = await create();
+  await sandbox.files.write("state.txt", "before");
+  const forks = await sandbox.fork({ count: 2, timeoutMs: 60_000 });
+  try {
+    assert.equal(new Set([sandbox, ...forks].map((one) => one.sandboxId)).size, 3);
+    for (const fork of forks) {
+      assert.ok(fork instanceof Sandbox, `${fork}`);
+      assert.equal(await fork.isRunning(), true);
+      assert.equal(await fork.files.read("state.txt"), "before");
+      await fork.files.write("state.txt", fork.sandboxId);
+    }
+    assert.equal(await sandbox.files.read("state.txt"), "before");
+  } finally {
+    await Promise.all([sandbox, ...forks].map((one) => one.kill?.()));
+  }
+  await assert.rejects(sandbox.fork(), SandboxNotFoundError);
+});
+
 test("metrics tell what is used", () =>
   withSandbox(async (sandbox) => {
     const metrics = await until("there are metrics", async () => {
@@ -219,18 +389,7 @@ test("a server inside is reached by its host name", () =>
     await sandbox.files.write("server.mjs", 'import { createServer } from "node:http"; createServer((q, s) => s.end("hi " + q.headers.host)).listen(8080);');
     await sandbox.commands.run("node server.mjs", { background: true, timeoutMs: 0 });
     const name = sandbox.getHost(8080);
-    const [, port] = name.split(":");
-    const get = () =>
-      new Promise((done, failed) => {
-        request({ host: "127.0.0.1", port, headers: { host: name } }, (response) => {
-          let text = "";
-          response.on("data", (piece) => (text += piece));
-          response.on("end", () => done(text));
-        })
-          .on("error", failed)
-          .end();
-      });
-    await until("it answers", async () => (await get()) === `hi ${name}`);
+    await until("it answers", async () => (await getByName(name)) === `hi ${name}`);
   }));
 
 test("network: a denied request is refused and logged", () =>

@@ -141,17 +141,22 @@ impl Cgroup {
         kills.unwrap_or(0)
     }
 
-    /// Kills all of its processes at once.
-    pub fn kill(&self) {
+    /// Its processes.
+    pub fn members(&self) -> HashSet<i32> {
         let processes = self
             .entrances()
             .into_iter()
             .filter_map(|file| fs::read_to_string(file).ok());
-        let processes: HashSet<i32> = processes
+        processes
             .flat_map(|ids| ids.lines().flat_map(str::parse).collect::<Vec<_>>())
-            .collect();
-        // Zero stands for a process of another namespace.
-        for process in processes.into_iter().filter(|process| *process > 0) {
+            // Zero stands for a process of another namespace.
+            .filter(|process| *process > 0)
+            .collect()
+    }
+
+    /// Kills all of its processes at once.
+    pub fn kill(&self) {
+        for process in self.members() {
             let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
         }
     }

@@ -42,6 +42,7 @@ mod runtime;
 mod sandboxes;
 mod seccomp;
 mod signature;
+mod snapshots;
 pub mod template;
 mod two_way;
 mod user_namespace;
@@ -186,12 +187,13 @@ fn both_planes(sandboxes: Arc<Sandboxes>) -> Router {
             match data_plane::target(request.headers(), &sandboxes.settings().domain) {
                 Ok(Some(target)) => data_plane::serve(sandboxes, target, request).await,
                 Err(refusal) => http::api_error(StatusCode::BAD_REQUEST, refusal),
-                Ok(None) if let Some(target) = data_plane::by_signature(&sandboxes, &request) => {
-                    data_plane::serve(sandboxes, target, request).await
-                }
-                Ok(None) => match control.oneshot(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
+                Ok(None) => match data_plane::by_signature(&sandboxes, &request) {
+                    Ok(Some(target)) => data_plane::serve(sandboxes, target, request).await,
+                    Err(refusal) => *refusal,
+                    Ok(None) => match control.oneshot(request).await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
+                    },
                 },
             }
         }

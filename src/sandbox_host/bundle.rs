@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use oci_spec::{
     OciSpecError,
     runtime::{
-        Capabilities, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxIdMapping,
-        LinuxIdMappingBuilder, LinuxMemoryBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
-        LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, Mount, MountBuilder, PosixRlimit,
-        PosixRlimitBuilder, PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
-        UserBuilder,
+        Capabilities, Hook, HookBuilder, HooksBuilder, LinuxBuilder, LinuxCapabilitiesBuilder,
+        LinuxCpuBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxMemoryBuilder,
+        LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResources,
+        LinuxResourcesBuilder, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder,
+        PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
     },
 };
 
@@ -31,6 +31,8 @@ pub(super) const EGRESS_SOCKET: &str = "/run/egress.sock";
 pub(super) const ENVD_SOCKET: &str = "/run/envd.sock";
 /// The location of Node.js if it is outside `/usr` on the host.
 pub(super) const NODE: &str = "/opt/node";
+/// The file among a container's pieces with the id of its boot.
+pub(super) const BOOT_ID: &str = "boot_id";
 /// The period of processor quotas, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 /// The size of `/tmp` in MiB; its contents count as the sandbox's memory.
@@ -69,6 +71,8 @@ pub(super) struct Container {
     pub node: Vec<NodeMount>,
     /// Whether it runs in gVisor, where envd dials the host instead of listening for it.
     pub is_gvisor: bool,
+    /// Whether its boot id is among its pieces.
+    pub own_boot_id: bool,
 }
 
 /// A range of ids in a container, and the ids it maps to outside.
@@ -146,6 +150,7 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
             .cgroups_path(cgroup.clone())
             .resources(resources(container)?);
     }
+    let hooks = container.own_boot_id.then(|| set_boot_id(container));
     SpecBuilder::default()
         .version("1.0.2")
         .hostname("sandbox")
@@ -157,7 +162,32 @@ pub(super) fn spec(container: &Container) -> Result<Spec, OciSpecError> {
         )
         .process(process)
         .mounts(mounts(container)?)
+        .hooks(
+            HooksBuilder::default()
+                .create_container(Vec::from_iter(hooks.transpose()?))
+                .build()?,
+        )
         .linux(linux.build()?)
+        .build()
+}
+
+/// Gives the container a boot id of its own, as a machine that boots has. Runtimes mount nothing
+/// else below `/proc`. Where it can't be mounted, the container has the machine's.
+fn set_boot_id(container: &Container) -> Result<Hook, OciSpecError> {
+    let own = container.assembly.join(BOOT_ID);
+    let shown = (container.assembly.join("rootfs")).join("proc/sys/kernel/random/boot_id");
+    let mount = "mount -o bind,ro,nosuid,nodev,noexec \"$0\" \"$1\" 2>/dev/null || :";
+    HookBuilder::default()
+        .path("/bin/sh")
+        .args([
+            "sh".to_owned(),
+            "-c".to_owned(),
+            mount.to_owned(),
+            own.display().to_string(),
+            shown.display().to_string(),
+        ])
+        .env(["PATH=/usr/sbin:/usr/bin:/sbin:/bin".to_owned()])
+        .timeout(10)
         .build()
 }
 
@@ -356,6 +386,7 @@ mod tests {
             shared: vec!["/usr".into()],
             node: Vec::new(),
             is_gvisor: false,
+            own_boot_id: true,
         };
         let unlimited = Container {
             cgroup: None,
@@ -418,6 +449,15 @@ mod tests {
                     bind("/run/codeflow/home", "/home/user", false),
                     bind("/run/codeflow/cache", "/opt/cache", false),
                 ],
+                "hooks": {
+                    "createContainer": [{
+                        "path": "/bin/sh",
+                        "args": ["sh", "-c", "mount -o bind,ro,nosuid,nodev,noexec \"$0\" \"$1\" 2>/dev/null || :",
+                                 "/run/codeflow/boot_id", "/run/codeflow/rootfs/proc/sys/kernel/random/boot_id"],
+                        "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+                        "timeout": 10,
+                    }],
+                },
                 "linux": {
                     "uidMappings": ids.clone(),
                     "gidMappings": ids,

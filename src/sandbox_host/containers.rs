@@ -1,6 +1,7 @@
 //! The host's containers: assembling, limiting, starting and ending them. Sandboxes are containers
 //! with a longer life (`sandboxes`); a template's build uses two briefly (`template`).
 
+mod disks;
 mod environment;
 mod trial;
 
@@ -14,6 +15,7 @@ use std::{
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit};
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::{
     assembly::Assembly,
@@ -187,11 +189,6 @@ impl Containers {
         &self.settings
     }
 
-    /// Creates the disk of a sandbox in its folder.
-    pub(super) async fn make_disk(&self, folder: &Path) -> anyhow::Result<()> {
-        self.machine()?.disks.create(folder).await
-    }
-
     /// Makes the sandbox's user the owner of one of the host's files or folders.
     pub(super) fn give(&self, path: &Path) -> anyhow::Result<()> {
         Ok(self.machine()?.privilege.give(path)?)
@@ -228,6 +225,7 @@ impl Containers {
             .env
             .push(envd::Orders { start: boot.start }.to_env()?);
         container.is_gvisor = is_gvisor;
+        container.own_boot_id = !is_gvisor;
         let mut pieces = self.pieces(boot.home, folder.join("sockets/egress.sock"), range);
         pieces.envd_socket = is_gvisor.then(|| folder.join("sockets/envd.sock"));
         let started = match runtime.start(&container, &pieces, folder, stdin).await {
@@ -303,6 +301,7 @@ impl Containers {
             shared: self.rootfs.shared.clone(),
             node: self.node_mounts(),
             is_gvisor: false,
+            own_boot_id: false,
         }
     }
 
@@ -310,6 +309,7 @@ impl Containers {
         Pieces {
             rootfs: self.rootfs.folder.clone(),
             envd: self.settings.envd.clone(),
+            boot_id: format!("{}\n", Uuid::now_v7()),
             node: self.node_mounts(),
             egress_socket,
             envd_socket: None,

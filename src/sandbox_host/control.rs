@@ -4,6 +4,7 @@ mod host;
 mod list;
 mod messages;
 mod observe;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -14,9 +15,9 @@ use axum::{
     http::{Response, StatusCode},
     middleware::{self, Next},
     response::IntoResponse,
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
-use messages::{Create, Created, Detail, NewNetwork, Pause, Refresh, Timeout};
+use messages::{Connect, Create, Created, Detail, NewNetwork, Pause, Refresh, Timeout};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
@@ -50,6 +51,10 @@ pub(super) fn router(sandboxes: Arc<Sandboxes>) -> Router {
         .route("/sandboxes/{id}/pause", post(pause))
         .route("/sandboxes/{id}/resume", post(resume))
         .route("/sandboxes/{id}/network", put(set_network))
+        .route("/sandboxes/{id}/snapshots", post(snapshots::take))
+        .route("/sandboxes/{id}/fork", post(snapshots::fork))
+        .route("/snapshots", get(snapshots::all))
+        .route("/templates/{id}", delete(snapshots::remove))
         .route("/sandboxes/metrics", get(observe::metrics_of_all))
         .route("/sandboxes/{id}/metrics", get(observe::metrics))
         .route("/sandboxes/{id}/logs", get(observe::logs_v1))
@@ -144,13 +149,20 @@ async fn create(
     default_timeout: u64,
     secure: bool,
 ) -> Answer {
+    let auto_pause_memory = request.auto_pause_memory.unwrap_or(true);
+    if !auto_pause_memory && (!request.auto_pause || request.auto_resume.enabled) {
+        let rule = "autoPauseMemory: false needs autoPause, and autoResume must be off";
+        return Err(HostError::Invalid(rule.to_owned()));
+    }
     let new = NewSandbox {
         template: request.template,
+        snapshot: None,
         timeout: checked(request.timeout, default_timeout)?,
         metadata: request.metadata,
         envs: request.env_vars,
         secure,
         auto_pause: request.auto_pause,
+        auto_pause_memory,
         auto_resume: request.auto_resume.enabled,
         network: request
             .network
@@ -178,10 +190,13 @@ async fn kill(State(sandboxes): Host, Path(id): Path<String>) -> Answer {
 async fn connect(
     State(sandboxes): Host,
     Path(id): Path<String>,
-    Json(request): Json<Timeout>,
+    Json(request): Json<Connect>,
 ) -> Answer {
     let timeout = checked(request.timeout, 300)?;
     let sandbox = sandboxes.get(&id)?;
+    if request.memory == Some(false) {
+        sandboxes.drop_memory(&sandbox).await;
+    }
     let awake = sandboxes
         .wake(&sandbox)
         .await
@@ -234,7 +249,11 @@ async fn resume(
         )));
     }
     let timeout = Some(request.timeout.unwrap_or(15));
-    connect(State(sandboxes), Path(id), Json(Timeout { timeout })).await
+    let request = Connect {
+        timeout,
+        memory: None,
+    };
+    connect(State(sandboxes), Path(id), Json(request)).await
 }
 
 /// Replaces the rules as a whole.
@@ -280,23 +299,28 @@ fn empty() -> Response<Body> {
     response
 }
 
-impl IntoResponse for HostError {
-    fn into_response(self) -> Response<Body> {
-        let status = match &self {
+impl HostError {
+    fn status(&self) -> StatusCode {
+        match self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::NoTemplate(_) | Self::NoSandbox(_) => StatusCode::NOT_FOUND,
+            Self::NoTemplate(_) | Self::NoSandbox(_) | Self::NoSnapshot(_) => StatusCode::NOT_FOUND,
             Self::NoRuntime(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Full(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(error) => {
                 tracing::error!(
                     error = format!("{error:#}"),
-                    "a sandbox could not be started"
+                    "a request for a sandbox failed"
                 );
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-        };
-        api_error(status, self.to_string())
+        }
+    }
+}
+
+impl IntoResponse for HostError {
+    fn into_response(self) -> Response<Body> {
+        api_error(self.status(), self.to_string())
     }
 }

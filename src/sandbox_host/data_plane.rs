@@ -100,9 +100,18 @@ async fn answer(
     }
     let mut in_use = sandbox.in_use();
     // In a task of its own: a client that disconnects must not leave the sandbox half awake.
+    // SDKs ask for its health to find out whether it runs, such as when a pause ended a stream.
+    let only_asks = target.port == ENVD_PORT && request.uri().path() == "/health";
     let waking = tokio::spawn({
         let (sandboxes, sandbox) = (sandboxes.clone(), sandbox.clone());
-        async move { sandboxes.reach(&sandbox).await }.in_current_span()
+        async move {
+            if only_asks {
+                sandboxes.if_running(&sandbox).await
+            } else {
+                sandboxes.reach(&sandbox).await
+            }
+        }
+        .in_current_span()
     });
     let Awake {
         container,

@@ -5,6 +5,8 @@
 //! Space freed inside returns to the machine. Only root can mount an image: an ordinary user's
 //! layer is a folder, without a limit.
 
+mod copies;
+
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -18,6 +20,7 @@ use std::{
 };
 
 use anyhow::Context;
+pub(super) use copies::flush;
 use linux_raw_sys::loop_device::{
     LO_FLAGS_AUTOCLEAR, LOOP_CONFIGURE, LOOP_CTL_GET_FREE, loop_config,
 };
@@ -102,14 +105,7 @@ impl Disks {
 
     /// Creates a sandbox's layer in its folder.
     pub(super) async fn create(&self, folder: &Path) -> anyhow::Result<()> {
-        if free_space(folder)? < MIN_FREE {
-            let free = MIN_FREE >> 20;
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                format!("less than {free} MiB are free on this machine's disk: make room, or kill sandboxes that nobody needs"),
-            )
-            .into());
-        }
+        check_free(folder, 0)?;
         let Ok(blank) = &self.blank else {
             let layer = folder.join(FOLDER);
             for name in ["", "upper", "work", CACHE_FOLDER] {
@@ -288,6 +284,21 @@ async fn done(command: &mut Command) -> anyhow::Result<()> {
         said.trim()
     );
     Ok(())
+}
+
+/// Fails if the machine's disk has no room for this many more bytes.
+fn check_free(folder: &Path, needed: u64) -> io::Result<()> {
+    let minimum = MIN_FREE.saturating_add(needed);
+    if free_space(folder)? >= minimum {
+        return Ok(());
+    }
+    let minimum = minimum >> 20;
+    Err(io::Error::new(
+        io::ErrorKind::StorageFull,
+        format!(
+            "less than {minimum} MiB are free on this machine's disk: make room, or kill sandboxes and remove snapshots that nobody needs"
+        ),
+    ))
 }
 
 /// The free space on the machine's disk, in bytes.

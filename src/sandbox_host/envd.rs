@@ -9,6 +9,7 @@ mod dialler;
 mod entry;
 mod files;
 mod filesystem;
+mod metadata;
 mod path;
 mod process;
 mod procfs;

@@ -15,6 +15,8 @@ pub(super) enum HostError {
     NoTemplate(String),
     #[error("Sandbox \"{0}\" doesn't exist or you don't have access to it")]
     NoSandbox(String),
+    #[error("snapshot '{0}' not found")]
+    NoSnapshot(String),
     /// The machine's disk is full.
     #[error("{0}")]
     NoSpace(String),

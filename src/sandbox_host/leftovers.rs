@@ -9,7 +9,7 @@ use std::{
 };
 
 pub use super::killed_hosts::KilledHost;
-use super::{clock::now, disk, record::Record};
+use super::{clock::now, disk, record::Record, snapshots};
 
 /// A template's build takes minutes; an older one was abandoned.
 const OLD_BUILD: Duration = Duration::from_secs(24 * 3600);
@@ -47,9 +47,10 @@ pub fn folders(data_dir: &Path) -> io::Result<Vec<SandboxFolder>> {
     Ok(folders)
 }
 
-/// Files and folders of interrupted work: half-written records, and template builds over a day old.
+/// Files and folders of interrupted work: half-written records, unfinished snapshots, and template
+/// builds over a day old.
 pub fn stale_files(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut stale = Vec::new();
+    let mut stale = snapshots::unfinished(data_dir);
     for folder in entries(&data_dir.join("sandboxes"))? {
         stale.push(folder.join("sandbox.json.part"));
     }

@@ -25,6 +25,9 @@ pub(super) struct Record {
     pub template: String,
     /// The template's build that its files are layered over.
     pub version: String,
+    /// The snapshot it was made from.
+    #[serde(default)]
+    pub snapshot: Option<String>,
     /// The token that requests to envd must carry; `None` for a sandbox created without one.
     pub token: Option<String>,
     pub metadata: HashMap<String, String>,
@@ -37,6 +40,9 @@ pub(super) struct Record {
     pub timeout: u64,
     /// Whether it is paused at its end, instead of killed.
     pub auto_pause: bool,
+    /// Whether its memory is kept then.
+    #[serde(default = "kept")]
+    pub auto_pause_memory: bool,
     /// Whether a request wakes it.
     pub auto_resume: bool,
     #[serde(default)]
@@ -49,11 +55,14 @@ pub(super) struct Record {
 /// The parameters of a new sandbox.
 pub(super) struct NewSandbox {
     pub template: String,
+    /// The id of the snapshot it starts from, which was taken over this template.
+    pub snapshot: Option<String>,
     pub timeout: u64,
     pub metadata: HashMap<String, String>,
     pub envs: HashMap<String, String>,
     pub secure: bool,
     pub auto_pause: bool,
+    pub auto_pause_memory: bool,
     pub auto_resume: bool,
     pub network: Network,
 }
@@ -63,11 +72,13 @@ impl NewSandbox {
     pub(super) fn waiting(template: &str) -> Self {
         Self {
             template: template.to_owned(),
+            snapshot: None,
             timeout: 0,
             metadata: Default::default(),
             envs: Default::default(),
             secure: false,
             auto_pause: false,
+            auto_pause_memory: kept(),
             auto_resume: false,
             network: Network::default(),
         }
@@ -82,6 +93,7 @@ impl Record {
             id: random_id(),
             template: new.template,
             version,
+            snapshot: new.snapshot,
             token: new.secure.then(random_id),
             metadata: new.metadata,
             envs: new.envs,
@@ -89,6 +101,7 @@ impl Record {
             end_at: in_seconds(new.timeout),
             timeout: new.timeout,
             auto_pause: new.auto_pause,
+            auto_pause_memory: new.auto_pause_memory,
             auto_resume: new.auto_resume,
             traffic_token: (new.network.allow_public_traffic == Some(false)).then(random_id),
             network: new.network,
@@ -106,11 +119,7 @@ impl Record {
 
     /// Replaces the stored record atomically. Blocks until it is on disk.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
-        let part = folder.join("sandbox.json.part");
-        let mut file = fs::File::create(&part)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(part, folder.join("sandbox.json"))
+        replace(folder, "sandbox.json", self)
     }
 
     /// Removes a sandbox's folder, the record first: the remains of an interrupted removal are no
@@ -121,6 +130,19 @@ impl Record {
             _ => disk::remove(folder),
         }
     }
+}
+
+fn kept() -> bool {
+    true
+}
+
+/// Replaces a stored record atomically. Blocks until it is on disk.
+pub(super) fn replace(folder: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
+    let part = folder.join(format!("{name}.part"));
+    let mut file = fs::File::create(&part)?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    file.sync_all()?;
+    fs::rename(part, folder.join(name))
 }
 
 /// The readable records of all sandboxes on disk.

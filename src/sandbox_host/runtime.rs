@@ -21,15 +21,15 @@ use nix::{
     sched::{CloneFlags, unshare},
     sys::{
         resource::{Resource, setrlimit},
-        stat::{Mode, stat},
+        stat::{Mode, fchmod, stat},
     },
-    unistd::{Gid, Uid, chown, mkdir},
+    unistd::{Gid, Uid, chown, mkdir, write},
 };
 use serde::Deserialize;
 use tokio::process::Command;
 
 use super::{
-    bundle::{self, Container, NodeMount},
+    bundle::{self, BOOT_ID, Container, NodeMount},
     disk::{CACHE_FOLDER, Layer, LoopDevice},
     ids::Range,
     privilege::Privilege,
@@ -65,6 +65,8 @@ pub(super) enum Home {
 pub(super) struct Pieces {
     pub rootfs: PathBuf,
     pub envd: PathBuf,
+    /// What its kernel says about this boot.
+    pub boot_id: String,
     pub node: Vec<NodeMount>,
     pub egress_socket: PathBuf,
     /// The socket that envd dials; `None` if it listens itself.
@@ -292,6 +294,7 @@ struct MountPoints {
     root: PathBuf,
     rootfs: PathBuf,
     envd: PathBuf,
+    boot_id: PathBuf,
     egress_socket: PathBuf,
     envd_socket: PathBuf,
     node: Vec<PathBuf>,
@@ -326,6 +329,7 @@ impl MountPoints {
             root: root.to_owned(),
             rootfs: below("rootfs"),
             envd: below("envd"),
+            boot_id: below(BOOT_ID),
             egress_socket: below("egress.sock"),
             envd_socket: below("envd.sock"),
             node: pieces.node.iter().map(|part| below(&part.name)).collect(),
@@ -381,6 +385,14 @@ fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
     };
     bind_folder(&pieces.rootfs, &points.rootfs)?;
     bind_file(&pieces.envd, &points.envd)?;
+    let boot_id = open(
+        &points.boot_id,
+        OFlag::O_CREAT | OFlag::O_WRONLY | OFlag::O_CLOEXEC,
+        Mode::from_bits_truncate(0o444),
+    )?;
+    // Readable inside whatever this process's umask is.
+    fchmod(&boot_id, Mode::from_bits_truncate(0o444))?;
+    write(&boot_id, pieces.boot_id.as_bytes())?;
     bind_file(&pieces.egress_socket, &points.egress_socket)?;
     if let Some(socket) = &pieces.envd_socket {
         bind_file(socket, &points.envd_socket)?;
@@ -415,7 +427,8 @@ fn assemble(pieces: &Pieces, points: &MountPoints) -> nix::Result<()> {
                         &points.image,
                         Some("ext4"),
                         flags,
-                        Some("discard"),
+                        // An image's tables of inodes are holes, and stay such.
+                        Some("discard,noinit_itable"),
                     )?;
                     make_folder_like(&points.disk_cache, &points.disk_upper)?;
                     show(&points.image, &points.layer)?;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod draining;
+mod forks;
 mod health;
 mod orphans;
 mod pool;
@@ -14,7 +15,7 @@ mod sleep;
 mod warm_up;
 mod watchdog;
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -29,6 +30,7 @@ use super::{
     record::{NewSandbox, Record},
     running_container::RunningContainer,
     runtime::{Home, Runtime},
+    snapshots,
     template::{self, Template},
 };
 use crate::{cgroup::Cgroup, config};
@@ -47,6 +49,17 @@ pub(super) struct Sandboxes {
     /// Tasks that must end before the host has stopped.
     tasks: TaskTracker,
     shutdown: CancellationToken,
+}
+
+/// What a sandbox's files are at its start.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    /// The template's.
+    Template,
+    /// A copy of the layer in this folder.
+    Copy(&'a Path),
+    /// The layer in this folder itself, which becomes the sandbox's.
+    Move(&'a Path),
 }
 
 impl Sandboxes {
@@ -104,6 +117,12 @@ impl Sandboxes {
             };
             let _ = fs::remove_dir_all(folder.join("sockets"));
             sandboxes.insert(record.id.clone(), Arc::new(Sandbox::new(folder, record)));
+        }
+        for folder in snapshots::unfinished(&self.settings().data_dir) {
+            tracing::info!(folder = %folder.display(), "removing a snapshot that was never finished");
+            if let Err(error) = disk::remove(&folder) {
+                tracing::warn!(folder = %folder.display(), %error, "it can't be removed");
+            }
         }
         Ok(())
     }
@@ -166,23 +185,49 @@ impl Sandboxes {
             .ok_or_else(|| HostError::NoSandbox(id.to_owned()))
     }
 
-    /// Creates a sandbox and starts it.
-    #[tracing::instrument(name = "create_sandbox", skip_all, fields(sandbox.id))]
-    pub(super) async fn create(&self, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+    /// Fails if no sandboxes are made: none can, or the host stops or is being drained.
+    fn admits_new(&self) -> Result<(), HostError> {
         self.runtime()
             .map_err(|fault| HostError::NoRuntime(fault.to_owned()))?;
-        let template = Template::find(&self.settings().data_dir, &new.template)
-            .ok_or_else(|| HostError::NoTemplate(new.template.clone()))?;
         if self.shutdown.is_cancelled() {
             return Err(anyhow::anyhow!("the sandbox host is stopping").into());
         }
         if self.is_draining() {
             return Err(HostError::Draining);
         }
+        Ok(())
+    }
+
+    /// Creates a sandbox from a template or a snapshot, and starts it.
+    #[tracing::instrument(name = "create_sandbox", skip_all, fields(sandbox.id))]
+    pub(super) async fn create(&self, new: NewSandbox) -> Result<Arc<Sandbox>, HostError> {
+        let data_dir = &self.settings().data_dir;
+        let (template, snapshot) = match Template::find(data_dir, &new.template) {
+            Some(template) => (template, None),
+            None => {
+                let missing = || HostError::NoTemplate(new.template.clone());
+                let found = snapshots::find(data_dir, &new.template);
+                let found = found.ok_or_else(missing)?;
+                let template = Template::find_version(data_dir, &found.template, &found.version);
+                (template.ok_or_else(missing)?, Some(found))
+            }
+        };
+        self.admits_new()?;
         let begun = now();
-        let (sandbox, from) = match self.take_warm(&template, &new).await {
-            Some((sandbox, container)) => (self.hand_out(sandbox, container, new).await?, "pool"),
-            None => (self.start_anew(template, new).await?, "template"),
+        let (sandbox, from) = if let Some(snapshot) = snapshot {
+            let folder = snapshots::root(data_dir).join(&snapshot.id);
+            let new = NewSandbox {
+                template: snapshot.template,
+                snapshot: Some(snapshot.id),
+                ..new
+            };
+            let sandbox = self.start_anew(template, new, Origin::Copy(&folder));
+            (sandbox.await?, "snapshot")
+        } else if let Some((sandbox, container)) = self.take_warm(&template, &new).await {
+            (self.hand_out(sandbox, container, new).await?, "pool")
+        } else {
+            let sandbox = self.start_anew(template, new, Origin::Template);
+            (sandbox.await?, "template")
         };
         metrics::counter!("codeflow_sandboxes_created_total", "from" => from).increment(1);
         tracing::Span::current().record("sandbox.id", &sandbox.id);
@@ -226,6 +271,7 @@ impl Sandboxes {
         &self,
         template: Template,
         new: NewSandbox,
+        origin: Origin<'_>,
     ) -> Result<Arc<Sandbox>, HostError> {
         let _room = self.make_room(&template).await?;
         let sandbox = Arc::new(self.sandbox(Record::new(new, template.version.clone())));
@@ -235,7 +281,7 @@ impl Sandboxes {
             .lock()
             .insert(sandbox.id.clone(), sandbox.clone());
         let making = async {
-            self.make_disk(&sandbox).await?;
+            self.make_disk(&sandbox, origin).await?;
             sandbox.save().await?;
             self.boot(&sandbox, template, USUAL_SHARES).await
         };
@@ -257,9 +303,20 @@ impl Sandboxes {
         Sandbox::new(folder, record)
     }
 
-    async fn make_disk(&self, sandbox: &Sandbox) -> anyhow::Result<()> {
-        fs::create_dir(&sandbox.folder).context("the sandbox's folder can't be made")?;
-        self.containers.make_disk(&sandbox.folder).await
+    async fn make_disk(&self, sandbox: &Sandbox, origin: Origin<'_>) -> anyhow::Result<()> {
+        let folder = &sandbox.folder;
+        let make = || fs::create_dir(folder).context("the sandbox's folder can't be made");
+        match origin {
+            Origin::Template => {
+                make()?;
+                self.containers.make_disk(folder).await
+            }
+            Origin::Copy(from) => {
+                make()?;
+                self.containers.copy_disk(from, folder).await
+            }
+            Origin::Move(from) => Ok(fs::rename(from, folder)?),
+        }
     }
 
     /// Starts the sandbox's container.

@@ -8,8 +8,20 @@ use subtle::ConstantTimeEq;
 
 use super::clock::now;
 
-/// Checks that the request's URL is signed with the token. The error has E2B's text.
-pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'static str> {
+/// Why a URL opens nothing; in E2B's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("missing signature query parameter")]
+    Missing,
+    #[error("invalid signature")]
+    Invalid,
+    /// It was signed with the token.
+    #[error("signature is already expired")]
+    Expired,
+}
+
+/// Checks that the request's URL is signed with the token.
+pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), Fault> {
     let query = |name: &str| {
         let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
             .ok()?
@@ -20,7 +32,7 @@ pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'sta
             .map(|(_, value)| value)
     };
     let Some(given) = query("signature") else {
-        return Err("missing signature query parameter");
+        return Err(Fault::Missing);
     };
     let operation = if method == Method::GET {
         "read"
@@ -34,11 +46,11 @@ pub(super) fn check(method: &Method, uri: &Uri, token: &str) -> Result<(), &'sta
     let expires = query("signature_expiration");
     let signature = signature(&path, operation, &user, token, expires.as_deref());
     if !bool::from(signature.as_bytes().ct_eq(given.as_bytes())) {
-        return Err("invalid signature");
+        return Err(Fault::Invalid);
     }
     match expires.map(|expires| expires.parse::<u64>()) {
         Some(Ok(expires)) if expires >= now() / 1000 => Ok(()),
-        Some(_) => Err("signature is already expired"),
+        Some(_) => Err(Fault::Expired),
         None => Ok(()),
     }
 }
@@ -76,20 +88,17 @@ mod tests {
             .parse()
             .unwrap();
         assert_eq!(check(&Method::GET, &uri, TOKEN), Ok(()));
-        assert_eq!(check(&Method::POST, &uri, TOKEN), Err("invalid signature"));
-        assert_eq!(check(&Method::GET, &uri, "other"), Err("invalid signature"));
+        assert_eq!(check(&Method::POST, &uri, TOKEN), Err(Fault::Invalid));
+        assert_eq!(check(&Method::GET, &uri, "other"), Err(Fault::Invalid));
         assert_eq!(
             check(&Method::GET, &Uri::from_static("/files?path=x"), TOKEN),
-            Err("missing signature query parameter")
+            Err(Fault::Missing)
         );
     }
 
     #[test]
     fn a_signature_expires() {
-        for (expires, expected) in [
-            (1, Err("signature is already expired")),
-            (now() / 1000 + 60, Ok(())),
-        ] {
+        for (expires, expected) in [(1, Err(Fault::Expired)), (now() / 1000 + 60, Ok(()))] {
             let signature =
                 signature("a", "read", "", TOKEN, Some(&expires.to_string())).replace('+', "%2B");
             let uri = format!("/files?path=a&signature={signature}&signature_expiration={expires}")

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use codeflow::config;
+use serde_json::json;
 
 use crate::{
     escape::{
@@ -91,9 +92,22 @@ async fn a_sandbox_in_gvisor_works_sleeps_and_wakes() {
         (served().await == 200).then_some(())
     })
     .await;
-    assert_eq!(host.pause(sandbox.id(), serde_json::json!({})).await, 204);
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
     let woken = host.client.connect(sandbox.id(), crate::support::PATIENCE);
     let woken = woken.await.unwrap();
     assert_eq!(run(&woken, "cat kept").await, (0, "kept".to_owned()));
+
+    // Its files are copied once gVisor has written them all.
+    let path = format!("/sandboxes/{}/fork", sandbox.id());
+    let (status, refusal) = host.answer(&path, &json!({})).await;
+    assert_eq!(status, 409, "{refusal}");
+    assert_eq!(
+        host.pause(sandbox.id(), json!({ "memory": false })).await,
+        204
+    );
+    let forks = host.post(&path, &json!({})).await;
+    let fork = forks[0]["sandbox"]["sandboxID"].as_str().unwrap();
+    let fork = host.client.connect(fork, crate::support::PATIENCE).await;
+    assert_eq!(run(&fork.unwrap(), "cat kept").await.1, "kept");
     host.stop().await;
 }

@@ -77,6 +77,8 @@ mod repeated_orders;
 mod restarts;
 mod reviews;
 mod sandbox_capacity;
+mod sandbox_copies;
+mod sandbox_files;
 mod sandbox_life;
 mod sandbox_sleep;
 mod sandbox_trouble;

@@ -119,6 +119,109 @@ async fn without_memory_and_after_a_while_only_the_files_of_a_paused_sandbox_are
 }
 
 #[tokio::test]
+async fn a_sandbox_that_starts_from_its_files_has_booted_anew_and_one_that_kept_its_memory_has_not()
+{
+    let host = Host::start().await;
+    let sandbox = host.create().await;
+    let boot_id = async || {
+        let (code, id) = run(&sandbox, "cat /proc/sys/kernel/random/boot_id").await;
+        assert_eq!(code, 0, "{id}");
+        id.trim().to_owned()
+    };
+    let connect = async |body: Value| {
+        let path = format!("/v2/sandboxes/{}/connect", sandbox.id());
+        host.answer(&path, &body).await.0
+    };
+    let first = boot_id().await;
+    let machine = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert_ne!(first, machine.trim());
+    let write = "echo x > /proc/sys/kernel/random/boot_id";
+    assert_ne!(run(&sandbox, write).await.0, 0);
+
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
+    assert_eq!(connect(json!({})).await, 201);
+    assert_eq!(boot_id().await, first);
+    assert_eq!(host.pause(sandbox.id(), json!({})).await, 204);
+    assert_eq!(connect(json!({ "memory": false })).await, 201);
+    let second = boot_id().await;
+    assert_ne!(second, first);
+    // It does nothing to one that runs.
+    assert_eq!(connect(json!({ "memory": false })).await, 200);
+    assert_eq!(boot_id().await, second);
+    assert_eq!(
+        host.pause(sandbox.id(), json!({ "memory": false })).await,
+        204
+    );
+    assert_ne!(boot_id().await, second);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_keeps_only_its_files_at_its_time_out_if_its_creator_asked_for_that() {
+    let host = Host::start().await;
+    let create = async |more: Value| {
+        let mut request = json!({ "templateID": "nextjs", "timeout": 1, "autoPauseMemory": false });
+        (request.as_object_mut().unwrap()).extend(more.as_object().unwrap().clone());
+        host.answer("/v2/sandboxes", &request).await
+    };
+    let refused = [
+        json!({}),
+        json!({ "autoPause": true, "autoResume": { "enabled": true } }),
+    ];
+    for refused in refused {
+        let (status, body) = create(refused).await;
+        assert_eq!(status, 400);
+        let message = body["message"].as_str().unwrap();
+        assert!(message.contains("autoPauseMemory"), "{message}");
+    }
+    let (_, made) = create(json!({ "autoPause": true })).await;
+    let id = made["sandboxID"].as_str().unwrap();
+    until("it is paused", async || {
+        (host.state(id).await == "paused").then_some(())
+    })
+    .await;
+    until("nothing of it runs", async || {
+        traces(id).is_empty().then_some(())
+    })
+    .await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_to_any_port_wakes_a_sandbox_that_asked_for_it_for_five_minutes_and_no_other() {
+    let host = Host::start().await;
+    for auto_resume in [true, false] {
+        let request = json!({ "templateID": "nextjs", "timeout": 2, "autoPause": true, "autoResume": { "enabled": auto_resume } });
+        let made = host.post("/v2/sandboxes", &request).await;
+        let id = made["sandboxID"].as_str().unwrap();
+        until("it is paused", async || {
+            (host.state(id).await == "paused").then_some(())
+        })
+        .await;
+        // Asking whether it runs is no use of it.
+        let health = host.http.get(format!("{}/health", host.host.url()));
+        let health = health
+            .header("e2b-sandbox-id", id)
+            .header("e2b-sandbox-port", "49983");
+        assert_eq!(health.send().await.unwrap().status(), 502);
+        assert_eq!(host.state(id).await, "paused");
+        // Nothing listens there.
+        let answer = host.preview(id, 4000, "/").send().await.unwrap();
+        assert_eq!(answer.status(), 502);
+        let detail = host.detail(id).await;
+        if !auto_resume {
+            assert_eq!(detail["state"], "paused");
+            continue;
+        }
+        assert_eq!(detail["state"], "running");
+        let end = chrono::DateTime::parse_from_rfc3339(detail["endAt"].as_str().unwrap()).unwrap();
+        let left = end.to_utc() - chrono::Utc::now();
+        assert!((200..=300).contains(&left.num_seconds()), "{left}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_pooled_sandbox_becomes_the_caller_s_in_every_way_and_is_replaced() {
     let host = Host::start_with(|settings| settings.pool_size = 1).await;
     let waiting = || {

@@ -21,6 +21,20 @@ use crate::{
 /// Prints which of the system calls that exceed a process's rights were allowed.
 const SYSTEM_CALLS: &str = include_str!("escape.c");
 
+/// Forks a sandbox, and checks that the fork has what was written and not what was removed.
+async fn is_forked_with_its_changes(host: &HostProcess, sandbox: &str) {
+    let path = format!("/sandboxes/{sandbox}/fork");
+    let forks = host.post(&path, &serde_json::json!({})).await;
+    let fork = forks[0]["sandbox"]["sandboxID"].as_str();
+    let fork = fork.unwrap_or_else(|| panic!("{forks}"));
+    let fork = host.client.connect(fork, PATIENCE).await.unwrap();
+    assert_eq!(run(&fork, "cat file; ls app").await.1, "written\nnew\n");
+    assert_eq!(run(&fork, "ls index.html").await.0, 2);
+}
+
+/// Changes of each kind that a layer has: a file, a removed one, and a folder in place of another.
+const CHANGES: &str = "echo written > file; rm index.html; rm -r app; mkdir app; touch app/new";
+
 #[tokio::test]
 async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold() {
     let (folder, data) = (tempfile::tempdir().unwrap(), data_dir());
@@ -68,6 +82,14 @@ async fn an_ordinary_user_has_sandboxes_too_and_is_told_which_limits_do_not_hold
         again.read_file("/home/user/app/page.tsx").await.is_err(),
         "what was removed stays removed"
     );
+
+    run(&again, CHANGES).await;
+    let path = format!("/sandboxes/{}/snapshots", sandbox.id());
+    let (status, refusal) = host.answer(&path, &serde_json::json!({})).await;
+    assert_eq!(status, 409);
+    assert!(refusal.to_string().contains("pause it first"), "{refusal}");
+    assert_eq!(host.pause(sandbox.id(), serde_json::json!({})).await, 204);
+    is_forked_with_its_changes(&host, sandbox.id()).await;
 
     let files = data.path().join("sandboxes").join(sandbox.id());
     assert!(files.exists());
@@ -266,9 +288,10 @@ async fn a_machine_without_loop_devices_has_sandboxes_whose_disk_is_not_bounded_
     );
     let sandbox = host.create().await;
     assert_eq!(
-        run(&sandbox, "echo written > file; cat file").await.1,
+        run(&sandbox, &format!("{CHANGES}; cat file")).await.1,
         "written\n"
     );
+    is_forked_with_its_changes(&host, sandbox.id()).await;
 }
 
 #[tokio::test]

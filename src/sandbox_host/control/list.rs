@@ -30,8 +30,8 @@ pub(super) struct Filter {
     next_token: Option<String>,
 }
 
-/// A sandbox's position in the order: its start time, then its id.
-type Place = (u64, String);
+/// A position in an order: a start time, then an id.
+pub(super) type Place = (u64, String);
 
 /// A parsed filter.
 #[derive(Debug, PartialEq)]
@@ -67,11 +67,7 @@ impl TryFrom<Filter> for ListQuery {
             Some("asc") => true,
             Some(other) => return Err(format!("order '{other}' is neither asc nor desc")),
         };
-        let limit = match filter.limit.as_deref().map(str::parse) {
-            None => MAX_PAGE,
-            Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => limit,
-            Some(_) => return Err(format!("limit is a number from 1 to {MAX_PAGE}")),
-        };
+        let limit = limit(filter.limit.as_deref())?;
         let started_after = match &filter.started_after {
             None => None,
             Some(text) => {
@@ -80,10 +76,7 @@ impl TryFrom<Filter> for ListQuery {
                 Some(u64::try_from(moment.timestamp_millis()).unwrap_or(0))
             }
         };
-        let after = match &filter.next_token {
-            None => None,
-            Some(token) => Some(place(token).ok_or("nextToken is none that was given out")?),
-        };
+        let after = position(filter.next_token.as_deref())?;
         Ok(Self {
             metadata: metadata(filter.metadata.as_deref().unwrap_or_default()),
             running: states.contains(&"running"),
@@ -100,10 +93,9 @@ impl TryFrom<Filter> for ListQuery {
 impl ListQuery {
     fn fits(&self, record: &Record, running: bool) -> bool {
         (if running { self.running } else { self.paused })
-            && self
-                .template
-                .as_ref()
-                .is_none_or(|template| *template == record.template)
+            && self.template.as_ref().is_none_or(|template| {
+                *template == record.template || record.snapshot.as_ref() == Some(template)
+            })
             && self
                 .started_after
                 .is_none_or(|moment| record.started_at > moment)
@@ -141,7 +133,22 @@ fn metadata(text: &str) -> HashMap<String, String> {
         .collect()
 }
 
-fn token(place: &Place) -> String {
+/// The number of items on a page.
+pub(super) fn limit(text: Option<&str>) -> Result<usize, String> {
+    match text.map(str::parse) {
+        None => Ok(MAX_PAGE),
+        Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => Ok(limit),
+        Some(_) => Err(format!("limit is a number from 1 to {MAX_PAGE}")),
+    }
+}
+
+/// The place of the previous page's last item.
+pub(super) fn position(token: Option<&str>) -> Result<Option<Place>, String> {
+    let known = |token| place(token).ok_or("nextToken is none that was given out".to_owned());
+    token.map(known).transpose()
+}
+
+pub(super) fn token(place: &Place) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}.{}", place.0, place.1))
 }
 

@@ -14,7 +14,8 @@ use crate::sandbox_host::{
 /// E2B's constant.
 const CLIENT_ID: &str = "6532622b";
 /// The version of envd's protocol that our envd implements.
-const ENVD_VERSION: &str = "0.5.7";
+const ENVD_VERSION: &str = "0.6.4";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Create {
@@ -29,6 +30,8 @@ pub(super) struct Create {
     pub secure: bool,
     #[serde(default)]
     pub auto_pause: bool,
+    /// `false`: only the files are kept.
+    pub auto_pause_memory: Option<bool>,
     #[serde(default)]
     pub auto_resume: AutoResume,
     #[serde(default)]
@@ -46,6 +49,13 @@ pub(super) struct AutoResume {
 #[derive(Deserialize)]
 pub(super) struct Timeout {
     pub timeout: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Connect {
+    pub timeout: Option<u64>,
+    /// `false`: a sandbox that sleeps with its memory starts from its files.
+    pub memory: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +93,7 @@ struct Identity {
 impl Identity {
     fn of(record: &Record) -> Self {
         Self {
-            template: record.template.clone(),
+            template: record.snapshot.as_ref().unwrap_or(&record.template).clone(),
             alias: record.template.clone(),
             id: record.id.clone(),
             client: CLIENT_ID,

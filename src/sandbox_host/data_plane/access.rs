@@ -14,31 +14,41 @@ use crate::{
         http::{api_error, json},
         record::Record,
         sandboxes::Sandboxes,
-        signature,
+        signature::{self, Fault},
     },
 };
 
-/// The target of a signed file request that names no sandbox: the sandbox whose token signed it.
+/// The target of a file request that names no sandbox: the sandbox whose token signed it. `None` if
+/// it is no such request; the error is its refusal.
 pub(in crate::sandbox_host) fn by_signature(
     sandboxes: &Sandboxes,
     request: &Request<Body>,
-) -> Option<Target> {
+) -> Result<Option<Target>, Box<Response<Body>>> {
     if request.uri().path() != "/files" {
-        return None;
+        return Ok(None);
     }
+    let check = |token: &str| signature::check(request.method(), request.uri(), token);
+    // Its sandbox says so if it has expired.
     let signed = |record: &Record| {
-        let token = record.token.as_ref()?;
-        signature::check(request.method(), request.uri(), token).ok()
+        let checked = record.token.as_deref().map(check);
+        matches!(checked, Some(Ok(()) | Err(Fault::Expired)))
     };
-    let records = sandboxes.all().into_iter().map(|sandbox| sandbox.record());
-    let record = records
-        .into_iter()
-        .find(|record| signed(record).is_some())?;
-    Some(Target {
-        id: record.id,
-        port: ENVD_PORT,
-        by_host: false,
-    })
+    let mut records = sandboxes.all().into_iter().map(|sandbox| sandbox.record());
+    match records.find(signed) {
+        Some(record) => Ok(Some(Target {
+            id: record.id,
+            port: ENVD_PORT,
+            by_host: false,
+        })),
+        None => Err(Box::new(unauthorized(match check("") {
+            Err(Fault::Missing) => Fault::Missing,
+            _ => Fault::Invalid,
+        }))),
+    }
+}
+
+fn unauthorized(fault: impl ToString) -> Response<Body> {
+    api_error(StatusCode::UNAUTHORIZED, fault.to_string())
 }
 
 /// The refusal of a request to envd without the sandbox's token, or to one of the host's own
@@ -55,18 +65,16 @@ pub(super) fn refuse_envd(record: &Record, request: &Request<Body>) -> Option<Re
         return None;
     }
     if request.uri().path() == "/files" {
-        let fault = if request.headers().contains_key(ACCESS_TOKEN) {
-            "access token present in header but does not match"
-        } else {
-            match signature::check(request.method(), request.uri(), token) {
-                Ok(()) => return None,
-                Err(fault) => fault,
-            }
-        };
-        return Some(api_error(StatusCode::UNAUTHORIZED, fault));
+        if request.headers().contains_key(ACCESS_TOKEN) {
+            return Some(unauthorized(
+                "access token present in header but does not match",
+            ));
+        }
+        return signature::check(request.method(), request.uri(), token)
+            .err()
+            .map(unauthorized);
     }
-    Some(api_error(
-        StatusCode::UNAUTHORIZED,
+    Some(unauthorized(
         "unauthorized access, please provide a valid access token or method signing if supported",
     ))
 }

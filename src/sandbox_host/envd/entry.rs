@@ -3,14 +3,16 @@
 use std::{
     fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
+use super::metadata;
+
 /// The entry at the path, in protobuf's JSON. A symbolic link is described by its target's
-/// properties, with the target's path added.
+/// properties, with the target's absolute path added.
 pub(super) fn info(path: &Path) -> io::Result<Value> {
     let own = fs::symlink_metadata(path)?;
     let link = own.is_symlink();
@@ -48,9 +50,21 @@ pub(super) fn info(path: &Path) -> io::Result<Value> {
         "modifiedTime": modified.to_rfc3339_opts(SecondsFormat::Nanos, true),
     });
     if link {
-        entry["symlinkTarget"] = json!(fs::read_link(path)?.to_string_lossy());
+        entry["symlinkTarget"] = json!(target(path)?.to_string_lossy());
+    }
+    let metadata = metadata::read(path);
+    if !metadata.is_empty() {
+        entry["metadata"] = json!(metadata);
     }
     Ok(entry)
+}
+
+/// The absolute path that a link leads to; that of a dangling one is what it names.
+fn target(link: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(link) {
+        Ok(target) => Ok(target),
+        Err(_) => Ok(link.parent().unwrap_or(link).join(fs::read_link(link)?)),
+    }
 }
 
 /// The permissions as `ls -l` shows them, but with Go's letter for a link.
@@ -107,6 +121,12 @@ mod tests {
         assert_eq!(entry["type"], "FILE_TYPE_DIRECTORY");
         assert_eq!(entry["symlinkTarget"], folder.path().to_str().unwrap());
         assert!(entry["permissions"].as_str().unwrap().starts_with('L'));
+        for (name, names) in [("relative", "a.txt"), ("dangling", "none")] {
+            let link = folder.path().join(name);
+            std::os::unix::fs::symlink(names, &link).unwrap();
+            let target = folder.path().join(names);
+            assert_eq!(info(&link).unwrap()["symlinkTarget"], json!(target));
+        }
         assert!(info(&folder.path().join("none")).is_err());
     }
 }

@@ -25,9 +25,15 @@ use tower_http::{
     compression::CompressionLayer, decompression::RequestDecompressionLayer, services::ServeFile,
 };
 
-use super::{failure, path};
+use super::{
+    failure,
+    metadata::{self, Metadata},
+    path,
+};
 use crate::sandbox_host::http::{self, api_error};
 
+/// How the names of files begin that are being written.
+pub(super) const PART: &str = ".codeflow-";
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
 
@@ -87,13 +93,17 @@ async fn write(request: Request) -> Response<Body> {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
         .to_owned();
+    let metadata = match metadata::of_headers(request.headers()) {
+        Ok(metadata) => metadata,
+        Err(fault) => return api_error(StatusCode::BAD_REQUEST, fault),
+    };
     let written = if content_type.starts_with("multipart/form-data") {
-        write_parts(request, path).await
+        write_parts(request, path, &metadata).await
     } else if content_type.starts_with("application/octet-stream") {
         let Some(path) = path else {
             return api_error(StatusCode::BAD_REQUEST, "query parameter path is required");
         };
-        write_file(&path, request.into_body().into_data_stream())
+        write_file(&path, &metadata, request.into_body().into_data_stream())
             .await
             .map(|()| vec![path])
     } else {
@@ -106,7 +116,13 @@ async fn write(request: Request) -> Response<Body> {
         Ok(paths) => {
             let entries: Vec<_> = paths
                 .iter()
-                .map(|path| json!({ "path": path, "name": name(path), "type": "file" }))
+                .map(|path| {
+                    let mut entry = json!({ "path": path, "name": name(path), "type": "file" });
+                    if !metadata.is_empty() {
+                        entry["metadata"] = json!(metadata);
+                    }
+                    entry
+                })
                 .collect();
             http::json(StatusCode::OK, &entries)
         }
@@ -125,6 +141,7 @@ fn name(path: &Path) -> String {
 async fn write_parts(
     request: Request,
     path: Option<PathBuf>,
+    metadata: &Metadata,
 ) -> Result<Vec<PathBuf>, Box<Response<Body>>> {
     let invalid = |message: String| Box::new(api_error(StatusCode::BAD_REQUEST, message));
     let mut parts = Multipart::from_request(request, &())
@@ -154,7 +171,7 @@ async fn write_parts(
                 to.display()
             )));
         }
-        write_file(&to, part).await?;
+        write_file(&to, metadata, part).await?;
         paths.push(to);
     }
     Ok(paths)
@@ -162,16 +179,19 @@ async fn write_parts(
 
 async fn write_file<E: std::error::Error + Send + Sync + 'static>(
     path: &Path,
+    metadata: &Metadata,
     content: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<(), Box<Response<Body>>> {
-    write_whole(path, content.map_err(io::Error::other))
+    write_whole(path, metadata, content.map_err(io::Error::other))
         .await
         .map_err(|error| Box::new(failure(&error, path)))
 }
 
-/// Writes a temporary file beside it, then replaces it. For a link, its target is written.
+/// Writes a temporary file beside it, then replaces it and its metadata. For a link, its target is
+/// written.
 async fn write_whole(
     path: &Path,
+    metadata: &Metadata,
     content: impl Stream<Item = io::Result<Bytes>>,
 ) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -185,7 +205,7 @@ async fn write_whole(
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     tokio::fs::create_dir_all(folder).await?;
     let part = folder.join(format!(
-        ".codeflow-{}-{}",
+        "{PART}{}-{}",
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     ));
@@ -196,6 +216,7 @@ async fn write_whole(
             file.write_all(&bytes?).await?;
         }
         file.flush().await?;
+        metadata::write(&part, metadata)?;
         if let Ok(kind) = fs::metadata(&path) {
             fs::set_permissions(&part, kind.permissions())?;
         }

@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 
 use super::{
     connect::{self, Error, Message, Times, answer, frame},
-    entry, path,
+    entry, files, path,
 };
 
 /// How many changes wait for a slow client or its next poll; a client that lost more learns of it.
@@ -54,6 +54,7 @@ struct Request {
     recursive: bool,
     #[serde(default)]
     include_entry: bool,
+    // `allowNetworkMounts` is of no consequence: a sandbox has none.
 }
 
 #[derive(Deserialize)]
@@ -138,13 +139,19 @@ impl DirectoryWatch {
     }
 }
 
-/// The kernel's event as E2B's protocol has it.
+/// The kernel's event as E2B's protocol has it. A file written by a client appears as written, and
+/// not what it replaces it with.
 fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Value> {
     let kind = match event.kind {
         EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
             "EVENT_TYPE_CREATE"
         }
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) => "EVENT_TYPE_RENAME",
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both))
+            if event.paths.first().is_some_and(|from| is_part(from)) =>
+        {
+            "EVENT_TYPE_WRITE"
+        }
         // The two events above already report it.
         EventKind::Modify(ModifyKind::Name(_)) | EventKind::Access(_) => return Vec::new(),
         EventKind::Modify(ModifyKind::Metadata(_)) => "EVENT_TYPE_CHMOD",
@@ -161,6 +168,7 @@ fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Va
     let changes = event
         .paths
         .iter()
+        .filter(|path| !is_part(path))
         .filter_map(|path| Some((path, relative(path)?)));
     changes
         .map(|(path, name)| {
@@ -171,6 +179,12 @@ fn changes_of(root: &Path, event: &notify::Event, include_entry: bool) -> Vec<Va
             change
         })
         .collect()
+}
+
+/// Whether it is a file that is being written.
+fn is_part(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(files::PART.as_bytes())
 }
 
 async fn watch(headers: HeaderMap, body: Bytes) -> Response<Body> {

@@ -46,6 +46,14 @@ impl Sandboxes {
         self.awake(sandbox, auto_resume).await
     }
 
+    /// The sandbox's container, if it is running.
+    pub(in crate::sandbox_host) async fn if_running(
+        &self,
+        sandbox: &Sandbox,
+    ) -> anyhow::Result<Option<Awake>> {
+        self.awake(sandbox, false).await
+    }
+
     #[tracing::instrument(name = "reach_sandbox", skip_all, fields(sandbox.id = sandbox.id))]
     async fn awake(&self, sandbox: &Sandbox, may_wake: bool) -> anyhow::Result<Option<Awake>> {
         let mut state = sandbox.state.lock().await;
@@ -174,7 +182,7 @@ impl Sandboxes {
     }
 
     /// Drops the memory of a frozen sandbox; its files stay.
-    async fn drop_memory(&self, sandbox: &Sandbox) {
+    pub(in crate::sandbox_host) async fn drop_memory(&self, sandbox: &Sandbox) {
         let _task = self.tasks.token();
         let mut state = sandbox.state.lock().await;
         self.drop_memory_of(sandbox, &mut state).await;
@@ -255,8 +263,10 @@ impl Sandboxes {
 
     /// Pauses or kills a sandbox whose time is over, unless it was extended meanwhile.
     async fn end(&self, sandbox: &Sandbox) {
-        if sandbox.record().auto_pause {
-            self.pause_if(sandbox, true, || self.is_over(sandbox)).await;
+        let record = sandbox.record();
+        if record.auto_pause {
+            let over = || self.is_over(sandbox);
+            self.pause_if(sandbox, record.auto_pause_memory, over).await;
         } else {
             self.kill_if(sandbox, || self.is_over(sandbox)).await;
         }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Sandbox, Sandboxes, pool::Warm};
+use super::{Origin, Sandbox, Sandboxes, pool::Warm};
 use crate::sandbox_host::{
     containers::USUAL_SHARES,
     first_page,
@@ -89,7 +89,7 @@ impl Sandboxes {
         let record = Record::new(NewSandbox::waiting(name), template.version.clone());
         let sandbox = Arc::new(self.sandbox(record));
         let making = async {
-            self.make_disk(&sandbox).await?;
+            self.make_disk(&sandbox, Origin::Template).await?;
             let container = self.boot(&sandbox, template, SHARES).await?;
             tokio::select! {
                 shown = first_page::wait_for(&container, server.port) => shown?,

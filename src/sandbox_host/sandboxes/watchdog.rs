@@ -82,6 +82,8 @@ impl Sandboxes {
             match container.dev_server(waiting).await {
                 Ok(report) => break report,
                 Err(_) if container.ended.is_cancelled() => return,
+                // It is being paused or copied.
+                Err(_) if sandbox.state.try_lock().is_err() => return,
                 Err(error) => {
                     failures += 1;
                     tracing::debug!(

@@ -12,7 +12,10 @@ use super::{
     lock::TemplatesLock,
     sources,
 };
-use crate::{config, sandbox_host::record};
+use crate::{
+    config,
+    sandbox_host::{record, snapshots},
+};
 
 /// A table of the templates, built and available.
 pub async fn list(settings: &config::SandboxHost) -> anyhow::Result<String> {
@@ -59,6 +62,13 @@ pub fn remove(settings: &config::SandboxHost, name: &str) -> anyhow::Result<()> 
         bail!(
             "codeflow is running in {}; stop it first",
             settings.data_dir.display()
+        );
+    }
+    let snapshots = snapshots::all(&settings.data_dir);
+    if let Some(snapshot) = snapshots.iter().find(|snapshot| snapshot.template == name) {
+        bail!(
+            "template '{name}' is in use by snapshot '{}'; delete its snapshots first",
+            snapshot.id
         );
     }
     let used = record::all(&settings.data_dir)

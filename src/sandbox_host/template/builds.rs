@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use super::lock::TemplatesLock;
-use crate::sandbox_host::record::Record;
+use crate::sandbox_host::{record::Record, snapshots};
 
 /// A template that sandboxes can start from.
 #[derive(Debug, Clone)]
@@ -99,8 +99,9 @@ pub(super) fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Removes builds that are neither current nor used by a sandbox.
+/// Removes builds that are neither current nor used by a sandbox or a snapshot.
 pub(in crate::sandbox_host) fn remove_unused(data_dir: &Path, sandboxes: &[Record]) {
+    let snapshots = snapshots::all(data_dir);
     let _lock = match TemplatesLock::acquire(data_dir, "removing old builds of templates") {
         Ok(lock) => lock,
         Err(reason) => {
@@ -130,9 +131,10 @@ pub(in crate::sandbox_host) fn remove_unused(data_dir: &Path, sandboxes: &[Recor
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            let used = sandboxes
-                .iter()
-                .any(|record| record.template == name && record.version == version);
+            let used = (sandboxes.iter())
+                .map(|record| (&record.template, &record.version))
+                .chain((snapshots.iter()).map(|snapshot| (&snapshot.template, &snapshot.version)))
+                .any(|used| used == (&name, &version));
             // Other entries, such as a build in progress, are not versions.
             if is_name(&version) && version != current.version && !used {
                 tracing::info!(
