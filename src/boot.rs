@@ -6,6 +6,7 @@ mod database;
 mod doctor;
 mod previews;
 mod reset;
+mod restate;
 mod shelf;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -19,7 +20,7 @@ use crate::{
     accounts::Accounts,
     agent::Agent,
     alerts,
-    config::{self, Database, Env, Environment, ObjectStorage, Settings},
+    config::{self, Database, Env, Environment, ObjectStorage, RunEngine, Settings},
     listener,
     llm::Model,
     projects::Projects,
@@ -73,6 +74,7 @@ impl Service {
             own_llm,
             keys,
             agent: mut agent_settings,
+            engine,
             mut sandbox,
             sandbox_host,
             sweeps,
@@ -90,6 +92,12 @@ impl Service {
             let root = laid_out.context("the site's folder can't be written")?;
             site.site_root = root.display().to_string().into();
         }
+        let restate = match engine {
+            RunEngine::Embedded => None,
+            RunEngine::Restate(settings) => {
+                Some((settings.clone(), restate::listener(&settings).await?))
+            }
+        };
         let store = tokio::select! {
             store = open_store(&settings.database) => store?,
             () = shutdown.cancelled() => bail!("stopped before the database was open"),
@@ -152,8 +160,9 @@ impl Service {
                 agent,
                 accounts.clone(),
                 &agent_settings,
+                restate,
                 shutdown.clone(),
-            );
+            )?;
             let resumed = projects.resume().await?;
             anyhow::Ok((projects, resumed))
         };

@@ -41,7 +41,7 @@ mod workspace;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use crate::{render::image_type, store::Backlog};
@@ -107,14 +107,16 @@ struct Inner {
 }
 
 impl Projects {
+    /// With the embedded engine, or with Restate and the listener where it calls this server.
     /// `shutdown` stops all work; the next start resumes what has been saved.
     pub fn new(
         store: Store,
         agent: Agent,
         accounts: Accounts,
         settings: &config::Agent,
+        restate: Option<(config::Restate, TcpListener)>,
         shutdown: CancellationToken,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let own_keys = OwnKeys {
             store: store.clone(),
             agent: agent.clone(),
@@ -161,7 +163,7 @@ impl Projects {
             Views::new(audience, store, agent, tasks.clone(), shutdown.clone())
         };
         let (views, shared) = (views(Audience::Owner), views(Audience::Visitors));
-        Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 store,
                 agent,
@@ -177,12 +179,12 @@ impl Projects {
                 presence: Presence::default(),
                 locks: context.locks.clone(),
                 playing: ProjectLocks::default(),
-                runs: Supervisor::new(context, settings, shutdown),
+                runs: Supervisor::new(context, settings, restate, shutdown)?,
                 deleted: Notify::new(),
                 tasks,
             }),
             identity: None,
-        }
+        })
     }
 
     /// Projects as the identity sees them; without one, none are visible.
@@ -349,9 +351,9 @@ impl Projects {
 
     /// Resumes every unfinished run, and waits for the end of unfinished editing sessions. Returns
     /// the number of projects with runs.
-    pub async fn resume(&self) -> Result<usize, ProjectError> {
+    pub async fn resume(&self) -> anyhow::Result<usize> {
         self.inner.edits.resume().await?;
-        Ok(self.inner.runs.resume().await?)
+        self.inner.runs.resume().await
     }
 
     /// Waits until all work has stopped; call it after cancelling the token. Work that waits for

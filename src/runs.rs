@@ -15,9 +15,13 @@ mod own_keys;
 mod peers;
 mod project_app;
 mod project_locks;
+mod records;
+mod restate;
 mod retries;
 mod slots;
+mod stop;
 mod supervisor;
+mod worker;
 
 pub use app_locks::{AppLock, AppLocks};
 pub use build::{BUILD_INPUT, RunContext, SANDBOX_STEP};

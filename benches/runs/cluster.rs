@@ -1,11 +1,11 @@
 //! Three servers on one PostgreSQL: how late an event is that another server has saved, and how
-//! long a run stands still when the server that works on it dies.
+//! long a run stands still when the server that works on it dies. Then the cost of Restate.
 
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 
-use crate::{Model, Server, all_succeed, feeds, postgres::Postgres, pretend_e2b};
+use crate::{Model, Server, all_succeed, feeds, over_restate, postgres::Postgres, pretend_e2b};
 
 const SERVERS: usize = 3;
 
@@ -54,4 +54,6 @@ pub async fn cluster(model: &Model) {
         (begun.elapsed() + settled).as_secs_f64()
     );
     all_succeed(&servers[0], &[project]).await;
+    drop(servers);
+    over_restate::steps(model).await;
 }

@@ -11,6 +11,7 @@ mod cluster;
 #[allow(dead_code)]
 #[path = "../../src/tests/support/model.rs"]
 mod model;
+mod over_restate;
 #[path = "../../src/tests/support/ports.rs"]
 mod ports;
 #[path = "../../src/tests/support/postgres.rs"]

@@ -3,7 +3,7 @@
 
 use super::{
     Accounts, Agent, Alerts, ConfigError, Connections, Credits, Env, Environment, Llm,
-    ObjectStorage, Sandbox, SandboxHost, SandboxProvider, Server, Sweeps,
+    ObjectStorage, RunEngine, Sandbox, SandboxHost, SandboxProvider, Server, Sweeps,
 };
 use crate::protocol::ProviderKey;
 
@@ -24,6 +24,7 @@ pub struct Settings {
     /// The providers with keys, and whether each key is set.
     pub keys: Vec<ProviderKey>,
     pub agent: Agent,
+    pub engine: RunEngine,
     pub sandbox: Sandbox,
     /// The sandbox host in this process; `None` if another machine hosts the sandboxes.
     pub sandbox_host: Option<SandboxHost>,
@@ -59,6 +60,7 @@ impl Settings {
             keys: Llm::keys(env),
             llm,
             agent,
+            engine: RunEngine::from_env(env)?,
             sandbox,
         })
     }

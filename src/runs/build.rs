@@ -18,6 +18,7 @@ use super::{
     journal::{StepJournal, persistently},
     kept_work::{KeptWork, overlay},
     own_keys::{OwnKeyError, OwnKeys},
+    records::Records,
 };
 use crate::{
     agent::{
@@ -75,7 +76,7 @@ impl RunContext {
 
 /// Executes the run's steps; the last one saves its result. An error ends the run with an ERROR
 /// message.
-pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
+pub async fn build(context: &RunContext, run: &Run, records: &Records) -> Result<(), RunError> {
     let RunContext {
         store,
         events,
@@ -84,7 +85,10 @@ pub async fn build(context: &RunContext, run: &Run) -> Result<(), RunError> {
     } = context;
     let (project, begun) = (run.project, Instant::now());
     let agent = answering(context, run).await?;
-    let journal = StepJournal::new(store.clone(), events.clone(), apps.clone(), run.clone());
+    let journal = {
+        let (store, events, apps) = (store.clone(), events.clone(), apps.clone());
+        StepJournal::new(store, events, apps, run.clone(), records.clone())
+    };
 
     journal.publish(status(Status::StartingSandbox)).await?;
     // After a restart the first step that needs the app opens it: its sandbox is asleep or gone.

@@ -1,6 +1,6 @@
-//! The interface to whatever makes runs durable. The embedded engine is the default; another one
-//! (Restate) implements the same trait across several servers. An engine takes runs from the
-//! database, executes their steps over a journal of its own, and ends each run with its reply.
+//! The interface to whatever makes runs durable. The embedded engine is the default; Restate
+//! implements the same trait across several servers. An engine takes runs from the database, lets
+//! a worker execute their steps, and sees that each run ends with its reply.
 
 use futures::future::BoxFuture;
 
@@ -9,6 +9,10 @@ use crate::protocol::{ProjectId, Run};
 /// Works on runs: one at a time per project, in order, each to its end, across restarts of this
 /// process.
 pub trait Engine: Send + Sync {
+    /// Returns once runs can be worked on. An error is one line that says what to do, and stops the
+    /// start.
+    fn ready(&self) -> BoxFuture<'_, anyhow::Result<()>>;
+
     /// Works on the project's unfinished runs. A call during that work makes it look once more
     /// before it stops.
     fn work_on(&self, project: ProjectId);

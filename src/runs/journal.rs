@@ -18,6 +18,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     Events, ProjectApp, crash,
+    records::Records,
     retries::{Next, Retries},
 };
 use crate::{
@@ -50,6 +51,7 @@ pub struct StepJournal {
     events: Events,
     apps: Arc<dyn ProjectApp>,
     run: Run,
+    records: Records,
     /// The alternative that the run's steps use. One that failed for good is not tried again in
     /// later steps.
     alternative: Arc<AtomicUsize>,
@@ -58,12 +60,19 @@ pub struct StepJournal {
 }
 
 impl StepJournal {
-    pub fn new(store: Store, events: Events, apps: Arc<dyn ProjectApp>, run: Run) -> Self {
+    pub fn new(
+        store: Store,
+        events: Events,
+        apps: Arc<dyn ProjectApp>,
+        run: Run,
+        records: Records,
+    ) -> Self {
         Self {
             store,
             events,
             apps,
             run,
+            records,
             alternative: Arc::default(),
             lost: Arc::default(),
         }
@@ -145,7 +154,11 @@ impl Journal for StepJournal {
                         output,
                         input_digest,
                         spent,
-                    } => return self.replay(&step, &output, input_digest.as_deref(), spent),
+                    } => {
+                        let output = self.replay(&step, &output, input_digest.as_deref(), spent)?;
+                        self.records.saved(run, name).await;
+                        return Ok(output);
+                    }
                     Begun::Attempt {
                         number,
                         interrupted,
@@ -170,6 +183,7 @@ impl Journal for StepJournal {
                     Ok(output) => {
                         self.save(name, &output).await?;
                         count(name, "done");
+                        self.records.saved(run, name).await;
                         return Ok(output);
                     }
                     Err(error) => error,

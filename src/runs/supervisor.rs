@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{RunContext, embedded::Embedded, engine::Engine, peers};
+use super::{
+    RunContext, embedded::Embedded, engine::Engine, peers, restate::Restate, stop::stopped,
+};
 use crate::{
     config,
-    protocol::{
-        EventKind, GrowingText, ImageId, Mode, NewPrompt, Project, ProjectId, Run, RunId, UserId,
-    },
-    store::{Reply, Store, StoreError},
+    protocol::{ImageId, NewPrompt, Project, ProjectId, Run, RunId, UserId},
+    store::StoreError,
 };
 
 /// The supervisor, as a cheap handle.
@@ -29,27 +30,41 @@ struct Inner {
 }
 
 impl Supervisor {
+    /// With the embedded engine, or with Restate and the listener where it calls this server.
     /// `shutdown` stops all work; the next start resumes what has been saved.
-    pub fn new(context: RunContext, settings: &config::Agent, shutdown: CancellationToken) -> Self {
-        let engine = Embedded::new(context.clone(), settings, shutdown.clone());
-        let (engine, tasks): (Arc<dyn Engine>, _) = (Arc::new(engine), TaskTracker::new());
+    pub fn new(
+        context: RunContext,
+        settings: &config::Agent,
+        restate: Option<(config::Restate, TcpListener)>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let engine: Arc<dyn Engine> = match restate {
+            None => Arc::new(Embedded::new(context.clone(), settings, shutdown.clone())),
+            Some((restate, listener)) => {
+                let shutdown = shutdown.clone();
+                let engine = Restate::new(context.clone(), settings, restate, listener, shutdown)?;
+                Arc::new(engine)
+            }
+        };
+        let tasks = TaskTracker::new();
         peers::follow(&context, &engine, &tasks, &shutdown);
-        Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 context,
                 tasks,
             }),
-        }
+        })
     }
 
-    /// Resumes every unfinished run; where several servers share the database, as many as there is
-    /// room for, of those that no other one works on: the others follow. Returns the number of
-    /// projects that are worked on.
-    pub async fn resume(&self) -> Result<usize, StoreError> {
+    /// Resumes every unfinished run, once the engine is ready; where several servers share the
+    /// database, as many as there is room for, of those that no other one works on: the others
+    /// follow. Returns the number of projects that are worked on.
+    pub async fn resume(&self) -> anyhow::Result<usize> {
         let (store, engine) = (&self.inner.context.store, &*self.inner.engine);
+        engine.ready().await?;
         if store.node().is_some() {
-            return peers::take_over(store, engine).await;
+            return Ok(peers::take_over(store, engine).await?);
         }
         let projects = store.unfinished_projects().await?;
         for project in &projects {
@@ -113,8 +128,7 @@ impl Supervisor {
         self.run_to_completion(async move {
             let RunContext { store, events, .. } = &inner.context;
             // Saved first, so that no worker picks it up again; the work stops a moment later.
-            let content = stopped(store, run).await?.to_owned();
-            let reply = Reply::Cancelled { content };
+            let reply = stopped(store, run).await?;
             events.announce(store.finish_run(run, &reply).await?);
             let run = store.find_run(run).await?;
             inner.engine.cancel(&run);
@@ -171,27 +185,4 @@ impl Supervisor {
         work.await
             .map_err(|error| StoreError::Interrupted(error.to_string()))?
     }
-}
-
-/// What became of a stopped run's work. Files stay in the app, where the next run finds them; an
-/// answer stays in the conversation, but the model gets only those that were finished.
-async fn stopped(store: &Store, run: RunId) -> Result<&'static str, StoreError> {
-    let message = store.find_run(run).await?.message;
-    if store.find_message(message).await?.mode == Mode::Build {
-        return Ok(
-            "Stopped. What was written so far is kept; send a message to continue from here.",
-        );
-    }
-    let events = store.events_of_run(run).await?;
-    let is_answered = events.iter().any(|event| match &event.kind {
-        EventKind::Text { text, .. } => !text.is_empty(),
-        kind => matches!(kind.piece(), Some((GrowingText::Answer(_), _))),
-    });
-    Ok(match is_answered {
-        true => {
-            "Stopped. What was answered so far is kept above. The model does not continue from it: \
-             ask again for the rest."
-        }
-        false => "Stopped before there was an answer. Send the message again to get one.",
-    })
 }

@@ -135,11 +135,15 @@ const HISTOGRAMS: [(&str, &str); 3] = [
     ),
 ];
 /// Current values.
-const GAUGES: [(&str, &str); 12] = [
+const GAUGES: [(&str, &str); 13] = [
     ("codeflow_runs", "Runs that have not ended, by state"),
     (
         "codeflow_run_queue_age_seconds",
         "How long the longest waiting run has waited",
+    ),
+    (
+        "codeflow_runs_not_handed_over",
+        "With RUN_ENGINE=restate: runs that wait for Restate to be back",
     ),
     ("codeflow_feeds_open", "WebSockets that follow a project"),
     (

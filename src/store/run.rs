@@ -152,6 +152,23 @@ impl Store {
         Ok(models.into_iter().next().map(Model::into_run))
     }
 
+    /// The runs that have not ended, the longest waiting first: all, or those of a project.
+    pub async fn unfinished_runs(
+        &self,
+        project: Option<ProjectId>,
+    ) -> Result<Vec<(ProjectId, RunId)>> {
+        let mut runs = Entity::find()
+            .select_only()
+            .columns([Column::ProjectId, Column::Id])
+            .filter(unfinished())
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id);
+        if let Some(project) = project {
+            runs = runs.filter(Column::ProjectId.eq(project));
+        }
+        Ok(runs.into_tuple().all(&self.db).await?)
+    }
+
     /// The projects with runs that have not ended, the longest waiting first.
     pub async fn unfinished_projects(&self) -> Result<Vec<ProjectId>> {
         let unfinished = Entity::find()

@@ -75,6 +75,8 @@ mod project_mcp;
 mod prompt_help;
 mod repeated_orders;
 mod restarts;
+mod restate;
+mod restate_kills;
 mod reviews;
 mod sandbox_capacity;
 mod sandbox_copies;

@@ -125,11 +125,12 @@ async fn figures_follow_a_run_and_labels_stay_few() {
         .keys()
         .map(|name| name.split('{').next().unwrap().to_owned())
         .collect();
-    // Nobody was refused or woken, and there are no other hosts (`hosts`) and no bucket
-    // (`object_storage`).
+    // Nobody was refused or woken, and there are no other hosts (`hosts`), no bucket
+    // (`object_storage`) and no Restate (`restate`).
     let rest = [
         "codeflow_bucket_requests_total",
         "codeflow_refused_sign_ins_total",
+        "codeflow_runs_not_handed_over",
         "codeflow_sandbox_host_draining",
         "codeflow_sandbox_host_free_bytes",
         "codeflow_sandbox_host_up",

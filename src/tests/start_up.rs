@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::{Model, Reply, Server, data_dir, until};
 
 /// What a start that fails writes: its last line.
-fn failure(mut child: Child) -> String {
+pub fn failure(mut child: Child) -> String {
     let mut text = String::new();
     child
         .stderr
@@ -66,6 +66,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_it_may_be() {
         ("TRUSTED_PROXIES", "proxy", "IP addresses"),
         ("CODEFLOW_ENV", "prod", "development, staging or production"),
         ("METRICS_TOKEN", "short", "at least 16"),
+        ("RUN_ENGINE", "temporal", "embedded, or restate"),
     ] {
         let line = failure(Server::spawn(data.path(), &[(name, value)]));
         assert!(

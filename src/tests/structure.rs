@@ -50,7 +50,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "http_client",
         ],
     ),
-    ("runs", &["agent", "store", "protocol", "config", "traces"]),
+    (
+        "runs",
+        &[
+            "agent",
+            "store",
+            "protocol",
+            "config",
+            "http_client",
+            "traces",
+        ],
+    ),
     (
         "projects",
         &[
