@@ -14,6 +14,7 @@ mod model;
 mod over_restate;
 #[path = "../../src/tests/support/ports.rs"]
 mod ports;
+#[allow(dead_code)]
 #[path = "../../src/tests/support/postgres.rs"]
 mod postgres;
 mod pretend_e2b;

@@ -210,7 +210,14 @@ async fn keep_renewed(locks: Weak<Inner>) {
                 Vec::new()
             }
         };
-        for lease in held.iter().filter(|lease| !kept.contains(&lease.project)) {
+        // What was given back meanwhile is not lost.
+        let is_held = |lease: &Lease| {
+            let held = inner.held.lock();
+            held.get(&lease.project)
+                .is_some_and(|held| held.epoch == lease.epoch)
+        };
+        let lost = held.iter().filter(|lease| !kept.contains(&lease.project));
+        for lease in lost.filter(|lease| is_held(lease)) {
             tracing::warn!(project.id = %lease.project, "another server may work on the project now");
             lease.lost.cancel();
         }

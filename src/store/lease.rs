@@ -84,24 +84,29 @@ impl Store {
 
     /// Takes the project's lease. `None` while it is held, by another server or by this one.
     pub async fn take_lease(&self, project: ProjectId) -> Result<Option<Lease>> {
-        let taken = postgres(
-            &format!(
-                "INSERT INTO leases (project_id, node, epoch, until) VALUES ($1, $2, 1, {}) \
-                 ON CONFLICT (project_id) DO UPDATE SET node = excluded.node, \
-                 epoch = leases.epoch + 1, until = excluded.until \
-                 WHERE leases.until < {NOW} RETURNING epoch",
-                until()
-            ),
-            [project.into(), self.expect_node().into()],
+        // The lock waits for what is written under the lease that ended (`Fence::hold`).
+        let again = format!(
+            "WITH free AS (SELECT project_id FROM leases WHERE project_id = $1 AND until < {NOW} \
+             FOR UPDATE) UPDATE leases SET node = $2, epoch = epoch + 1, until = {} \
+             FROM free WHERE leases.project_id = free.project_id RETURNING epoch",
+            until()
         );
-        let Some(row) = self.db.query_one_raw(taken).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Lease {
-            project,
-            epoch: row.try_get_by_index(0)?,
-            lost: CancellationToken::new(),
-        }))
+        let first = format!(
+            "INSERT INTO leases (project_id, node, epoch, until) VALUES ($1, $2, 1, {}) \
+             ON CONFLICT (project_id) DO NOTHING RETURNING epoch",
+            until()
+        );
+        for sql in [again, first] {
+            let taken = postgres(&sql, [project.into(), self.expect_node().into()]);
+            if let Some(row) = self.db.query_one_raw(taken).await? {
+                return Ok(Some(Lease {
+                    project,
+                    epoch: row.try_get_by_index(0)?,
+                    lost: CancellationToken::new(),
+                }));
+            }
+        }
+        Ok(None)
     }
 
     /// Renews these leases. Returns the projects of those that this server still has.
@@ -147,8 +152,9 @@ impl Fence {
     /// has it.
     pub(super) async fn hold(&self, tx: &DatabaseTransaction) -> Result<()> {
         let Self { node, lease } = self;
+        // Renewals change no key, so they don't wait for this lock, nor hold it up.
         let held = postgres(
-            "SELECT 1 FROM leases WHERE project_id = $1 AND node = $2 AND epoch = $3 FOR SHARE",
+            "SELECT 1 FROM leases WHERE project_id = $1 AND node = $2 AND epoch = $3 FOR KEY SHARE",
             [
                 lease.project.into(),
                 node.clone().into(),

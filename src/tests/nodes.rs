@@ -1,7 +1,7 @@
 //! Several servers on one PostgreSQL database and one sandbox host: any of them serves any project,
 //! one at a time works on it, and a server that dies or is cut off costs nothing.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use codeflow::{
     protocol::{EventKind, MessageKind, NewPrompt, RunState, UserId},
@@ -308,4 +308,27 @@ async fn a_lease_is_one_server_s_until_it_is_given_back_or_ends() {
     for store in [one, two] {
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_a_run_writes_does_not_wait_for_the_renewal_of_leases() {
+    let postgres = Postgres::start().await;
+    let store = Store::open(&postgres.url).await.unwrap();
+    let store = store.shared_as("one".to_owned());
+    let (project, ..) = store
+        .create_project(&UserId::local(), &NewPrompt::new("a").unwrap(), None, "a")
+        .await
+        .unwrap();
+    let lease = store.take_lease(project.id).await.unwrap().unwrap();
+    let mut renewing = postgres.session("BEGIN; UPDATE leases SET until = until + 1000");
+    let title = EventKind::Title {
+        title: "b".to_owned(),
+    };
+    let guarded = store.under(lease);
+    let writing = guarded.append_event(project.id, None, title);
+    let written = tokio::time::timeout(Duration::from_secs(10), writing).await;
+    assert!(written.expect("it waits for nothing").unwrap().is_some());
+    drop(renewing.stdin.take());
+    renewing.wait().unwrap();
+    store.close().await;
 }

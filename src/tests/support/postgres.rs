@@ -1,6 +1,7 @@
 //! A PostgreSQL server for one test, in a temporary folder.
 
 use std::{
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -83,6 +84,23 @@ impl Postgres {
             url: format!("postgres://codeflow@127.0.0.1:{port}/postgres"),
             _folder: folder,
         }
+    }
+
+    /// A session of its own that has executed these statements, in which a transaction may be open.
+    /// It ends with its standard input.
+    pub fn session(&self, statements: &str) -> Child {
+        let mut session = command("psql")
+            .args(["-qAt", "-d", &self.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = session.stdin.as_mut().unwrap();
+        writeln!(input, "{statements};\n\\echo executed").unwrap();
+        input.flush().unwrap();
+        let mut lines = BufReader::new(session.stdout.as_mut().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "executed"));
+        session
     }
 }
 
