@@ -407,12 +407,14 @@ async fn a_restate_that_can_t_be_used_stops_the_start_in_one_line() {
     let mut starts = Vec::new();
     for (name, value, reason) in cases {
         let (data, listen) = (data_dir(), format!("127.0.0.1:{}", free_port()));
+        let own = format!("http://{listen}");
         let of_restate = restate.env();
         let mut env: Vec<(&str, &str)> = vec![("AI_PROVIDER", "demo")];
         env.extend(of_restate.iter().map(|(name, value)| (*name, &**value)));
         if *value != taken {
             env.push(("RESTATE_LISTEN_ADDR", &listen));
         }
+        env.push(("RESTATE_SERVICE_URL", &own));
         env.push((name, value));
         starts.push((Server::spawn(data.path(), &env), data, name, value, reason));
     }
