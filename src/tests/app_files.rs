@@ -377,7 +377,7 @@ createServer((request, response) => {
 const INSTALL: &str = r#"
 set -e
 (cd /tmp; node registry.mjs >/tmp/registry.log 2>&1 &)
-until grep -q ready /tmp/registry.log; do sleep 0.05; done
+until grep -qs ready /tmp/registry.log; do sleep 0.05; done
 ls -A ~ | sort >/tmp/before
 export npm_config_registry=http://127.0.0.1:4873
 npm install --no-audit --no-fund small-program

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
 };
 
@@ -18,9 +18,17 @@ use super::{http, until};
 /// The package with the server: one static program.
 const PROGRAM: &str = "node_modules/@restatedev/restate-server-linux-x64/bin/restate-server";
 
+/// A free port, from below those that the kernel gives to connections and listeners meanwhile; no
+/// other one of this process.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 200).unwrap() * 50;
+    loop {
+        let port = 20_000 + (own + TAKEN.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn on_loopback(port: u16) -> String {
