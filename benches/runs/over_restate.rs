@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{Model, Server, all_succeed, postgres::Postgres, pretend_e2b, print, stand_ins, until};
+use crate::{Model, Server, all_succeed, postgres::Postgres, pretend_e2b, print, until};
 
 #[allow(dead_code)]
 #[path = "../../src/tests/support/restate.rs"]
@@ -37,11 +37,7 @@ pub async fn steps(model: &Model) {
     ];
     for (engine, more, goal) in engines {
         let postgres = Postgres::start().await;
-        let mut env = vec![("DATABASE_URL", &*postgres.url), ("CHROMIUM_PATH", "off")];
-        env.extend(stand_ins(&e2b));
-        env.extend(more);
-        let mut server = Server::spawn(tempfile::tempdir().unwrap(), model, &env);
-        server.database = Some(postgres.url.clone());
+        let server = Server::start_shared_and(model, &e2b, &postgres.url, more);
         let mut between = Vec::new();
         for _ in 0..RUNS {
             let project = server.create("Build").await;

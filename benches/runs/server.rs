@@ -113,8 +113,19 @@ impl Server {
 
     /// Starts it with stand-ins for sandboxes, on a database that it shares with others.
     pub fn start_shared(model: &Model, e2b: &str, database: &str) -> Self {
+        Self::start_shared_and(model, e2b, database, &[])
+    }
+
+    /// The same with further variables.
+    pub fn start_shared_and(
+        model: &Model,
+        e2b: &str,
+        database: &str,
+        more: &[(&str, &str)],
+    ) -> Self {
         let mut env = vec![("DATABASE_URL", database), ("CHROMIUM_PATH", "off")];
         env.extend(stand_ins(e2b));
+        env.extend(more);
         let mut server = Self::spawn(tempfile::tempdir().unwrap(), model, &env);
         server.database = Some(database.to_owned());
         server
