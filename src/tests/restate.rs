@@ -217,6 +217,7 @@ async fn a_killed_server_and_a_killed_restate_cost_only_the_step_under_way() {
     let store = of_file(data.path()).await;
     only_the_third_turn_was_repeated(&store, &one, project).await;
 
+    model.hold_again();
     let again = one.create("Again").await;
     third_turn(&model, 3).await;
     restate.kill(0);

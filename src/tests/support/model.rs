@@ -34,7 +34,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use futures::{Stream, StreamExt};
+use futures::{FutureExt as _, Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -224,6 +224,11 @@ impl Model {
             .iter()
             .filter(|request| due(request).1 + 1 == turn)
             .count()
+    }
+
+    /// Holds the next answer again: a release that found none waiting would pass it.
+    pub fn hold_again(&self) {
+        let _ = self.shared.released.notified().now_or_never();
     }
 
     /// Releases held answers.
