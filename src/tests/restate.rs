@@ -159,6 +159,7 @@ async fn runs_over_restate_have_the_same_steps_are_worked_on_in_order_and_can_be
     assert_eq!(feed.ended(1).await.0, RunState::Succeeded);
     assert_eq!(feed.ended(2).await.0, RunState::Succeeded);
 
+    model.hold_again();
     server.send(project, "Stop me").await;
     let stopped = until("the third run works", async || {
         let run = server.workspace(project).await.runs.last()?.clone();
