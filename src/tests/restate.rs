@@ -134,23 +134,30 @@ async fn runs_over_restate_have_the_same_steps_are_worked_on_in_order_and_can_be
     assert_eq!(model.turns_of("And then").len(), 0);
 
     // Restate knows which steps there are, and nothing of what they put out.
-    let journal = restate.query("SELECT raw FROM sys_journal").await;
-    let entries = journal.iter().map(|entry| {
-        let raw = hex::decode(entry["raw"].as_str().unwrap()).unwrap();
-        String::from_utf8_lossy(&raw).into_owned()
-    });
-    let journal: String = entries.collect();
-    for step in ["get-prev-messages", "turn-1-terminal-1", "turn-2"] {
-        let reference = format!(r#""step":"{step}""#);
-        assert!(journal.contains(&reference), "{step}: {journal}");
-    }
+    let recorded = ["get-prev-messages", "turn-1-terminal-1", "turn-2"];
+    let references = recorded.map(|step| format!(r#""step":"{step}""#));
+    let journal = until("Restate has recorded these steps", async || {
+        let journal = restate.query("SELECT raw FROM sys_journal").await;
+        let entries = journal.iter().map(|entry| {
+            let raw = hex::decode(entry["raw"].as_str().unwrap()).unwrap();
+            String::from_utf8_lossy(&raw).into_owned()
+        });
+        let journal: String = entries.collect();
+        let mut references = references.iter();
+        let has_all = references.all(|reference| journal.contains(reference));
+        has_all.then_some(journal)
+    })
+    .await;
     for content in ["turn-3", "Build", "first", "Whole", "index.html"] {
         assert!(!journal.contains(content), "{content}: {journal}");
     }
-    let of_project = restate
-        .query("SELECT target, status FROM sys_invocation")
-        .await;
-    assert_eq!(of_project.len(), 2, "{of_project:?}");
+    let of_project = until("Restate has both runs", async || {
+        let found = restate
+            .query("SELECT target, status FROM sys_invocation")
+            .await;
+        (found.len() == 2).then_some(found)
+    })
+    .await;
     for invocation in &of_project {
         assert_eq!(invocation["target"], format!("Project/{project}/run"));
     }
