@@ -1,7 +1,7 @@
 //! Where every HTTP client of this program begins: with the certificates of this machine or, where
 //! it has none, with those that Mozilla's browsers trust.
 
-use std::sync::LazyLock;
+use std::{error::Error, sync::LazyLock};
 
 use reqwest::{Certificate, ClientBuilder};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
@@ -11,13 +11,23 @@ static HAS_CERTIFICATES: LazyLock<bool> = LazyLock::new(|| {
     let built = ClientBuilder::new().build();
     if let Err(error) = &built {
         tracing::info!(
-            error = error as &dyn std::error::Error,
+            error = error as &dyn Error,
             "this machine's CA certificates can't be used; Mozilla's are (install ca-certificates \
              for those of your system)"
         );
     }
     built.is_ok()
 });
+
+/// The innermost cause, which says the most ("connection refused"); the outer ones repeat the
+/// address, which may contain a token or a user's path.
+pub fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause
+}
 
 pub fn builder() -> ClientBuilder {
     match *HAS_CERTIFICATES {

@@ -6,6 +6,7 @@ use reqwest::{Response, StatusCode, header::HeaderMap};
 use serde::Deserialize;
 
 use super::body;
+use crate::http_client;
 
 /// How much of an error's body is read, in bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -42,11 +43,7 @@ pub enum SandboxError {
 
 impl From<reqwest::Error> for SandboxError {
     fn from(error: reqwest::Error) -> Self {
-        // Only the innermost cause: the URL may contain a token or a user's path.
-        let mut cause: &(dyn std::error::Error + 'static) = &error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
+        let cause = http_client::root_cause(&error);
         // reqwest also reports truncated bodies as decoding errors.
         if cause.is::<serde_json::Error>() {
             Self::Protocol(cause.to_string())

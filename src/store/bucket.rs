@@ -16,7 +16,7 @@ use object_store::{
 use secrecy::ExposeSecret as _;
 
 use super::{Result, StoreError, blob_hash::BlobHash};
-use crate::config::ObjectStorage;
+use crate::{config::ObjectStorage, http_client};
 
 /// How many objects are written or read at a time, for one version or one batch.
 const AT_A_TIME: usize = 16;
@@ -273,11 +273,7 @@ fn code(error: &Error) -> Option<String> {
 
 /// The innermost cause, in one line.
 fn cause(error: &Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let line = innermost.to_string();
+    let line = http_client::root_cause(error).to_string();
     let line = line.split(['\n', '\r']).next().unwrap_or_default();
     line.chars().take(200).collect()
 }

@@ -145,7 +145,9 @@ impl Client {
                 // The answer is complete; only the connection broke.
                 Err(_) if reader.is_finished() => break,
                 Err(error) if error.is_timeout() => return Err(silent().into()),
-                Err(error) => return Err(ModelError::Cut(root_cause(&error)).into()),
+                Err(error) => {
+                    return Err(ModelError::Cut(http_client::root_cause(&error).to_string()).into());
+                }
             }
         }
         reader.take(&body.end(), &mut pass)?;
@@ -181,19 +183,10 @@ fn no_response(error: &reqwest::Error) -> ModelError {
     ModelError::unavailable(format!(
         "{} does not answer ({})",
         origin.as_deref().unwrap_or("it"),
-        root_cause(error)
+        http_client::root_cause(error)
     ))
 }
 
 fn silent() -> ModelError {
     ModelError::Silent("its provider sent nothing for longer than AI_SILENCE_SECONDS".to_owned())
-}
-
-/// The innermost cause; the outer ones repeat the address.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

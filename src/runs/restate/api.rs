@@ -176,10 +176,5 @@ fn failed(error: &reqwest::Error) -> ApiError {
     if error.is_timeout() && !error.is_connect() {
         return ApiError::Silent;
     }
-    // The innermost reason says the most: “connection refused”.
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
-    ApiError::Unreachable(reason.to_string())
+    ApiError::Unreachable(http_client::root_cause(error).to_string())
 }
