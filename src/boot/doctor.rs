@@ -1,5 +1,5 @@
-//! `codeflow doctor`: finds leftovers and losses in the database, the bucket and the data folder, and
-//! repairs them with `--fix`. What may be somebody's work is left alone.
+//! `codeflow doctor`: finds leftovers and losses in the database, the bucket and the data folder,
+//! and repairs them with `--fix`. What may be somebody's work is left alone.
 
 use std::{collections::BTreeSet, fmt::Write as _, path::Path, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     agent::{INSTALLATION, PROJECT},
     config::{self, Database, Env, ObjectStorage},
     sandbox_host::leftovers::{self, KilledHost},
-    store::{BlobHash, BlobShelf as _, BucketDifferences, LostFile, Store},
+    store::{BlobHash, BlobShelf as _, LostFile, Store},
 };
 
 /// How many blobs are removed per batch.
@@ -45,8 +45,13 @@ pub async fn doctor(env: &Env, fix: bool, backup: Option<&Path>) -> anyhow::Resu
         let mut report = String::new();
         let differences = store.compare_with_bucket().await?;
         let shelf = backup.map(Shelf::of);
-        versions(&store, fix, shelf.as_ref(), &differences, &mut report).await?;
-        pictures(&store, fix, shelf.as_ref(), &differences, &mut report).await?;
+        let files = store.files_with(&differences.lost).await?;
+        let mut pictures = differences.lost;
+        for file in &files {
+            pictures.remove(&file.hash);
+        }
+        lost_files(&store, fix, shelf.as_ref(), files, &mut report).await?;
+        lost_pictures(&store, fix, shelf.as_ref(), &pictures, &mut report).await?;
         strays(&store, fix, differences.stray, &mut report).await?;
         blobs(&store, fix, &mut report).await?;
         sandboxes(&store, &settings.data_dir, fix, &mut report).await?;
@@ -66,16 +71,16 @@ pub async fn doctor(env: &Env, fix: bool, backup: Option<&Path>) -> anyhow::Resu
     Ok(report.trim_end().to_owned())
 }
 
-/// Files of versions whose contents are gone.
-async fn versions(
+/// Files of versions whose contents are gone: from the database, and these from the bucket.
+async fn lost_files(
     store: &Store,
     fix: bool,
     shelf: Option<&Shelf>,
-    differences: &BucketDifferences,
+    from_bucket: Vec<LostFile>,
     report: &mut String,
 ) -> anyhow::Result<()> {
     let mut lost = store.lost_files().await?;
-    lost.extend(store.files_with(&differences.lost).await?);
+    lost.extend(from_bucket);
     let content = |file: &LostFile| shelf?.get(file.hash.as_str()).ok();
     let (found, gone): (Vec<_>, Vec<_>) =
         lost.into_iter().partition(|file| content(file).is_some());
@@ -118,18 +123,15 @@ async fn versions(
 }
 
 /// Pictures and images whose objects are missing from the bucket.
-async fn pictures(
+async fn lost_pictures(
     store: &Store,
     fix: bool,
     shelf: Option<&Shelf>,
-    differences: &BucketDifferences,
+    lost: &BTreeSet<BlobHash>,
     report: &mut String,
 ) -> anyhow::Result<()> {
-    // With `fix`, those of files are there again, or are in no version any more.
-    let files = store.files_with(&differences.lost).await?;
-    let of_files: BTreeSet<_> = files.into_iter().map(|file| file.hash).collect();
     let (mut found, mut gone) = (0, 0);
-    for hash in differences.lost.difference(&of_files) {
+    for hash in lost {
         match shelf.and_then(|shelf| shelf.get(hash.as_str()).ok()) {
             Some(content) => {
                 found += 1;
