@@ -106,17 +106,12 @@ fn signal(host: &HostProcess, signal: Signal) {
     kill(Pid::from_raw(host.id().parse().unwrap()), signal).unwrap();
 }
 
-fn append(line: &str) -> Reply {
-    let command = format!("echo {line} >> log.txt");
-    Reply::call("terminal", json!({ "command": command }))
-}
-
 /// The third turn is held.
 fn script() -> Vec<Reply> {
     vec![
         Reply::write("index.html", "<h1>Whole</h1>"),
         Reply::write("kept.txt", "by a tool"),
-        append("second").held(),
+        Reply::append("second").held(),
         Reply::call(
             "readFiles",
             json!({ "files": ["index.html", "kept.txt", "log.txt"] }),
@@ -362,9 +357,9 @@ async fn projects_leave_a_host_that_is_drained_with_their_unsaved_files() {
     let read = Reply::call("readFiles", json!({ "files": ["index.html", "log.txt"] }));
     let write = vec![
         Reply::write("index.html", "<h1>Built</h1>"),
-        append("first"),
+        Reply::append("first"),
     ];
-    let failing = vec![append("unsaved"), Reply::Status(401, "bad key")];
+    let failing = vec![Reply::append("unsaved"), Reply::Status(401, "bad key")];
     let model = Model::start([
         ("Build", [write, vec![Reply::done()]].concat()),
         ("Fail", failing),

@@ -60,16 +60,11 @@ impl Cluster {
     }
 }
 
-fn append(line: &str) -> Reply {
-    let command = format!("echo {line} >> log.txt");
-    Reply::call("terminal", json!({ "command": command }))
-}
-
 fn script() -> Vec<Reply> {
     vec![
-        append("first"),
+        Reply::append("first"),
         Reply::write("index.html", "<h1>Whole</h1>"),
-        append("second").held(),
+        Reply::append("second").held(),
         Reply::call("readFiles", json!({ "files": ["log.txt"] })),
         Reply::done(),
     ]

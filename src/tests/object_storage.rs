@@ -3,7 +3,7 @@
 
 mod contents;
 
-use std::{io::Read as _, path::Path, process::Child};
+use std::{io::Read as _, path::Path};
 
 use codeflow::{
     config::{Env, ObjectStorage},
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     environments::codeflow,
+    start_up::failure,
     support::{Model, Reply, S3, Server, data_dir, picture, s3::Fault, until},
 };
 
@@ -238,19 +239,6 @@ async fn a_bucket_that_fails_in_the_middle_of_a_save_is_said_in_words_and_loses_
         [RunState::Failed, RunState::Succeeded]
     );
     server.stop();
-}
-
-/// What a start that fails writes: its last line.
-fn failure(mut child: Child) -> String {
-    let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
-    assert!(!child.wait().unwrap().success(), "it should fail: {text}");
-    text.lines().last().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,15 +16,10 @@ use crate::{
     },
 };
 
-fn append(line: &str) -> Reply {
-    let command = format!("echo {line} >> log.txt");
-    Reply::call("terminal", json!({ "command": command }))
-}
-
 /// The third answer is held.
 fn script() -> Vec<Reply> {
     vec![
-        append("first"),
+        Reply::append("first"),
         Reply::Calls(vec![
             (
                 "createOrUpdateFiles",
@@ -34,7 +29,7 @@ fn script() -> Vec<Reply> {
             ("readFiles", json!({ "files": ["log.txt"] }).to_string()),
             ("listFiles", json!({ "path": "." }).to_string()),
         ]),
-        append("second").held(),
+        Reply::append("second").held(),
         Reply::call("readFiles", json!({ "files": ["log.txt"] })),
         Reply::done(),
     ]

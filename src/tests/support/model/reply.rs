@@ -50,6 +50,14 @@ impl Reply {
         )
     }
 
+    /// Appends a line to `log.txt` by a command, each time that it is executed.
+    pub fn append(line: &str) -> Self {
+        Self::call(
+            "terminal",
+            json!({ "command": format!("echo {line} >> log.txt") }),
+        )
+    }
+
     pub fn done() -> Self {
         Self::Text(
             "It is finished.\n<task_summary>\nBuilt **what you asked for**.\n</task_summary>",
