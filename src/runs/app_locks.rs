@@ -144,10 +144,7 @@ impl AppLock {
     ) -> Option<Result<T, E>> {
         tokio::select! {
             () = self.lost() => None,
-            done = work => match (&self.lease, done) {
-                (Some(held), Err(_)) if held.lease.lost.is_cancelled() => None,
-                (_, done) => Some(done),
-            },
+            done = work => (done.is_ok() || !self.is_lost()).then_some(done),
         }
     }
 

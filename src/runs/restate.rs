@@ -101,8 +101,8 @@ impl Restate {
     }
 }
 
-/// The path that a build registers. Restate keeps what it was told at a deployment's registration,
-/// so other time-outs or another version need another one. Every build answers at every path.
+/// The path that a build registers. A registered deployment keeps its time-outs and handlers, so
+/// other time-outs or another version need another path. Every build answers at every path.
 fn build_path(timeout: Duration) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let digest = Sha256::digest(format!("{version} {}", timeout.as_secs()));

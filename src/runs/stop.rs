@@ -5,8 +5,9 @@ use crate::{
     store::{Reply, Store, StoreError},
 };
 
-/// The reply to a stopped run: what became of its work. Files stay in the app, where the next run finds them; an
-/// answer stays in the conversation, but the model gets only those that were finished.
+/// The reply to a stopped run: what became of its work. Files stay in the app, where the next run
+/// finds them; an answer stays in the conversation, but the model gets only those that were
+/// finished.
 pub async fn stopped(store: &Store, run: RunId) -> Result<Reply, StoreError> {
     let content = content(store, run).await?.to_owned();
     Ok(Reply::Cancelled { content })

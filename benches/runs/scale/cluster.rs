@@ -29,7 +29,7 @@ const HOST_MEMORY: u64 = 32 << 30;
 const CONNECTIONS: usize = 8;
 /// How long nothing may happen while there are runs.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long a feed may take to notice what it was not told of.
+/// How long a feed may take to find an event whose notice was lost.
 const FEED_PATIENCE: Duration = Duration::from_secs(40);
 /// The time between two looks of a server at a host.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);

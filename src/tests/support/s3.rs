@@ -1,5 +1,5 @@
 //! An S3-compatible service in memory with one bucket. It checks every signature as Amazon
-//! documents it (Signature Version 4), and fails as it is told to.
+//! documents it (Signature Version 4), and fails on demand.
 
 use std::{
     collections::BTreeMap,
