@@ -61,6 +61,12 @@ async fn third_turn(model: &Model, times: usize) {
     .await;
 }
 
+/// Waits until the project's run has ended, as it should.
+async fn succeeds(server: &Server, project: ProjectId) {
+    let (state, _) = server.feed(project).await.ended(1).await;
+    assert_eq!(state, RunState::Succeeded);
+}
+
 /// The run's steps, with their attempts.
 async fn steps(store: &Store, project: ProjectId) -> Vec<(String, i32)> {
     let runs = store.list_runs(project).await.unwrap();
@@ -180,10 +186,7 @@ async fn runs_over_restate_have_the_same_steps_are_worked_on_in_order_and_can_be
     let same = embedded.create("Build").await;
     third_turn(&model, 2).await;
     model.release();
-    assert_eq!(
-        embedded.feed(same).await.ended(1).await.0,
-        RunState::Succeeded
-    );
+    succeeds(&embedded, same).await;
     let (of_restate, of_embedded) = (of_file(data.path()).await, of_file(other.path()).await);
     assert_eq!(
         steps(&of_restate, project).await,
@@ -213,10 +216,7 @@ async fn a_killed_server_and_a_killed_restate_cost_only_the_step_under_way() {
     let one = server(&restate, &host, &model, data.path()).await;
     third_turn(&model, 2).await;
     model.release();
-    assert_eq!(
-        one.feed(project).await.ended(1).await.0,
-        RunState::Succeeded
-    );
+    succeeds(&one, project).await;
     let store = of_file(data.path()).await;
     only_the_third_turn_was_repeated(&store, &one, project).await;
 
@@ -243,8 +243,8 @@ async fn a_killed_server_and_a_killed_restate_cost_only_the_step_under_way() {
     restate.start_again(0).await;
     third_turn(&model, 4).await;
     model.release();
-    assert_eq!(one.feed(again).await.ended(1).await.0, RunState::Succeeded);
-    assert_eq!(one.feed(later).await.ended(1).await.0, RunState::Succeeded);
+    succeeds(&one, again).await;
+    succeeds(&one, later).await;
     only_the_third_turn_was_repeated(&store, &one, again).await;
     nothing_is_left(&restate).await;
     store.close().await;
@@ -271,11 +271,8 @@ async fn a_restate_that_has_lost_its_data_is_given_the_runs_again() {
     restate.start_again(0).await;
     third_turn(&model, 2).await;
     model.release();
-    assert_eq!(
-        one.feed(project).await.ended(1).await.0,
-        RunState::Succeeded
-    );
-    assert_eq!(one.feed(later).await.ended(1).await.0, RunState::Succeeded);
+    succeeds(&one, project).await;
+    succeeds(&one, later).await;
     let store = of_file(data.path()).await;
     only_the_third_turn_was_repeated(&store, &one, project).await;
     store.close().await;
@@ -312,10 +309,7 @@ async fn the_run_of_a_server_that_dies_goes_on_at_another_behind_the_same_addres
     at_work.kill();
     third_turn(&model, 2).await;
     model.release();
-    assert_eq!(
-        left.feed(project).await.ended(1).await.0,
-        RunState::Succeeded
-    );
+    succeeds(&left, project).await;
     let store = Store::open(&postgres.url).await.unwrap();
     only_the_third_turn_was_repeated(&store, &left, project).await;
     nothing_is_left(&restate).await;
@@ -369,10 +363,7 @@ async fn a_run_goes_on_at_the_next_build_and_the_older_deployment_goes_when_noth
     assert_eq!(deployments().await, 2);
     third_turn(&model, 2).await;
     model.release();
-    assert_eq!(
-        one.feed(project).await.ended(1).await.0,
-        RunState::Succeeded
-    );
+    succeeds(&one, project).await;
     let store = of_file(data.path()).await;
     only_the_third_turn_was_repeated(&store, &one, project).await;
     store.close().await;
