@@ -1,5 +1,5 @@
-//! A server that the benches measure: the release binary (`CODEFLOW_BIN`) as a process, with its own
-//! data folder.
+//! A server that the benches measure: the release binary (`CODEFLOW_BIN`) as a process, with its
+//! own data folder.
 
 use std::{
     io::{BufRead, BufReader},

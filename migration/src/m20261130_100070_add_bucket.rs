@@ -1,4 +1,5 @@
-//! Contents in an S3-compatible bucket: which ones are there, and the objects that no content names.
+//! Contents in an S3-compatible bucket: which ones are there, and the objects that no
+//! content names.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

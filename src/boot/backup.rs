@@ -1,8 +1,7 @@
 //! `codeflow backup` and `codeflow restore`. A backup is a folder: `database.jsonl.gz`, a dump of
 //! the database at one moment; `blobs`, the files of all versions and the images, by hash, wherever
-//! the server has them; and
-//! `secret.key`, which encrypts accounts' secrets in the database. A server may run meanwhile.
-//! Sandboxes are not included: they are rebuilt from versions.
+//! the server has them; and `secret.key`, which encrypts accounts' secrets in the database. A server
+//! may run meanwhile. Sandboxes are not included: they are rebuilt from versions.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

@@ -74,8 +74,8 @@ pub async fn send(
     sender.send_request(request).await
 }
 
-/// Connects the client and the server, which has answered that the protocol changes, until both have
-/// ended or `cut` returns.
+/// Connects the client and the server, which has answered that the protocol changes, until both
+/// have ended or `cut` returns.
 pub fn join(
     client: OnUpgrade,
     response: &mut Response<Incoming>,

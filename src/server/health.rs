@@ -1,5 +1,5 @@
-//! `/healthz`: the process answers. `/readyz`: the database and the storage of files answer too, and
-//! sandboxes can be created.
+//! `/healthz`: the process answers. `/readyz`: the database and the storage of files answer too,
+//! and sandboxes can be created.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};

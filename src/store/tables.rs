@@ -116,8 +116,8 @@ pub(super) async fn kinds(db: &impl ConnectionTrait, table: &str) -> Result<Vec<
 }
 
 impl Store {
-    /// The tables with our data, without the lists of migrations and of loose objects, and the tables
-    /// of other programs in the same database.
+    /// The tables with our data, without the lists of migrations and of loose objects, and the
+    /// tables of other programs in the same database.
     pub(super) async fn own_tables(&self, db: &impl ConnectionTrait) -> Result<Vec<String>> {
         let own = self.data_tables();
         let mut tables = names(db).await?;

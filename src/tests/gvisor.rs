@@ -1,5 +1,5 @@
-//! The escape suite in gVisor (`SANDBOX_RUNTIME=runsc`), from the same bundle. `script/setup --tests`
-//! installs it.
+//! The escape suite in gVisor (`SANDBOX_RUNTIME=runsc`), from the same bundle. `script/setup
+//! --tests` installs it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The servers of a project: those that the file `.mcp.json` of its app names. The app and its model
-//! can write that file, so that it is read within limits, and each fault in it is a sentence.
+//! The servers of a project: those that the file `.mcp.json` of its app names. The app and its
+//! model can write that file, so it is read within limits, and each fault in it is a sentence.
 
 use serde_json::{Map, Value};
 
